@@ -1,0 +1,3 @@
+//! The ha2bgp program.
+
+fn main() {}

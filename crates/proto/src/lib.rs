@@ -1,0 +1,9 @@
+//! Every foreign language ha2bgp speaks, as pure parsers, emitters and state machines.
+//!
+//! Time comes in as an argument; bytes come in as slices and go out as values.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;

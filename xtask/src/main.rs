@@ -1,0 +1,3 @@
+//! Task runner of the workspace.
+
+fn main() {}
