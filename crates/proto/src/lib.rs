@@ -7,3 +7,7 @@
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+
+pub mod exabgp;
+pub mod filter;
+pub mod inet_diag;

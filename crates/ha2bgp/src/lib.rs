@@ -1,0 +1,8 @@
+//! The ha2bgp program as a library, so that its parts can be tested: observe → decide → announce.
+//!
+//! The deciding is done by `ha2bgp-core`; this crate connects it to the world.
+#![forbid(unsafe_code)]
+
+pub mod announce;
+pub mod clock;
+pub mod observe;

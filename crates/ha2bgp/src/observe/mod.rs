@@ -1,0 +1,1 @@
+//! Observers: tasks that watch this host and send `Observation`s. They never decide.

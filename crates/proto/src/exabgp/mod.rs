@@ -1,0 +1,1 @@
+//! The ExaBGP API: commands, answers, and the session that keeps both in step.

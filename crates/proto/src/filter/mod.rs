@@ -1,0 +1,1 @@
+//! The `ss` filter language: lexer, parser, bytecode, evaluator.
