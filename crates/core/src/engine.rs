@@ -6,8 +6,9 @@
 //! 2. [`Engine::poll_output`] until it returns `None`;
 //! 3. sleep until [`Engine::poll_timeout`] (then hand in [`Input::Timeout`]) or the next input.
 //!
-//! `now` never goes backwards. Inputs are applied *before* timers are looked at, so that a fact
-//! which arrives together with a late timer still counts: a service that is back is not withdrawn.
+//! `now` never goes backwards. Timers fire only on [`Input::Timeout`]: a shell that was frozen can
+//! hand in what happened meanwhile before it lets late timers fire, so that a service which is
+//! back is not withdrawn.
 
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -92,10 +93,9 @@ impl Engine {
         self.now = now.max(self.now);
         match input {
             Input::Observation(observation) => self.observe(observation),
-            Input::Timeout => {}
+            Input::Timeout => self.expire(),
             Input::Shutdown => self.shutdown(),
         }
-        self.expire();
         self.check_invariants();
     }
 
