@@ -86,16 +86,8 @@ impl Addresses {
 
     /// The entries that make `vip` an address of this host.
     fn providing(&self, vip: IpAddr) -> impl Iterator<Item = &LocalAddress> {
-        let low = AddressId {
-            ip: vip,
-            prefix_length: 0,
-            interface: 0,
-        };
-        let high = AddressId {
-            ip: vip,
-            prefix_length: u8::MAX,
-            interface: u32::MAX,
-        };
+        let low = AddressId { ip: vip, prefix_length: 0, interface: 0 };
+        let high = AddressId { ip: vip, prefix_length: u8::MAX, interface: u32::MAX };
         let exact = self.by_id.range(low..=high).map(|(_, address)| address);
         let spanning = self
             .prefixes

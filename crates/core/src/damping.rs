@@ -90,10 +90,7 @@ impl Penalty {
     /// Counts one change.
     pub(crate) fn add(&mut self, config: &DampingConfig, now: Instant) {
         let added = u64::from(config.penalty) << 16;
-        self.value = self
-            .at_moment(config, now)
-            .saturating_add(added)
-            .min(ceiling(config));
+        self.value = self.at_moment(config, now).saturating_add(added).min(ceiling(config));
         self.at = now;
     }
 
@@ -230,11 +227,7 @@ mod tests {
         for (secs, want) in [(0, 1000), (15, 500), (30, 250), (150, 0), (100_000, 0)] {
             let mut penalty = Penalty::default();
             penalty.add(&CONFIG, Instant::START);
-            assert_eq!(
-                penalty.current(&CONFIG, Instant::from_secs(secs)),
-                want,
-                "{secs} s"
-            );
+            assert_eq!(penalty.current(&CONFIG, Instant::from_secs(secs)), want, "{secs} s");
         }
     }
 

@@ -173,9 +173,7 @@ impl Engine {
             if self.config.require_all_ports
                 && let Some(service) = self.services.get_mut(&vip)
             {
-                service
-                    .ports_seen
-                    .insert((listener.id.protocol, listener.port));
+                service.ports_seen.insert((listener.id.protocol, listener.port));
             }
             self.judge(vip);
         }
@@ -193,18 +191,12 @@ impl Engine {
     /// The services that a socket bound to `address` serves.
     fn served_by(&self, address: ListenAddress) -> Vec<IpAddr> {
         match address {
-            ListenAddress::Address(vip) => self
-                .services
-                .contains_key(&vip)
-                .then_some(vip)
-                .into_iter()
-                .collect(),
-            ListenAddress::AnyV4 | ListenAddress::AnyV6Only | ListenAddress::AnyDual => self
-                .services
-                .keys()
-                .copied()
-                .filter(|vip| address.serves(*vip))
-                .collect(),
+            ListenAddress::Address(vip) => {
+                self.services.contains_key(&vip).then_some(vip).into_iter().collect()
+            }
+            ListenAddress::AnyV4 | ListenAddress::AnyV6Only | ListenAddress::AnyDual => {
+                self.services.keys().copied().filter(|vip| address.serves(*vip)).collect()
+            }
         }
     }
 
@@ -218,12 +210,8 @@ impl Engine {
         if (spans_prefix(address) || before.is_some_and(spans_prefix))
             && let Some(prefix) = Prefix::truncating(vip, address.id.prefix_length)
         {
-            let inside: Vec<IpAddr> = self
-                .services
-                .keys()
-                .copied()
-                .filter(|vip| prefix.contains(*vip))
-                .collect();
+            let inside: Vec<IpAddr> =
+                self.services.keys().copied().filter(|vip| prefix.contains(*vip)).collect();
             for vip in inside {
                 self.judge(vip);
             }
@@ -242,8 +230,7 @@ impl Engine {
         if self.services.len() >= services_max && !self.services.contains_key(&vip) {
             if !self.refusal_told {
                 self.refusal_told = true;
-                self.events
-                    .push_back(Event::ServiceRefused { vip, services_max });
+                self.events.push_back(Event::ServiceRefused { vip, services_max });
             }
             return;
         }
@@ -255,11 +242,7 @@ impl Engine {
             service.ports_seen = self.listeners.ports_on(vip);
         }
         let next_hop = self.config.next_hop;
-        self.events.push_back(Event::ServiceDiscovered {
-            vip,
-            network,
-            next_hop,
-        });
+        self.events.push_back(Event::ServiceDiscovered { vip, network, next_hop });
         self.judge(vip);
     }
 
@@ -301,19 +284,14 @@ impl Engine {
             Source::Listen => self.listen_objection(vip, service),
             Source::Address => self.addresses.objection(vip, &self.filter),
         };
-        objection.map_or((Health::Healthy, Reason::Healthy), |reason| {
-            (Health::Unhealthy, reason)
-        })
+        objection.map_or((Health::Healthy, Reason::Healthy), |reason| (Health::Unhealthy, reason))
     }
 
     fn listen_objection(&self, vip: IpAddr, service: &Service) -> Option<Reason> {
         if !self.listeners.any_on(vip) {
             return Some(Reason::NoListener);
         }
-        let missing = service
-            .ports_seen
-            .iter()
-            .any(|port| !self.listeners.has_port(vip, *port));
+        let missing = service.ports_seen.iter().any(|port| !self.listeners.has_port(vip, *port));
         missing.then_some(Reason::PortMissing)
     }
 
@@ -347,11 +325,7 @@ impl Engine {
         for step in steps.into_iter().flatten() {
             let (health, reason) = service.verdict();
             self.events.push_back(match step {
-                Step::Health => Event::HealthChanged {
-                    vip,
-                    health,
-                    reason,
-                },
+                Step::Health => Event::HealthChanged { vip, health, reason },
                 Step::Suppressed => Event::Suppressed {
                     vip,
                     penalty: service.penalty(&self.config, self.now),
@@ -377,16 +351,14 @@ impl Engine {
         let (prefix, next_hop) = (Prefix::host(vip), self.config.next_hop);
         self.routes.insert(prefix, Route { next_hop });
         self.routes_changed = true;
-        self.events
-            .push_back(Event::RouteAnnounced { prefix, next_hop });
+        self.events.push_back(Event::RouteAnnounced { prefix, next_hop });
     }
 
     fn withdraw(&mut self, vip: IpAddr, reason: Reason) {
         let prefix = Prefix::host(vip);
         if self.routes.remove(prefix).is_some() {
             self.routes_changed = true;
-            self.events
-                .push_back(Event::RouteWithdrawn { prefix, reason });
+            self.events.push_back(Event::RouteWithdrawn { prefix, reason });
         }
     }
 
@@ -395,9 +367,7 @@ impl Engine {
             && at <= self.now
         {
             let forget = self.services.get(&vip).is_none_or(|service| {
-                service
-                    .forget_at(self.config.forget_after)
-                    .is_some_and(|at| at <= self.now)
+                service.forget_at(self.config.forget_after).is_some_and(|at| at <= self.now)
             });
             if forget {
                 self.timers.remove(&(at, vip));
@@ -410,10 +380,7 @@ impl Engine {
             }
         }
         for source in Source::ALL {
-            if self
-                .sources
-                .expire(source, self.config.unknown_after, self.now)
-            {
+            if self.sources.expire(source, self.config.unknown_after, self.now) {
                 self.events.push_back(Event::SourceUnknown { source });
                 self.judge_all();
             }
@@ -426,8 +393,7 @@ impl Engine {
         }
         self.stopping = true;
         let mut announced = Vec::new();
-        self.routes
-            .for_each(&mut |prefix, _| announced.push(prefix));
+        self.routes.for_each(&mut |prefix, _| announced.push(prefix));
         for prefix in announced {
             if let Some(service) = self.services.get_mut(&prefix.address()) {
                 service.mark(self.now);
@@ -444,16 +410,10 @@ impl Engine {
         }
         let mut wanted = RouteSet::new();
         for (vip, service) in &self.services {
-            debug_assert!(
-                never_announced(*vip).is_none(),
-                "{vip} may never be a service"
-            );
+            debug_assert!(never_announced(*vip).is_none(), "{vip} may never be a service");
             debug_assert!(self.config.networks.containing(*vip) == Some(service.network));
             let deadline = service.deadline(self.config.forget_after);
-            debug_assert!(
-                deadline.is_none_or(|at| at > self.now),
-                "{vip} missed its deadline"
-            );
+            debug_assert!(deadline.is_none_or(|at| at > self.now), "{vip} missed its deadline");
             debug_assert!(deadline.is_none_or(|at| self.timers.contains(&(at, *vip))));
             debug_assert_eq!(
                 service.verdict(),
@@ -461,22 +421,11 @@ impl Engine {
                 "{vip} is out of date"
             );
             if service.announced() && !self.stopping {
-                wanted.insert(
-                    Prefix::host(*vip),
-                    Route {
-                        next_hop: self.config.next_hop,
-                    },
-                );
+                wanted.insert(Prefix::host(*vip), Route { next_hop: self.config.next_hop });
             }
         }
-        debug_assert_eq!(
-            self.routes, wanted,
-            "the desired set is what the services say"
-        );
-        debug_assert!(
-            self.timers.len() <= self.services.len(),
-            "at most one timer a service"
-        );
+        debug_assert_eq!(self.routes, wanted, "the desired set is what the services say");
+        debug_assert!(self.timers.len() <= self.services.len(), "at most one timer a service");
         debug_assert!(self.services.len() <= self.config.services_max);
     }
 }

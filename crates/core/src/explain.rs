@@ -62,11 +62,7 @@ impl Engine {
     /// Explains one prefix.
     pub fn explain(&self, prefix: Prefix, now: Instant) -> Explanation {
         let announced = self.routes.get(prefix).is_some();
-        let service = if prefix.is_host() {
-            self.services.get(&prefix.address())
-        } else {
-            None
-        };
+        let service = if prefix.is_host() { self.services.get(&prefix.address()) } else { None };
         let reason = match service {
             Some(_) if self.stopping => Reason::Shutdown,
             Some(service) => service.outcome(),
@@ -77,19 +73,12 @@ impl Engine {
             None => Reason::OutsideNetworks,
         };
         let service = service.map(|service| self.explain_service(prefix.address(), service, now));
-        Explanation {
-            prefix,
-            announced,
-            reason,
-            service,
-        }
+        Explanation { prefix, announced, reason, service }
     }
 
     /// Explains every service, in the order of their addresses.
     pub fn explain_all(&self, now: Instant) -> impl Iterator<Item = Explanation> + '_ {
-        self.services
-            .keys()
-            .map(move |vip| self.explain(Prefix::host(*vip), now))
+        self.services.keys().map(move |vip| self.explain(Prefix::host(*vip), now))
     }
 
     fn explain_service(&self, vip: IpAddr, service: &Service, now: Instant) -> ServiceExplanation {
@@ -103,11 +92,7 @@ impl Engine {
                 .iter()
                 .map(|check| {
                     let (health, reason) = self.check(*check, vip, service);
-                    CheckExplanation {
-                        check: *check,
-                        health,
-                        reason,
-                    }
+                    CheckExplanation { check: *check, health, reason }
                 })
                 .collect(),
             ports: ports.into_iter().collect(),

@@ -18,10 +18,7 @@ enum Part {
     Literal(char),
     AnyOne,
     AnyRun,
-    Set {
-        negated: bool,
-        ranges: Vec<(char, char)>,
-    },
+    Set { negated: bool, ranges: Vec<(char, char)> },
 }
 
 /// Why a text is not a pattern.
@@ -66,17 +63,12 @@ impl Glob {
                 }
             }
         }
-        self.parts
-            .iter()
-            .skip(part)
-            .all(|rest| *rest == Part::AnyRun)
+        self.parts.iter().skip(part).all(|rest| *rest == Part::AnyRun)
     }
 
     /// True when it has no pattern characters: then it names exactly one thing.
     pub fn is_exact(&self) -> bool {
-        self.parts
-            .iter()
-            .all(|part| matches!(part, Part::Literal(_)))
+        self.parts.iter().all(|part| matches!(part, Part::Literal(_)))
     }
 
     /// The pattern as it was written.
@@ -112,22 +104,17 @@ impl FromStr for Glob {
                 '*' => Part::AnyRun,
                 '?' => Part::AnyOne,
                 '[' => {
-                    let (set, after) =
-                        rest.as_str()
-                            .split_once(']')
-                            .ok_or_else(|| GlobError::OpenSet {
-                                text: text.to_string(),
-                            })?;
+                    let (set, after) = rest
+                        .as_str()
+                        .split_once(']')
+                        .ok_or_else(|| GlobError::OpenSet { text: text.to_string() })?;
                     rest = after.chars();
                     parse_set(set)
                 }
                 literal => Part::Literal(literal),
             });
         }
-        Ok(Self {
-            text: text.into(),
-            parts,
-        })
+        Ok(Self { text: text.into(), parts })
     }
 }
 
@@ -183,11 +170,7 @@ mod tests {
             ("*a*b", "xaybz", false),
             ("a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
         ] {
-            assert_eq!(
-                pattern.parse::<Glob>().unwrap().matches(name),
-                want,
-                "{pattern} {name}"
-            );
+            assert_eq!(pattern.parse::<Glob>().unwrap().matches(name), want, "{pattern} {name}");
         }
     }
 

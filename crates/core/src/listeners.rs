@@ -32,9 +32,7 @@ impl Listeners {
             }
         }
         let ports = self.by_address.entry(listener.address).or_default();
-        *ports
-            .entry((listener.id.protocol, listener.port))
-            .or_default() += 1;
+        *ports.entry((listener.id.protocol, listener.port)).or_default() += 1;
         true
     }
 
@@ -63,9 +61,7 @@ impl Listeners {
 
     /// True when at least one socket serves `vip`.
     pub(crate) fn any_on(&self, vip: IpAddr) -> bool {
-        Self::ways_to(vip)
-            .iter()
-            .any(|way| self.by_address.contains_key(way))
+        Self::ways_to(vip).iter().any(|way| self.by_address.contains_key(way))
     }
 
     /// The ports on which `vip` is served.
@@ -79,19 +75,14 @@ impl Listeners {
 
     /// True when `port` of `vip` is served.
     pub(crate) fn has_port(&self, vip: IpAddr, port: Port) -> bool {
-        Self::ways_to(vip).iter().any(|way| {
-            self.by_address
-                .get(way)
-                .is_some_and(|ports| ports.contains_key(&port))
-        })
+        Self::ways_to(vip)
+            .iter()
+            .any(|way| self.by_address.get(way).is_some_and(|ports| ports.contains_key(&port)))
     }
 
     /// True when some socket is bound to a wildcard that serves the family of `vip`.
     pub(crate) fn wildcard_on(&self, vip: IpAddr) -> bool {
-        Self::ways_to(vip)
-            .iter()
-            .skip(1)
-            .any(|way| self.by_address.contains_key(way))
+        Self::ways_to(vip).iter().skip(1).any(|way| self.by_address.contains_key(way))
     }
 
     /// The bound addresses through which `vip` can be reached; the specific one first.

@@ -130,11 +130,7 @@ mod tests {
         let codes: BTreeSet<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
         assert_eq!(codes.len(), Reason::ALL.len());
         for code in codes {
-            assert!(
-                code.bytes()
-                    .all(|byte| byte == b'-' || byte.is_ascii_lowercase()),
-                "{code}"
-            );
+            assert!(code.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase()), "{code}");
         }
     }
 }

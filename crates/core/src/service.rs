@@ -126,17 +126,13 @@ impl Service {
         }
         match (self.health, self.phase) {
             (Health::Healthy, Phase::Down) => {
-                self.phase = Phase::Rising {
-                    until: now + config.up_delay,
-                };
+                self.phase = Phase::Rising { until: now + config.up_delay };
             }
             (Health::Healthy, Phase::Falling { .. }) | (Health::Unknown, Phase::Falling { .. }) => {
                 self.phase = Phase::Up;
             }
             (Health::Unhealthy, Phase::Up) => {
-                self.phase = Phase::Falling {
-                    until: now + config.down_delay,
-                };
+                self.phase = Phase::Falling { until: now + config.down_delay };
             }
             (Health::Unhealthy, Phase::Rising { .. }) | (Health::Unknown, Phase::Rising { .. }) => {
                 self.phase = Phase::Down;
@@ -146,11 +142,8 @@ impl Service {
             | (Health::Unknown, Phase::Down | Phase::Up) => {}
         }
         // Only what nothing listens on is idle: whatever listens is found again only by its opening.
-        self.idle_since = if self.reason == Reason::NoListener {
-            self.idle_since.or(Some(now))
-        } else {
-            None
-        };
+        self.idle_since =
+            if self.reason == Reason::NoListener { self.idle_since.or(Some(now)) } else { None };
     }
 
     fn count_change(&mut self, config: &EngineConfig, now: Instant, told: &mut dyn FnMut(Step)) {
@@ -244,9 +237,6 @@ impl Service {
 
     /// The damping penalty now.
     pub(crate) fn penalty(&self, config: &EngineConfig, now: Instant) -> u64 {
-        config
-            .damping
-            .as_ref()
-            .map_or(0, |damping| self.penalty.current(damping, now))
+        config.damping.as_ref().map_or(0, |damping| self.penalty.current(damping, now))
     }
 }

@@ -52,10 +52,7 @@ impl Sources {
             State::Ready => return None,
             State::Starting => Event::SourceReady { source },
             State::StartFailed { since } | State::Failing { since } | State::Unknown { since } => {
-                Event::SourceRecovered {
-                    source,
-                    failed_for: now - since,
-                }
+                Event::SourceRecovered { source, failed_for: now - since }
             }
         };
         *state = State::Ready;

@@ -16,9 +16,7 @@ use ha2bgp_core::time::Instant;
 /// Reads `250ms`, `3s` or `2m`.
 pub(crate) fn duration(text: &str) -> Duration {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: u64 = digits
-        .parse()
-        .unwrap_or_else(|_| panic!("bad duration {text}"));
+    let number: u64 = digits.parse().unwrap_or_else(|_| panic!("bad duration {text}"));
     match &text[digits.len()..] {
         "us" => Duration::from_micros(number),
         "ms" => Duration::from_millis(number),
@@ -31,10 +29,7 @@ pub(crate) fn duration(text: &str) -> Duration {
 /// Writes a moment as seconds, without trailing zeros.
 pub(crate) fn moment(at: Instant) -> String {
     let text = at.to_string();
-    let digits = text
-        .trim_end_matches('s')
-        .trim_end_matches('0')
-        .trim_end_matches('.');
+    let digits = text.trim_end_matches('s').trim_end_matches('0').trim_end_matches('.');
     format!("{digits}s")
 }
 
@@ -72,11 +67,7 @@ pub(crate) fn input(words: &[&str]) -> Input {
                 text => ListenAddress::new(text.trim_matches(['[', ']']).parse().unwrap(), true),
             };
             let id = socket_id(protocol, id);
-            Observation::ListenerOpened(Listener {
-                id,
-                address,
-                port: port.parse().unwrap(),
-            })
+            Observation::ListenerOpened(Listener { id, address, port: port.parse().unwrap() })
         }
         ["close", id, protocol] => Observation::ListenerClosed(socket_id(protocol, id)),
         ["address", entry, device, rest @ ..] => {
@@ -100,10 +91,7 @@ pub(crate) fn input(words: &[&str]) -> Input {
         }
         ["no-address", entry] => Observation::AddressRemoved(address_id(entry)),
         ["complete", name] => Observation::Complete(source(name)),
-        ["fail", name] => Observation::Failed {
-            source: source(name),
-            error: "no buffer".into(),
-        },
+        ["fail", name] => Observation::Failed { source: source(name), error: "no buffer".into() },
         ["shutdown"] => return Input::Shutdown,
         ["timeout"] => return Input::Timeout,
         other => panic!("unknown input {other:?}"),
@@ -116,57 +104,32 @@ fn socket_id(protocol: &str, cookie: &str) -> SocketId {
         "udp" => Protocol::Udp,
         other => panic!("unknown protocol {other}"),
     };
-    SocketId {
-        protocol,
-        cookie: cookie.parse().unwrap(),
-    }
+    SocketId { protocol, cookie: cookie.parse().unwrap() }
 }
 
 fn address_id(entry: &str) -> AddressId {
     let (ip, length) = entry.split_once('/').unwrap();
     let ip: IpAddr = ip.parse().unwrap();
-    AddressId {
-        ip,
-        prefix_length: length.parse().unwrap(),
-        interface: 1,
-    }
+    AddressId { ip, prefix_length: length.parse().unwrap(), interface: 1 }
 }
 
 fn source(name: &str) -> Source {
-    *Source::ALL
-        .iter()
-        .find(|source| source.name() == name)
-        .unwrap()
+    *Source::ALL.iter().find(|source| source.name() == name).unwrap()
 }
 
 /// Writes an event in one line.
 pub(crate) fn event(event: &Event) -> String {
     match event {
-        Event::ServiceDiscovered {
-            vip,
-            network,
-            next_hop,
-        } => {
+        Event::ServiceDiscovered { vip, network, next_hop } => {
             format!("discovered {vip} in {network} via {next_hop}")
         }
         Event::ServiceForgotten { vip } => format!("forgotten {vip}"),
         Event::ServiceRefused { vip, services_max } => format!("refused {vip} max {services_max}"),
-        Event::HealthChanged {
-            vip,
-            health,
-            reason,
-        } => format!("{vip} {} {reason}", health.name()),
+        Event::HealthChanged { vip, health, reason } => format!("{vip} {} {reason}", health.name()),
         Event::RouteAnnounced { prefix, next_hop } => format!("route {prefix} via {next_hop}"),
         Event::RouteWithdrawn { prefix, reason } => format!("no-route {prefix} {reason}"),
-        Event::Suppressed {
-            vip,
-            penalty,
-            until,
-        } => {
-            format!(
-                "suppressed {vip} penalty {penalty} until {}",
-                moment(*until)
-            )
+        Event::Suppressed { vip, penalty, until } => {
+            format!("suppressed {vip} penalty {penalty} until {}", moment(*until))
         }
         Event::Released { vip } => format!("released {vip}"),
         Event::SourceReady { source } => format!("ready {source}"),

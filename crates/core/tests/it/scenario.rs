@@ -36,11 +36,7 @@ impl Run {
                 Output::SetRoutes(routes) => {
                     let transcript = &mut self.transcript;
                     self.announced.diff(&routes, &mut |change| {
-                        let verb = if change.after.is_some() {
-                            "announce"
-                        } else {
-                            "withdraw"
-                        };
+                        let verb = if change.after.is_some() { "announce" } else { "withdraw" };
                         writeln!(transcript, "  @{at} {verb} {}", change.prefix).unwrap();
                     });
                     self.announced = routes;
@@ -64,42 +60,21 @@ impl Run {
 
     fn explain(&mut self, prefix: Prefix, now: Instant) {
         let why = self.engine.explain(prefix, now);
-        let verb = if why.announced {
-            "announced"
-        } else {
-            "not announced"
-        };
+        let verb = if why.announced { "announced" } else { "not announced" };
         let at = notation::moment(now);
-        writeln!(
-            self.transcript,
-            "  @{at} {prefix} is {verb}: {}",
-            why.reason
-        )
-        .unwrap();
+        writeln!(self.transcript, "  @{at} {prefix} is {verb}: {}", why.reason).unwrap();
         let Some(service) = why.service else { return };
         let since = notation::moment(service.since);
         write!(self.transcript, "    since {since}").unwrap();
         for check in service.checks {
-            write!(
-                self.transcript,
-                ", {} {} {}",
-                check.check,
-                check.health.name(),
-                check.reason
-            )
-            .unwrap();
-        }
-        for (name, until) in [
-            ("delay", service.delay_until),
-            ("suppressed", service.suppressed_until),
-        ] {
-            if let Some(until) = until {
-                write!(
-                    self.transcript,
-                    ", {name} until {}",
-                    notation::moment(until)
-                )
+            write!(self.transcript, ", {} {} {}", check.check, check.health.name(), check.reason)
                 .unwrap();
+        }
+        for (name, until) in
+            [("delay", service.delay_until), ("suppressed", service.suppressed_until)]
+        {
+            if let Some(until) = until {
+                write!(self.transcript, ", {name} until {}", notation::moment(until)).unwrap();
             }
         }
         writeln!(self.transcript, ", penalty {}", service.penalty).unwrap();
@@ -119,9 +94,7 @@ fn replay(scenario: &str) -> String {
             }
             ["config", settings @ ..] => {
                 assert!(run.is_none(), "config comes first");
-                settings
-                    .iter()
-                    .for_each(|setting| notation::configure(&mut config, setting));
+                settings.iter().for_each(|setting| notation::configure(&mut config, setting));
                 writeln!(head, "{line}").unwrap();
             }
             [first, ..] if first.starts_with('@') || *first == "since" => {}

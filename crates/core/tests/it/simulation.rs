@@ -87,22 +87,15 @@ impl Model {
             }
         }
         // Every address that some listener serves and the networks allow is a service for good.
-        let bound = self
-            .listeners
-            .iter()
-            .filter_map(|listener| match listener.address {
-                ListenAddress::Address(vip) => Some(vip),
-                _ => None,
-            });
+        let bound = self.listeners.iter().filter_map(|listener| match listener.address {
+            ListenAddress::Address(vip) => Some(vip),
+            _ => None,
+        });
         let local = self
             .addresses
             .iter()
             .map(|address| address.id.ip)
-            .filter(|ip| {
-                self.listeners
-                    .iter()
-                    .any(|listener| listener.address.serves(*ip))
-            });
+            .filter(|ip| self.listeners.iter().any(|listener| listener.address.serves(*ip)));
         let found: BTreeSet<IpAddr> = bound
             .chain(local)
             .filter(|vip| self.config.networks.containing(*vip).is_some())
@@ -126,11 +119,8 @@ impl Model {
             self.ready[source as usize]
                 && failing.is_none_or(|since| now.since(since) < self.config.unknown_after)
         };
-        let listens = sees(Source::Listen).then(|| {
-            self.listeners
-                .iter()
-                .any(|listener| listener.address.serves(vip))
-        });
+        let listens = sees(Source::Listen)
+            .then(|| self.listeners.iter().any(|listener| listener.address.serves(vip)));
         let present = sees(Source::Address).then(|| {
             self.addresses
                 .iter()
@@ -212,14 +202,8 @@ struct Simulation {
     trail: VecDeque<String>,
 }
 
-const VIPS: [&str; 6] = [
-    "100.64.0.1",
-    "100.64.0.2",
-    "100.64.0.3",
-    "2001:db8::1",
-    "2001:db8::2",
-    "192.0.2.1",
-];
+const VIPS: [&str; 6] =
+    ["100.64.0.1", "100.64.0.2", "100.64.0.3", "2001:db8::1", "2001:db8::2", "192.0.2.1"];
 
 impl Simulation {
     fn new(seed: u64) -> Self {
@@ -271,30 +255,16 @@ impl Simulation {
                     _ => ListenAddress::Address(vip),
                 };
                 let protocol = self.random.pick(&[Protocol::Tcp, Protocol::Udp]);
-                let id = SocketId {
-                    protocol,
-                    cookie: self.next_cookie,
-                };
+                let id = SocketId { protocol, cookie: self.next_cookie };
                 self.next_cookie += 1;
                 let port = self.random.pick(&[80, 443]);
-                Observation::ListenerOpened(Listener {
-                    id,
-                    address: bound,
-                    port,
-                })
+                Observation::ListenerOpened(Listener { id, address: bound, port })
             }
             35..=74 => {
-                let known: Vec<SocketId> = self
-                    .model
-                    .listeners
-                    .iter()
-                    .map(|listener| listener.id)
-                    .collect();
+                let known: Vec<SocketId> =
+                    self.model.listeners.iter().map(|listener| listener.id).collect();
                 // Sometimes one that was never there.
-                let stranger = SocketId {
-                    protocol: Protocol::Tcp,
-                    cookie: 0,
-                };
+                let stranger = SocketId { protocol: Protocol::Tcp, cookie: 0 };
                 Observation::ListenerClosed(if known.is_empty() || self.random.below(20) == 0 {
                     stranger
                 } else {
@@ -318,21 +288,14 @@ impl Simulation {
             94..=97 => Observation::Complete(self.random.pick(&Source::ALL)),
             _ => {
                 let source = self.random.pick(&Source::ALL);
-                Observation::Failed {
-                    source,
-                    error: "blind".into(),
-                }
+                Observation::Failed { source, error: "blind".into() }
             }
         }
     }
 
     fn address_id(&mut self, ip: IpAddr) -> AddressId {
         let prefix_length = if ip.is_ipv4() { 32 } else { 128 };
-        AddressId {
-            ip,
-            prefix_length,
-            interface: u32::try_from(self.random.below(2)).unwrap(),
-        }
+        AddressId { ip, prefix_length, interface: u32::try_from(self.random.below(2)).unwrap() }
     }
 
     fn handle(&mut self, input: Input) {
@@ -346,10 +309,7 @@ impl Simulation {
             match output {
                 Output::SetRoutes(routes) => {
                     sets += 1;
-                    assert_ne!(
-                        routes, self.announced,
-                        "a set that did not change was put out"
-                    );
+                    assert_ne!(routes, self.announced, "a set that did not change was put out");
                     self.announced = routes;
                 }
                 Output::Event(Event::Suppressed { vip, .. }) => {
@@ -374,16 +334,9 @@ impl Simulation {
         self.announced.for_each(&mut |prefix, _| {
             announced.insert(prefix);
         });
-        assert_eq!(
-            announced,
-            self.model.announced(),
-            "engine (left) and model (right) differ"
-        );
+        assert_eq!(announced, self.model.announced(), "engine (left) and model (right) differ");
         for prefix in &announced {
-            assert!(
-                self.engine.explain(*prefix, self.now).announced,
-                "{prefix} unexplained"
-            );
+            assert!(self.engine.explain(*prefix, self.now).announced, "{prefix} unexplained");
         }
     }
 
@@ -436,10 +389,7 @@ fn engine_and_model_agree() {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| simulation.run()));
         if let Err(panic) = result {
             let trail: Vec<String> = simulation.trail.into();
-            eprintln!(
-                "replay with HA2BGP_SIM_SEED={seed:#x}; last inputs:\n{}",
-                trail.join("\n")
-            );
+            eprintln!("replay with HA2BGP_SIM_SEED={seed:#x}; last inputs:\n{}", trail.join("\n"));
             std::panic::resume_unwind(panic);
         }
     }
