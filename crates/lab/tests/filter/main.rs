@@ -142,6 +142,9 @@ fn the_kernel_selects_the_sockets_that_match() {
         for text in table::READ {
             check(text);
         }
+        for text in table::of_cgroups() {
+            check(&text);
+        }
         with_random_filters(Realm::Kernel, check);
     });
     if let Err(reason) = ran {
@@ -193,7 +196,8 @@ fn ss_sends_the_same_bytecode() {
     let ran = Place::run(|place| {
         let language = Language::of_this_host();
         let mut random = Random::new(random::seed());
-        let more: Vec<String> = (0..40).map(|_| random.filter(Realm::Ss)).collect();
+        let more = (0..40).map(|_| random.filter(Realm::Ss));
+        let more: Vec<String> = more.chain(table::of_cgroups()).collect();
         let texts = table::READ
             .iter()
             .copied()

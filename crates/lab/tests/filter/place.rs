@@ -115,7 +115,9 @@ impl Place {
         let mut place = Self {
             listeners: Vec::new(),
         };
-        let cgroup = own_cgroup();
+        let cgroup = own_cgroup()
+            .and_then(|path| place.cgroup(&path).ok())
+            .unwrap_or(0);
         for listen in LISTENERS {
             let made = place.listen(listen, cgroup);
             made.map_err(|error| format!("{} port {}: {error}", listen.address, listen.port))?;
@@ -182,12 +184,20 @@ pub(crate) fn family(socket: &Socket) -> Family {
     }
 }
 
-/// The id of the cgroup that our sockets are made in; 0 without cgroup2.
-fn own_cgroup() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let path = text.lines().find_map(|line| line.strip_prefix("0::"));
-    path.and_then(|path| std::fs::metadata(format!("/sys/fs/cgroup{path}")).ok())
-        .map_or(0, |metadata| metadata.ino())
+/// The directory of the cgroup (v2) that our sockets are made in; `None` without cgroup2.
+pub(crate) fn own_cgroup() -> Option<String> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
+    let mut mounts = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let tree = mounts.find_map(|words| match *words {
+        [_, directory, "cgroup2", ..] => Some(directory.to_owned()),
+        _ => None,
+    })?;
+    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let directory = format!("{tree}{path}");
+    std::fs::metadata(&directory).is_ok().then_some(directory)
 }
 
 fn enter_new_namespace() -> Result<(), String> {

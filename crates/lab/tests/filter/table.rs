@@ -13,6 +13,17 @@ pub(crate) fn has_device(filter: &Filter) -> bool {
         .any(|condition| matches!(condition, Condition::Device { .. }))
 }
 
+/// Filters on cgroups, where this host has the tree for it.
+pub(crate) fn of_cgroups() -> impl Iterator<Item = String> {
+    let paths = crate::place::own_cgroup().into_iter();
+    paths.flat_map(|path| {
+        [
+            format!("cgroup {path}"),
+            format!("cgroup != {path} or sport 80"),
+        ]
+    })
+}
+
 /// Read by `ss` and by us.
 pub(crate) const READ: &[&str] = &[
     "",
