@@ -34,6 +34,7 @@ mod bytecode;
 mod error;
 mod evaluate;
 mod expression;
+mod fuzz;
 mod interpret;
 mod lexer;
 mod named;
@@ -48,6 +49,8 @@ mod warning;
 pub use error::{FilterError, Hint, Problem};
 pub use evaluate::{Addresses, Socket};
 pub use expression::{Address, Condition, Expression, Ordering, Port, Side, Step};
+#[doc(hidden)]
+pub use fuzz::{fuzz_bytecode, fuzz_parse};
 pub use interpret::{Bytecode, BytecodeError};
 pub use lexer::Span;
 pub use services::Services;
