@@ -142,14 +142,10 @@ impl<'a> Messages<'a> {
         self.rest = self.rest.get(align(total)..).unwrap_or(&[]);
         let body = match kind {
             NLMSG_NOOP => Body::Nothing,
-            NLMSG_ERROR => Body::Error {
-                errno: errno(kind, payload)?,
-            },
+            NLMSG_ERROR => Body::Error { errno: errno(kind, payload)? },
             // Some families end a dump without a status: that is success.
             NLMSG_DONE if payload.is_empty() => Body::Done { errno: 0 },
-            NLMSG_DONE => Body::Done {
-                errno: errno(kind, payload)?,
-            },
+            NLMSG_DONE => Body::Done { errno: errno(kind, payload)? },
             NLMSG_OVERRUN => Body::Overrun,
             kind => Body::Data { kind, payload },
         };
@@ -314,11 +310,7 @@ mod tests {
 
     #[test]
     fn wrong_lengths_are_errors_and_end_the_datagram() {
-        assert_eq!(
-            bodies(&[1, 2, 3]),
-            [Err(Malformed::Header { left: 3 })],
-            "no header"
-        );
+        assert_eq!(bodies(&[1, 2, 3]), [Err(Malformed::Header { left: 3 })], "no header");
         for length in [0_u32, 15, 21, u32::MAX] {
             let mut datagram = frame(20, 0, &[1, 2, 3, 4]);
             datagram[..4].copy_from_slice(&length.to_ne_bytes());
@@ -331,11 +323,7 @@ mod tests {
         }
         assert_eq!(
             bodies(&frame(2, 0, &[1])),
-            [Err(Malformed::Payload {
-                kind: 2,
-                length: 1,
-                least: 4
-            })]
+            [Err(Malformed::Payload { kind: 2, length: 1, least: 4 })]
         );
     }
 

@@ -52,9 +52,7 @@ impl DestroyEvents {
         }
         // The filter comes first: joined without it, a busy host fills the buffer at once.
         let socket = EventSocket::open(NETLINK_SOCK_DIAG, RECEIVE_BUFFER, &groups, |socket| {
-            socket
-                .attach_filter(&without_peer())
-                .map_err(trying("attach a filter to"))
+            socket.attach_filter(&without_peer()).map_err(trying("attach a filter to"))
         })?;
         Ok(Self { socket })
     }

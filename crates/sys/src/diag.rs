@@ -21,10 +21,7 @@ impl Diag {
     /// # Errors
     /// When the process may not open netlink sockets.
     pub fn open() -> Result<Self, NetlinkError> {
-        Ok(Self {
-            exchange: Exchange::open(NETLINK_SOCK_DIAG)?,
-            request: Vec::new(),
-        })
+        Ok(Self { exchange: Exchange::open(NETLINK_SOCK_DIAG)?, request: Vec::new() })
     }
 
     /// Hands every socket that `request` matches to `visit`.
@@ -58,9 +55,7 @@ impl Diag {
     /// When the kernel refuses the query or the answer cannot be read.
     pub fn find(&mut self, query: &ExactQuery) -> Result<Option<DiagSocket>, NetlinkError> {
         let sequence = self.exchange.next_sequence();
-        let found = self
-            .exchange
-            .query(&query.encode(sequence), DiagSocket::parse);
+        let found = self.exchange.query(&query.encode(sequence), DiagSocket::parse);
         match found {
             Ok(socket) => Ok(Some(socket)),
             Err(error) if error.refused() == Some(libc::ENOENT) => Ok(None),

@@ -83,9 +83,7 @@ impl NetlinkError {
     }
 
     fn errno(errno: i32) -> Self {
-        Self::Refused {
-            source: io::Error::from_raw_os_error(errno),
-        }
+        Self::Refused { source: io::Error::from_raw_os_error(errno) }
     }
 }
 
@@ -109,9 +107,7 @@ fn receive(socket: &Socket, buffer: &mut [u8]) -> io::Result<Option<usize>> {
 
 /// The part of `buffer` that a datagram filled.
 fn filled(buffer: &[u8], length: usize) -> Result<&[u8], NetlinkError> {
-    buffer
-        .get(..length)
-        .ok_or(NetlinkError::Truncated { length })
+    buffer.get(..length).ok_or(NetlinkError::Truncated { length })
 }
 
 /// Takes type and payload of a message; what it returns as an error ends the reading.
@@ -182,11 +178,7 @@ impl Exchange {
                     Body::Data { kind, payload } => visit(kind, payload)?,
                     Body::Done { errno: 0 } => {
                         self.unfinished = false;
-                        return if interrupted {
-                            Err(NetlinkError::Interrupted)
-                        } else {
-                            Ok(())
-                        };
+                        return if interrupted { Err(NetlinkError::Interrupted) } else { Ok(()) };
                     }
                     Body::Done { errno } | Body::Error { errno } => {
                         self.unfinished = false;
@@ -240,9 +232,7 @@ impl Exchange {
         }
         self.unfinished = true;
         let kernel = SocketAddr::new(0, 0);
-        self.socket
-            .send_to(request, &kernel, 0)
-            .map_err(|source| NetlinkError::Send { source })?;
+        self.socket.send_to(request, &kernel, 0).map_err(|source| NetlinkError::Send { source })?;
         Ok(())
     }
 }
@@ -273,9 +263,7 @@ impl EventSocket {
         prepare: impl FnOnce(SockRef<'_>) -> Result<(), NetlinkError>,
     ) -> Result<Self, NetlinkError> {
         let mut socket = Socket::new(protocol).map_err(trying("open"))?;
-        socket
-            .set_non_blocking(true)
-            .map_err(trying("set up as non-blocking"))?;
+        socket.set_non_blocking(true).map_err(trying("set up as non-blocking"))?;
         // Beyond rmem_max needs CAP_NET_ADMIN; without it the limit is what there is. Either
         // way an overrun is seen and answered by reading everything again.
         if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, receive_buffer).is_err()
@@ -285,9 +273,7 @@ impl EventSocket {
         prepare(SockRef::from(&socket))?;
         socket.bind_auto().map_err(trying("bind"))?;
         for &group in groups {
-            socket
-                .add_membership(group)
-                .map_err(trying("join a multicast group with"))?;
+            socket.add_membership(group).map_err(trying("join a multicast group with"))?;
         }
         Ok(Self {
             fd: watch(socket).map_err(trying("watch"))?,

@@ -39,10 +39,7 @@ impl Route {
     /// # Errors
     /// When the process may not open netlink sockets.
     pub fn open() -> Result<Self, NetlinkError> {
-        Ok(Self {
-            exchange: Exchange::open(NETLINK_ROUTE)?,
-            request: Vec::new(),
-        })
+        Ok(Self { exchange: Exchange::open(NETLINK_ROUTE)?, request: Vec::new() })
     }
 
     /// Reads all links, then all addresses.

@@ -52,12 +52,7 @@ impl DumpRequest<'_> {
     /// # Errors
     /// When the bytecode is longer than [`MAX_BYTECODE`].
     pub fn write(&self, sequence: u32, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        netlink::start(
-            out,
-            SOCK_DIAG_BY_FAMILY,
-            flags::REQUEST | flags::DUMP,
-            sequence,
-        );
+        netlink::start(out, SOCK_DIAG_BY_FAMILY, flags::REQUEST | flags::DUMP, sequence);
         let states = listening_state(self.protocol).bit();
         out.extend_from_slice(&[self.family.code(), protocol_code(self.protocol), 0, 0]);
         out.extend_from_slice(&states.to_ne_bytes());
@@ -147,11 +142,7 @@ mod tests {
     #[test]
     fn a_dump_asks_for_listen_only() {
         let mut out = Vec::new();
-        let request = DumpRequest {
-            family: Family::V4,
-            protocol: Protocol::Tcp,
-            bytecode: &[],
-        };
+        let request = DumpRequest { family: Family::V4, protocol: Protocol::Tcp, bytecode: &[] };
         request.write(5, &mut out).unwrap();
         assert_eq!(out.len(), 72);
         assert_eq!(out[..4], 72_u32.to_ne_bytes());
@@ -162,11 +153,7 @@ mod tests {
         assert_eq!(out[20..24], 0x400_u32.to_ne_bytes());
         assert!(out[24..].iter().all(|&byte| byte == 0));
 
-        let udp = DumpRequest {
-            family: Family::V6,
-            protocol: Protocol::Udp,
-            bytecode: &[],
-        };
+        let udp = DumpRequest { family: Family::V6, protocol: Protocol::Udp, bytecode: &[] };
         udp.write(6, &mut out).unwrap();
         assert_eq!(out[16..18], [10, 17]);
         assert_eq!(out[20..24], 0x80_u32.to_ne_bytes());

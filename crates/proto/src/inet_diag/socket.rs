@@ -101,12 +101,12 @@ impl DiagSocket {
 fn address(family: Family, fixed: &[u8; MESSAGE_LENGTH], offset: usize) -> IpAddr {
     let bytes = fixed.get(offset..).unwrap_or(&[]);
     match family {
-        Family::V4 => bytes
-            .first_chunk::<4>()
-            .map_or(Ipv4Addr::UNSPECIFIED.into(), |v4| (*v4).into()),
-        Family::V6 => bytes
-            .first_chunk::<16>()
-            .map_or(Ipv6Addr::UNSPECIFIED.into(), |v6| (*v6).into()),
+        Family::V4 => {
+            bytes.first_chunk::<4>().map_or(Ipv4Addr::UNSPECIFIED.into(), |v4| (*v4).into())
+        }
+        Family::V6 => {
+            bytes.first_chunk::<16>().map_or(Ipv6Addr::UNSPECIFIED.into(), |v6| (*v6).into())
+        }
     }
 }
 

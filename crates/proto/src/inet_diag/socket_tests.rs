@@ -48,9 +48,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn parse(hex: &str) -> DiagSocket {
     let datagram = bytes(hex);
     let message = Messages::new(&datagram).next().unwrap().unwrap();
-    let Body::Data { kind, payload } = message.body else {
-        panic!("{message:?}")
-    };
+    let Body::Data { kind, payload } = message.body else { panic!("{message:?}") };
     assert_eq!(kind, SOCK_DIAG_BY_FAMILY);
     DiagSocket::parse(payload).unwrap()
 }
@@ -98,33 +96,20 @@ fn a_destroy_event_keeps_address_port_and_cookie() {
     let gone = parse(UDP4_DESTROYED);
     assert_eq!(gone.protocol, Some(Protocol::Udp));
     assert_eq!(gone.inode, 0);
-    assert_eq!(
-        (living.src, living.sport, living.cookie),
-        (gone.src, gone.sport, gone.cookie)
-    );
+    assert_eq!((living.src, living.sport, living.cookie), (gone.src, gone.sport, gone.cookie));
 }
 
 #[test]
 fn what_is_too_short_or_strange_is_an_error() {
     assert_eq!(
         DiagSocket::parse(&[2; 71]),
-        Err(Malformed::Payload {
-            kind: 20,
-            length: 71,
-            least: 72
-        })
+        Err(Malformed::Payload { kind: 20, length: 71, least: 72 })
     );
-    assert_eq!(
-        DiagSocket::parse(&[1; 72]),
-        Err(Malformed::Family { family: 1 })
-    );
+    assert_eq!(DiagSocket::parse(&[1; 72]), Err(Malformed::Family { family: 1 }));
     // An attribute that ends behind the message.
     let mut long = [2; 80];
     long[72..].copy_from_slice(&[0xff, 0xff, 0, 0, 0, 0, 0, 0]);
-    assert!(matches!(
-        DiagSocket::parse(&long),
-        Err(Malformed::Attribute { .. })
-    ));
+    assert!(matches!(DiagSocket::parse(&long), Err(Malformed::Attribute { .. })));
 }
 
 /// The inverse of [`DiagSocket::parse`]: what the kernel does.
@@ -144,10 +129,7 @@ fn emit(socket: &DiagSocket) -> Vec<u8> {
     out.extend_from_slice(&words(socket.dst));
     let number = |out: &mut Vec<u8>, value: u32| out.extend_from_slice(&value.to_ne_bytes());
     number(&mut out, socket.interface.map_or(0, NonZeroU32::get));
-    number(
-        &mut out,
-        u32::try_from(socket.cookie & 0xffff_ffff).unwrap(),
-    );
+    number(&mut out, u32::try_from(socket.cookie & 0xffff_ffff).unwrap());
     number(&mut out, u32::try_from(socket.cookie >> 32).unwrap());
     for value in [0, socket.rqueue, socket.wqueue, socket.uid, socket.inode] {
         number(&mut out, value);
@@ -171,11 +153,7 @@ fn sockets() -> impl Strategy<Value = DiagSocket> {
         any::<([u8; 16], [u8; 16])>().prop_map(|(a, b)| (Family::V6, a.into(), b.into())),
     ];
     let numbers = any::<(u32, u32, u32, u32, u32)>();
-    let protocol = prop_oneof![
-        Just(None),
-        Just(Some(Protocol::Tcp)),
-        Just(Some(Protocol::Udp))
-    ];
+    let protocol = prop_oneof![Just(None), Just(Some(Protocol::Tcp)), Just(Some(Protocol::Udp))];
     let rest = (any::<(u8, u16, u16, u64, Option<bool>)>(), protocol);
     (addresses, numbers, rest).prop_map(
         |((family, src, dst), (interface, rqueue, wqueue, uid, inode), (small, protocol))| {

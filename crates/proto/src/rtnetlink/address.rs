@@ -54,11 +54,7 @@ impl AddressInfo {
     /// `None` for families other than IPv4 and IPv6, and for messages without an address.
     pub(super) fn parse(kind: u16, payload: &[u8]) -> Result<Option<Self>, Malformed> {
         let Some((fixed, attributes)) = payload.split_first_chunk::<FIXED_LENGTH>() else {
-            return Err(Malformed::Payload {
-                kind,
-                length: payload.len(),
-                least: FIXED_LENGTH,
-            });
+            return Err(Malformed::Payload { kind, length: payload.len(), least: FIXED_LENGTH });
         };
         let Some(family) = Family::from_code(fixed[0]) else {
             return Ok(None);
@@ -94,10 +90,7 @@ fn ip(family: Family, kind: u16, value: &[u8]) -> Result<IpAddr, Malformed> {
         Family::V4 => <[u8; 4]>::try_from(value).map(IpAddr::from),
         Family::V6 => <[u8; 16]>::try_from(value).map(IpAddr::from),
     };
-    address.map_err(|_| Malformed::Attribute {
-        kind,
-        length: value.len(),
-    })
+    address.map_err(|_| Malformed::Attribute { kind, length: value.len() })
 }
 
 /// A name up to its NUL. Interface names are bytes; what is not UTF-8 is shown with U+FFFD.

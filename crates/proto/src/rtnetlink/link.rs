@@ -73,11 +73,7 @@ impl LinkInfo {
     /// says that a *port* left its bridge (`br_ifinfo_notify` in net/bridge/br_netlink.c).
     pub(super) fn parse(kind: u16, payload: &[u8]) -> Result<Option<Self>, Malformed> {
         let Some((fixed, attributes)) = payload.split_first_chunk::<FIXED_LENGTH>() else {
-            return Err(Malformed::Payload {
-                kind,
-                length: payload.len(),
-                least: FIXED_LENGTH,
-            });
+            return Err(Malformed::Payload { kind, length: payload.len(), least: FIXED_LENGTH });
         };
         if fixed[0] != AF_UNSPEC {
             return Ok(None);

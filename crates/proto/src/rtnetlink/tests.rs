@@ -26,9 +26,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 
 fn parse(datagram: &[u8]) -> RouteMessage {
     let message = Messages::new(datagram).next().unwrap().unwrap();
-    let Body::Data { kind, payload } = message.body else {
-        panic!("{message:?}")
-    };
+    let Body::Data { kind, payload } = message.body else { panic!("{message:?}") };
     RouteMessage::parse(kind, payload).unwrap()
 }
 
@@ -47,20 +45,11 @@ fn ip(text: &str) -> IpAddr {
 #[cfg(target_endian = "little")]
 fn addresses_of_a_dump() {
     let loopback = address(LOOPBACK);
-    assert_eq!(
-        (loopback.local, loopback.prefix_length),
-        (ip("127.0.0.1"), 8)
-    );
-    assert_eq!(
-        (loopback.interface, loopback.label.as_deref()),
-        (1, Some("lo"))
-    );
+    assert_eq!((loopback.local, loopback.prefix_length), (ip("127.0.0.1"), 8));
+    assert_eq!((loopback.interface, loopback.label.as_deref()), (1, Some("lo")));
 
     let labelled = address(LABELLED);
-    assert_eq!(
-        (labelled.local, labelled.prefix_length),
-        (ip("192.0.2.9"), 32)
-    );
+    assert_eq!((labelled.local, labelled.prefix_length), (ip("192.0.2.9"), 32));
     assert_eq!(labelled.label.as_deref(), Some("lo:web"));
 
     let peer = address(PEER);
@@ -106,21 +95,14 @@ fn a_link_is_up_when_packets_can_flow() {
         (0x1_0043, 0, true, "a bridge without ports, a tunnel"),
         (0x1003, 2, false, "the far end is down"),
         (0x1003, 3, false, "the lower layer is down"),
-        (
-            0x1_0043,
-            5,
-            false,
-            "dormant: 802.1X has not opened the port",
-        ),
+        (0x1_0043, 5, false, "dormant: 802.1X has not opened the port"),
         (0x1_0042, 6, false, "the administrator took it down"),
         (0x1_0049, 0, true, "loopback"),
         (0x0049, 2, true, "loopback needs no carrier"),
         (0x0008, 2, false, "loopback that is down"),
     ] {
         let message = RouteMessage::parse(RTM_NEWLINK, &link(0, flags, state, b"x\0")).unwrap();
-        let RouteMessage::Link(link) = message else {
-            panic!("{message:?}")
-        };
+        let RouteMessage::Link(link) = message else { panic!("{message:?}") };
         assert_eq!(link.is_up(), up, "{why}");
         assert_eq!((link.index, link.name.as_str()), (7, "x"));
     }
@@ -129,15 +111,9 @@ fn a_link_is_up_when_packets_can_flow() {
 #[test]
 fn a_port_that_leaves_its_bridge_is_no_link_that_goes() {
     let port = link(7, 0x1_0043, 6, b"veth0\0");
-    assert_eq!(
-        RouteMessage::parse(RTM_DELLINK, &port),
-        Ok(RouteMessage::Other)
-    );
+    assert_eq!(RouteMessage::parse(RTM_DELLINK, &port), Ok(RouteMessage::Other));
     let gone = link(0, 0, 2, b"veth0\0");
-    assert_eq!(
-        RouteMessage::parse(RTM_DELLINK, &gone),
-        Ok(RouteMessage::LinkGone(7))
-    );
+    assert_eq!(RouteMessage::parse(RTM_DELLINK, &gone), Ok(RouteMessage::LinkGone(7)));
 }
 
 #[test]
