@@ -50,7 +50,7 @@ pub(super) struct Liveness {
     /// The last answer, or the moment from which one was due.
     progress: Instant,
     stalled: Option<Instant>,
-    /// Answers came again after a probe: another silence means that the rest was lost.
+    /// A probe was written: if it ends this silence, another one means that the rest was lost.
     probed: bool,
     /// The pipe does not take writes, or since when it does again.
     blocked: bool,
@@ -85,6 +85,11 @@ impl Liveness {
             self.progress = now;
         }
         self.writable(now);
+    }
+
+    /// A probe goes out.
+    pub(super) const fn probe(&mut self) {
+        self.probed = true;
     }
 
     pub(super) const fn block(&mut self) {
@@ -135,7 +140,6 @@ impl Liveness {
             }
             (Acks::Present, None) => {
                 self.stalled = Some(now);
-                self.probed = true;
                 Verdict::Stalled
             }
         }

@@ -88,6 +88,7 @@ pub struct Session {
     reader: Reader,
     dialect: Dialect,
     learning: Option<Learning>,
+    learned: Option<Dialect>,
     probe: bool,
     next_reassert: Instant,
     /// The write under way, how much of it is done, and what it says.
@@ -123,6 +124,7 @@ impl Session {
                 errors: 0,
                 rounds: 0,
             }),
+            learned: None,
             options,
             probe: false,
             next_reassert: Instant::START,
@@ -345,6 +347,14 @@ impl Session {
             learning.rounds = learning.rounds.saturating_add(1);
             self.dialect = self.dialect.other();
         }
+        let all_refused = self.rib.acknowledged == 0 && self.rib.rejected > 0;
+        if self.options.version == ApiVersion::Auto && self.learning.is_none() && all_refused {
+            // What was learned is worth nothing: answers may have been matched wrongly.
+            self.learning = Some(Learning {
+                errors: 0,
+                rounds: 1,
+            });
+        }
         if ghost_errors > 0 {
             // Whose errors they were nobody knows.
             let serial = self.serial();
@@ -353,8 +363,9 @@ impl Session {
     }
 
     fn accepted(&mut self, waiting: Waiting, now: Instant) {
-        if self.learning.take().is_some() {
+        if self.learning.take().is_some() && self.learned != Some(self.dialect) {
             let dialect = self.dialect;
+            self.learned = Some(dialect);
             self.report(Event::DialectLearned { dialect });
         }
         let command = waiting.command;
@@ -451,6 +462,7 @@ impl Session {
             && let Some(mut command) = self.rib.take(prefix, now)
         {
             command.purpose = super::Purpose::Probe;
+            self.liveness.probe();
             self.append(command);
         }
         while self.open()
