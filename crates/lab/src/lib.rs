@@ -1,7 +1,8 @@
 //! The lab: tests of ha2bgp with real peers in network namespaces that the tests make themselves.
 //!
 //! * [`netns`], [`link`]: hosts and cables. * [`child`], [`wait`]: processes and waiting, both
-//!   bounded. * [`bird`], [`exabgp`], [`service`], [`fake_exabgp`]: who plays along.
+//!   bounded. * [`bird`], [`exabgp`], [`service`], [`syn`],
+//!   [`fake_exabgp`]: who plays along.
 //! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
 //!   README. * [`tools`], [`skip`]: what is installed, and what follows where it is not.
 //!
@@ -22,6 +23,7 @@ pub mod program;
 pub mod readme;
 pub mod service;
 pub mod skip;
+pub mod syn;
 pub mod tools;
 pub mod transcript;
 pub mod wait;

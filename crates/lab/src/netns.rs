@@ -55,12 +55,9 @@ impl Netns {
     /// Runs a closure on a thread that has moved into this namespace. What it opens or starts
     /// there stays there.
     pub fn within<T: Send>(&self, body: impl FnOnce() -> T + Send) -> Result<T> {
-        let path = Path::new(RUN).join(&self.name);
-        let file = File::open(&path).map_err(LabError::io(path.display().to_string()))?;
         std::thread::scope(|scope| {
             let thread = scope.spawn(move || {
-                move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-                    .map_err(LabError::errno("move into the namespace"))?;
+                enter(&self.name)?;
                 Ok(body())
             });
             thread
@@ -96,6 +93,14 @@ impl Drop for Netns {
     fn drop(&mut self) {
         remove(&self.name);
     }
+}
+
+/// Moves the calling thread into a namespace, for good: only for threads made for it.
+pub fn enter(name: &str) -> Result<()> {
+    let path = Path::new(RUN).join(name);
+    let file = File::open(&path).map_err(LabError::io(path.display().to_string()))?;
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+        .map_err(LabError::errno(format!("move into {name}")))
 }
 
 fn netns(args: &[&str]) -> Result<String> {

@@ -38,7 +38,7 @@ pub(crate) const AT_ONCE: [&str; 12] = [
 pub(crate) struct Stage {
     pub(crate) fake: FakeExaBgp,
     pub(crate) host: Netns,
-    pub(crate) dir: TempDir,
+    pub(crate) _dir: TempDir,
 }
 
 impl Stage {
@@ -63,7 +63,7 @@ impl Stage {
     ) -> Result<Self> {
         let dir = readme::workdir()?;
         let fake = FakeExaBgp::start(&host, dir.path(), args, env, answer)?;
-        Ok(Self { fake, host, dir })
+        Ok(Self { fake, host, _dir: dir })
     }
 
     /// Waits until exactly these are announced, then watches that it stays so for a moment.
