@@ -1,12 +1,13 @@
 //! What can go wrong in the lab itself, as opposed to in what it tests.
 
+use std::fmt;
 use std::time::Duration;
 
 /// The lab's result.
 pub type Result<T> = std::result::Result<T, LabError>;
 
 /// A failure of the lab or of something it waited for.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum LabError {
     /// A system call or a file operation failed.
     #[error("{what}: {source}")]
@@ -50,6 +51,13 @@ pub enum LabError {
     /// Something that must be there is not.
     #[error("{0}")]
     Missing(String),
+}
+
+/// A test that returns an error prints it so: with its line breaks, for people.
+impl fmt::Debug for LabError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl LabError {

@@ -140,13 +140,6 @@ impl FakeExaBgp {
         })
     }
 
-    /// Waits until exactly these prefixes are announced.
-    pub fn wait_exactly(&mut self, prefixes: &[&str], limit: Duration) -> Result<()> {
-        self.wait_for(&format!("announced: {prefixes:?}"), limit, |table| {
-            table.announced().len() == prefixes.len() && prefixes.iter().all(|p| table.has(p))
-        })
-    }
-
     /// Waits for a condition on the table.
     pub fn wait_for(
         &mut self,
@@ -155,6 +148,23 @@ impl FakeExaBgp {
         check: impl Fn(&Table) -> bool,
     ) -> Result<()> {
         wait::until(limit, what, || {
+            if check(self.table()) {
+                Ok(())
+            } else {
+                Err(self.report())
+            }
+        })
+    }
+
+    /// Waits until a condition on the table has held for `time` without a break.
+    pub fn settles(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        time: Duration,
+        check: impl Fn(&Table) -> bool,
+    ) -> Result<()> {
+        wait::settled(limit, time, what, || {
             if check(self.table()) {
                 Ok(())
             } else {

@@ -69,6 +69,25 @@ pub fn holds(
     Ok(())
 }
 
+/// Looks until `look` has said `Ok` for `time` without a break: what only passes through the
+/// state that is waited for does not count.
+pub fn settled(
+    limit: Duration,
+    time: Duration,
+    what: &str,
+    mut look: impl FnMut() -> std::result::Result<(), String>,
+) -> Result<()> {
+    let mut since = None;
+    until(limit + time, what, || match look() {
+        Ok(()) if since.get_or_insert_with(Instant::now).elapsed() >= time => Ok(()),
+        Ok(()) => Err("true, but not for long enough yet".to_owned()),
+        Err(detail) => {
+            since = None;
+            Err(detail)
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +109,22 @@ mod tests {
             error.to_string().contains(&format!("look {looks}")),
             "{error}"
         );
+    }
+
+    #[test]
+    fn passing_through_is_not_settling() {
+        let mut looks = 0;
+        let (limit, time) = (Duration::from_secs(10), Duration::from_millis(60));
+        let look = || {
+            looks += 1;
+            if looks == 3 {
+                Err("broken once".to_owned())
+            } else {
+                Ok(())
+            }
+        };
+        settled(limit, time, "calm", look).unwrap();
+        assert!(looks > 4, "the time starts again after a break");
     }
 
     #[test]
