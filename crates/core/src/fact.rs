@@ -237,11 +237,7 @@ mod tests {
     #[test]
     fn a_loopback_prefix_provides_every_address_in_it() {
         let entry = |ip: &str, prefix_length, loopback| LocalAddress {
-            id: AddressId {
-                ip: ip.parse().unwrap(),
-                prefix_length,
-                interface: 1,
-            },
+            id: AddressId { ip: ip.parse().unwrap(), prefix_length, interface: 1 },
             device: "lo".into(),
             label: None,
             loopback,

@@ -2,8 +2,12 @@
 //!
 //! This crate computes; it has no clock, no IO, no log, no randomness (`no_std` proves it).
 //!
-//! * [`time`]: monotonic moments as numbers. * [`net`]: prefixes, the allow-list, next hops.
-//! * [`fact`]: what observers report. * [`route`]: the desired set of routes.
+//! * Vocabulary: [`time`] (monotonic moments as numbers), [`net`] (prefixes, the allow-list, next
+//!   hops), [`fact`] (what observers report), [`route`] (the desired set), [`reason`] (why),
+//!   [`event`] (what happened), [`glob`] (name patterns).
+//! * Decision: [`engine`] owns all state; [`config`] tells it what to do; `service` is the state
+//!   machine of one service, with [`damping`]; `listeners` and `addresses` are tables of facts;
+//!   [`explain`] reads it all.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -11,7 +15,21 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod addresses;
+pub mod config;
+pub mod damping;
+pub mod engine;
+pub mod event;
+pub mod explain;
 pub mod fact;
+pub mod glob;
+mod listeners;
 pub mod net;
+pub mod reason;
 pub mod route;
+mod service;
+mod sources;
 pub mod time;
+
+pub use listeners::Port;
+pub use service::Health;

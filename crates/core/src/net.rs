@@ -70,10 +70,7 @@ impl Prefix {
     }
 
     /// The prefix length in bits: 0 to 32 or 0 to 128.
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a prefix length, not a container's"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "a prefix length, not a container's")]
     pub fn len(self) -> u8 {
         self.0.prefix_len()
     }
@@ -104,9 +101,7 @@ impl FromStr for Prefix {
 
     /// Reads `ADDRESS/LENGTH` strictly: no missing length, no host bits.
     fn from_str(text: &str) -> Result<Self, PrefixError> {
-        let malformed = || PrefixError::Malformed {
-            text: text.to_string(),
-        };
+        let malformed = || PrefixError::Malformed { text: text.to_string() };
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (text, None),
@@ -114,25 +109,16 @@ impl FromStr for Prefix {
         let address: IpAddr = address.parse().map_err(|_| malformed())?;
         let max = if address.is_ipv4() { 32 } else { 128 };
         let Some(length) = length else {
-            return Err(PrefixError::NoLength {
-                text: text.to_string(),
-                host_length: max,
-            });
+            return Err(PrefixError::NoLength { text: text.to_string(), host_length: max });
         };
-        let bad_length = || PrefixError::BadLength {
-            text: text.to_string(),
-            max,
-        };
+        let bad_length = || PrefixError::BadLength { text: text.to_string(), max };
         if length.is_empty() || !length.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(bad_length());
         }
         let length: u8 = length.parse().map_err(|_| bad_length())?;
         let prefix = Self::truncating(address, length).ok_or_else(bad_length)?;
         if prefix.address() != address {
-            return Err(PrefixError::HostBits {
-                text: text.to_string(),
-                fix: prefix,
-            });
+            return Err(PrefixError::HostBits { text: text.to_string(), fix: prefix });
         }
         Ok(prefix)
     }
@@ -156,11 +142,7 @@ impl Networks {
 
     /// The longest network that contains `address`, if any does.
     pub fn containing(&self, address: IpAddr) -> Option<Prefix> {
-        self.0
-            .iter()
-            .copied()
-            .filter(|net| net.contains(address))
-            .max_by_key(|net| net.len())
+        self.0.iter().copied().filter(|net| net.contains(address)).max_by_key(|net| net.len())
     }
 
     /// The networks in the order they were given.
@@ -269,10 +251,7 @@ mod tests {
                     "\"web/24\" is not an IP network: write ADDRESS/LENGTH, for example 192.0.2.0/24",
                 ),
             ),
-            (
-                "",
-                Err("\"\" is not an IP network: write ADDRESS/LENGTH, for example 192.0.2.0/24"),
-            ),
+            ("", Err("\"\" is not an IP network: write ADDRESS/LENGTH, for example 192.0.2.0/24")),
         ];
         for (text, want) in cases {
             let got = text.parse::<Prefix>();
@@ -294,11 +273,7 @@ mod tests {
         let found = networks.containing("10.1.2.3".parse().unwrap()).unwrap();
         assert_eq!(found.to_string(), "10.1.0.0/16");
         assert!(networks.containing("192.0.2.1".parse().unwrap()).is_none());
-        assert!(
-            networks
-                .containing("2001:db8::1".parse().unwrap())
-                .is_some()
-        );
+        assert!(networks.containing("2001:db8::1".parse().unwrap()).is_some());
     }
 
     #[test]

@@ -58,10 +58,7 @@ impl Key {
             IpAddr::V4(v4) => u128::from(v4.to_bits()) << 96,
             IpAddr::V6(v6) => v6.to_bits(),
         };
-        Self {
-            bits,
-            len: prefix.len(),
-        }
+        Self { bits, len: prefix.len() }
     }
 
     fn prefix(self, ipv4: bool) -> Option<Prefix> {
@@ -80,30 +77,16 @@ impl Key {
 
     fn common(self, other: Self) -> Self {
         let differ = (self.bits ^ other.bits).leading_zeros();
-        let len = u8::try_from(differ)
-            .unwrap_or(128)
-            .min(self.len)
-            .min(other.len);
-        let mask = if len == 0 {
-            0
-        } else {
-            u128::MAX << (128 - len)
-        };
-        Self {
-            bits: self.bits & mask,
-            len,
-        }
+        let len = u8::try_from(differ).unwrap_or(128).min(self.len).min(other.len);
+        let mask = if len == 0 { 0 } else { u128::MAX << (128 - len) };
+        Self { bits: self.bits & mask, len }
     }
 }
 
 impl RouteSet {
     /// The set without routes.
     pub const fn new() -> Self {
-        Self {
-            v4: None,
-            v6: None,
-            len: 0,
-        }
+        Self { v4: None, v6: None, len: 0 }
     }
 
     /// The number of routes.
@@ -170,11 +153,7 @@ impl RouteSet {
 
 impl Node {
     fn leaf(key: Key, route: Route) -> Arc<Self> {
-        Arc::new(Self {
-            key,
-            route: Some(route),
-            children: [None, None],
-        })
+        Arc::new(Self { key, route: Some(route), children: [None, None] })
     }
 
     fn insert(slot: &mut Option<Arc<Self>>, key: Key, route: Route) -> Option<Route> {
@@ -185,11 +164,7 @@ impl Node {
         let common = node.key.common(key);
         if common != node.key {
             // The key leaves the path inside this node's bits: split here.
-            let mut split = Self {
-                key: common,
-                route: None,
-                children: [None, None],
-            };
+            let mut split = Self { key: common, route: None, children: [None, None] };
             split.children[node.key.bit(common.len)] = Some(Arc::clone(node));
             if common == key {
                 split.route = Some(route);
@@ -245,18 +220,10 @@ impl Node {
             (Some(old), Some(new)) => (old, new),
             (old, new) => {
                 Self::walk(old.map(|node| &**node), ipv4, &mut |prefix, route| {
-                    visit(RouteChange {
-                        prefix,
-                        before: Some(route),
-                        after: None,
-                    });
+                    visit(RouteChange { prefix, before: Some(route), after: None });
                 });
                 Self::walk(new.map(|node| &**node), ipv4, &mut |prefix, route| {
-                    visit(RouteChange {
-                        prefix,
-                        before: None,
-                        after: Some(route),
-                    });
+                    visit(RouteChange { prefix, before: None, after: Some(route) });
                 });
                 return;
             }
@@ -272,11 +239,7 @@ impl Node {
         if before != after
             && let Some(prefix) = common.prefix(ipv4)
         {
-            visit(RouteChange {
-                prefix,
-                before,
-                after,
-            });
+            visit(RouteChange { prefix, before, after });
         }
         for side in 0..2 {
             // A node that starts deeper than `common` stands whole on one side of it.
@@ -318,10 +281,7 @@ impl fmt::Debug for RouteSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         self.for_each(&mut |prefix, route| {
-            map.entry(
-                &format_args!("{prefix}"),
-                &format_args!("{}", route.next_hop),
-            );
+            map.entry(&format_args!("{prefix}"), &format_args!("{}", route.next_hop));
         });
         map.finish()
     }

@@ -75,9 +75,6 @@ mod tests {
         let end = Instant::from_micros(u64::MAX);
         assert_eq!(end + Duration::MAX, end);
         assert_eq!(Instant::START - end, Duration::ZERO);
-        assert_eq!(
-            Instant::from_secs(3) - Instant::from_millis(500),
-            Duration::from_millis(2500)
-        );
+        assert_eq!(Instant::from_secs(3) - Instant::from_millis(500), Duration::from_millis(2500));
     }
 }

@@ -11,9 +11,7 @@ pub struct Clock {
 impl Clock {
     /// Starts the clock: this moment is [`Instant::START`].
     pub fn start() -> Self {
-        Self {
-            start: tokio::time::Instant::now(),
-        }
+        Self { start: tokio::time::Instant::now() }
     }
 
     /// The moment now.

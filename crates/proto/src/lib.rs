@@ -11,3 +11,5 @@ extern crate std;
 pub mod exabgp;
 pub mod filter;
 pub mod inet_diag;
+pub mod netlink;
+pub mod rtnetlink;

@@ -17,9 +17,7 @@ fn prefix() -> impl Strategy<Value = Prefix> {
 }
 
 fn route(hop: u8) -> Route {
-    Route {
-        next_hop: NextHop::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, hop))),
-    }
+    Route { next_hop: NextHop::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, hop))) }
 }
 
 fn entries(set: &RouteSet) -> Vec<(Prefix, Route)> {

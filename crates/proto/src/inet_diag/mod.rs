@@ -1,1 +1,65 @@
-//! inet_diag netlink messages (linux/inet_diag.h): requests and replies as bytes.
+//! The sock_diag language for TCP and UDP sockets: requests out, sockets in.
+//!
+//! Owns the structures of include/uapi/linux/inet_diag.h, in native byte order. It makes no
+//! system call and decides nothing: what a listener is, is said by the caller through states and
+//! bytecode.
+
+mod request;
+mod socket;
+
+pub use request::{DumpRequest, ExactQuery, MAX_BYTECODE};
+pub use socket::DiagSocket;
+
+/// `SOCK_DIAG_BY_FAMILY`: the type of all messages of this family, requests and events alike.
+pub const SOCK_DIAG_BY_FAMILY: u16 = 20;
+
+/// Size of `struct inet_diag_sockid`.
+const SOCKET_ID_LENGTH: usize = 48;
+
+/// An address family of sockets.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Family {
+    /// `AF_INET`.
+    V4,
+    /// `AF_INET6`; the sockets of this family may serve IPv4 too.
+    V6,
+}
+
+impl Family {
+    /// Both, in the order they are dumped.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// `AF_INET` or `AF_INET6`.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::V4 => 2,
+            Self::V6 => 10,
+        }
+    }
+
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            2 => Some(Self::V4),
+            10 => Some(Self::V6),
+            _ => None,
+        }
+    }
+}
+
+/// A socket state as the kernel counts them (include/net/tcp_states.h).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct State(pub u8);
+
+impl State {
+    /// `TCP_ESTABLISHED`; also a connected UDP socket.
+    pub const ESTABLISHED: Self = Self(1);
+    /// `TCP_CLOSE`; also an unconnected UDP socket, and every socket in a destroy event.
+    pub const CLOSE: Self = Self(7);
+    /// `TCP_LISTEN`.
+    pub const LISTEN: Self = Self(10);
+
+    /// The bit of this state in `idiag_states`.
+    pub(crate) const fn bit(self) -> u32 {
+        1_u32.wrapping_shl(self.0 as u32)
+    }
+}

@@ -1,0 +1,431 @@
+//! The engine: all state, one owner, a function of (state, input, now).
+//!
+//! The contract, in this order, for every input:
+//!
+//! 1. [`Engine::handle`] one [`Input`];
+//! 2. [`Engine::poll_output`] until it returns `None`;
+//! 3. sleep until [`Engine::poll_timeout`] (then hand in [`Input::Timeout`]) or the next input.
+//!
+//! `now` never goes backwards. Timers fire only on [`Input::Timeout`]: a shell that was frozen can
+//! hand in what happened meanwhile before it lets late timers fire, so that a service which is
+//! back is not withdrawn.
+
+use alloc::collections::btree_map::Entry;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use crate::addresses::{AddressFilter, Addresses, spans_prefix};
+use crate::config::EngineConfig;
+use crate::event::Event;
+use crate::fact::{ListenAddress, Listener, LocalAddress, Observation, SocketId, Source};
+use crate::listeners::Listeners;
+use crate::net::{Prefix, never_announced};
+use crate::reason::Reason;
+use crate::route::{Route, RouteSet};
+use crate::service::{Health, Service, Step};
+use crate::sources::Sources;
+use crate::time::Instant;
+
+/// What the engine is told.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Input {
+    /// An observer reports.
+    Observation(Observation),
+    /// The moment of [`Engine::poll_timeout`] has come.
+    Timeout,
+    /// The program stops: withdraw everything, announce nothing more.
+    Shutdown,
+}
+
+/// What the engine wants done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Output {
+    /// The whole desired set changed; this is the newest one.
+    SetRoutes(RouteSet),
+    /// Something happened.
+    Event(Event),
+}
+
+/// The decision engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) config: EngineConfig,
+    pub(crate) filter: AddressFilter,
+    pub(crate) listeners: Listeners,
+    pub(crate) addresses: Addresses,
+    pub(crate) sources: Sources,
+    pub(crate) services: BTreeMap<IpAddr, Service>,
+    /// The deadline of each service that has one, earliest first.
+    timers: BTreeSet<(Instant, IpAddr)>,
+    pub(crate) routes: RouteSet,
+    routes_changed: bool,
+    events: VecDeque<Event>,
+    pub(crate) stopping: bool,
+    /// The refusal of a service is told once until there is room again.
+    refusal_told: bool,
+    now: Instant,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet and announces nothing.
+    pub fn new(config: EngineConfig, now: Instant) -> Self {
+        Self {
+            filter: AddressFilter::new(config.devices.clone(), config.labels.clone()),
+            config,
+            listeners: Listeners::default(),
+            addresses: Addresses::default(),
+            sources: Sources::default(),
+            services: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            routes: RouteSet::new(),
+            routes_changed: false,
+            events: VecDeque::new(),
+            stopping: false,
+            refusal_told: false,
+            now,
+        }
+    }
+
+    /// Applies one input. Drain [`Engine::poll_output`] afterwards.
+    pub fn handle(&mut self, input: Input, now: Instant) {
+        debug_assert!(now >= self.now, "time went backwards");
+        self.now = now.max(self.now);
+        match input {
+            Input::Observation(observation) => self.observe(observation),
+            Input::Timeout => self.expire(),
+            Input::Shutdown => self.shutdown(),
+        }
+        self.check_invariants();
+    }
+
+    /// The next thing to do: the newest desired set first, then events in their order.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if self.routes_changed {
+            self.routes_changed = false;
+            return Some(Output::SetRoutes(self.routes.clone()));
+        }
+        self.events.pop_front().map(Output::Event)
+    }
+
+    /// When to hand in [`Input::Timeout`], if nothing else comes first.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let service = self.timers.first().map(|(at, _)| *at);
+        let source = self.sources.deadline(self.config.unknown_after);
+        [service, source].into_iter().flatten().min()
+    }
+
+    /// The desired set as it is now.
+    pub const fn routes(&self) -> &RouteSet {
+        &self.routes
+    }
+
+    fn observe(&mut self, observation: Observation) {
+        match observation {
+            Observation::ListenerOpened(listener) => self.listener_opened(listener),
+            Observation::ListenerClosed(id) => self.listener_closed(id),
+            Observation::AddressChanged(address) => {
+                let touched = address.clone();
+                let before = self.addresses.change(address);
+                self.address_touched(&touched, before.as_ref());
+            }
+            Observation::AddressRemoved(id) => {
+                if let Some(address) = self.addresses.remove(id) {
+                    self.address_touched(&address, None);
+                }
+            }
+            Observation::Complete(source) => {
+                if let Some(event) = self.sources.complete(source, self.now) {
+                    self.events.push_back(event);
+                    self.judge_all();
+                }
+            }
+            Observation::Failed { source, error } => {
+                if self.sources.failed(source, self.now) {
+                    self.events.push_back(Event::SourceFailed { source, error });
+                }
+            }
+        }
+    }
+
+    fn listener_opened(&mut self, listener: Listener) {
+        if !self.listeners.open(listener) {
+            return;
+        }
+        match listener.address {
+            ListenAddress::Address(vip) => {
+                self.discover(vip);
+            }
+            ListenAddress::AnyV4 | ListenAddress::AnyV6Only | ListenAddress::AnyDual => {
+                let served: BTreeSet<IpAddr> = self
+                    .addresses
+                    .iter()
+                    .filter(|address| listener.address.serves(address.id.ip))
+                    .filter(|address| self.filter.admits(address))
+                    .map(|address| address.id.ip)
+                    .collect();
+                for vip in served {
+                    self.discover(vip);
+                }
+            }
+        }
+        for vip in self.served_by(listener.address) {
+            if self.config.require_all_ports
+                && let Some(service) = self.services.get_mut(&vip)
+            {
+                service.ports_seen.insert((listener.id.protocol, listener.port));
+            }
+            self.judge(vip);
+        }
+    }
+
+    fn listener_closed(&mut self, id: SocketId) {
+        let Some(listener) = self.listeners.close(id) else {
+            return;
+        };
+        for vip in self.served_by(listener.address) {
+            self.judge(vip);
+        }
+    }
+
+    /// The services that a socket bound to `address` serves.
+    fn served_by(&self, address: ListenAddress) -> Vec<IpAddr> {
+        match address {
+            ListenAddress::Address(vip) => {
+                self.services.contains_key(&vip).then_some(vip).into_iter().collect()
+            }
+            ListenAddress::AnyV4 | ListenAddress::AnyV6Only | ListenAddress::AnyDual => {
+                self.services.keys().copied().filter(|vip| address.serves(*vip)).collect()
+            }
+        }
+    }
+
+    fn address_touched(&mut self, address: &LocalAddress, before: Option<&LocalAddress>) {
+        let vip = address.id.ip;
+        if self.listeners.wildcard_on(vip) && self.filter.admits(address) {
+            self.discover(vip);
+        }
+        self.judge(vip);
+        // An entry like 127.0.0.1/8 on lo decides about its whole prefix.
+        if (spans_prefix(address) || before.is_some_and(spans_prefix))
+            && let Some(prefix) = Prefix::truncating(vip, address.id.prefix_length)
+        {
+            let inside: Vec<IpAddr> =
+                self.services.keys().copied().filter(|vip| prefix.contains(*vip)).collect();
+            for vip in inside {
+                self.judge(vip);
+            }
+        }
+    }
+
+    /// Makes `vip` a service if the configuration allows it and it is none yet.
+    fn discover(&mut self, vip: IpAddr) {
+        if self.stopping || never_announced(vip).is_some() {
+            return;
+        }
+        let Some(network) = self.config.networks.containing(vip) else {
+            return;
+        };
+        let services_max = self.config.services_max;
+        if self.services.len() >= services_max && !self.services.contains_key(&vip) {
+            if !self.refusal_told {
+                self.refusal_told = true;
+                self.events.push_back(Event::ServiceRefused { vip, services_max });
+            }
+            return;
+        }
+        let Entry::Vacant(entry) = self.services.entry(vip) else {
+            return;
+        };
+        let service = entry.insert(Service::new(network, self.now));
+        if self.config.require_all_ports {
+            service.ports_seen = self.listeners.ports_on(vip);
+        }
+        let next_hop = self.config.next_hop;
+        self.events.push_back(Event::ServiceDiscovered { vip, network, next_hop });
+        self.judge(vip);
+    }
+
+    fn judge_all(&mut self) {
+        let vips: Vec<IpAddr> = self.services.keys().copied().collect();
+        for vip in vips {
+            self.judge(vip);
+        }
+    }
+
+    /// Lets a service see the newest verdict of its checks.
+    fn judge(&mut self, vip: IpAddr) {
+        let verdict = match self.services.get(&vip) {
+            Some(service) => self.verdict(vip, service),
+            None => return,
+        };
+        self.step(vip, |service, config, now, told| {
+            service.judge(verdict, config, now, told);
+        });
+    }
+
+    /// `all(listen, address)`: a certain failure decides, then a check that cannot be judged.
+    fn verdict(&self, vip: IpAddr, service: &Service) -> (Health, Reason) {
+        let checks = Source::ALL.map(|source| self.check(source, vip, service));
+        for wanted in [Health::Unhealthy, Health::Unknown] {
+            if let Some(found) = checks.iter().find(|(health, _)| *health == wanted) {
+                return *found;
+            }
+        }
+        (Health::Healthy, Reason::Healthy)
+    }
+
+    /// The verdict of one check about one service.
+    pub(crate) fn check(&self, source: Source, vip: IpAddr, service: &Service) -> (Health, Reason) {
+        if let Some(reason) = self.sources.objection(source) {
+            return (Health::Unknown, reason);
+        }
+        let objection = match source {
+            Source::Listen => self.listen_objection(vip, service),
+            Source::Address => self.addresses.objection(vip, &self.filter),
+        };
+        objection.map_or((Health::Healthy, Reason::Healthy), |reason| (Health::Unhealthy, reason))
+    }
+
+    fn listen_objection(&self, vip: IpAddr, service: &Service) -> Option<Reason> {
+        if !self.listeners.any_on(vip) {
+            return Some(Reason::NoListener);
+        }
+        let missing = service.ports_seen.iter().any(|port| !self.listeners.has_port(vip, *port));
+        missing.then_some(Reason::PortMissing)
+    }
+
+    /// Runs one step of a service's machine, then brings timers, routes and events up to date.
+    fn step(
+        &mut self,
+        vip: IpAddr,
+        act: impl FnOnce(&mut Service, &EngineConfig, Instant, &mut dyn FnMut(Step)),
+    ) {
+        let Some(service) = self.services.get_mut(&vip) else {
+            return;
+        };
+        let forget_after = self.config.forget_after;
+        if let Some(at) = service.deadline(forget_after) {
+            self.timers.remove(&(at, vip));
+        }
+        let was_announced = service.announced();
+        let mut steps = [None; 3];
+        let mut free = steps.iter_mut();
+        let mut told = |step| {
+            if let Some(slot) = free.next() {
+                *slot = Some(step);
+            }
+        };
+        act(service, &self.config, self.now, &mut told);
+        // A delay of zero is over at once.
+        service.expire(self.now, &mut told);
+        if let Some(at) = service.deadline(forget_after) {
+            self.timers.insert((at, vip));
+        }
+        for step in steps.into_iter().flatten() {
+            let (health, reason) = service.verdict();
+            self.events.push_back(match step {
+                Step::Health => Event::HealthChanged { vip, health, reason },
+                Step::Suppressed => Event::Suppressed {
+                    vip,
+                    penalty: service.penalty(&self.config, self.now),
+                    until: service.suppressed_until().unwrap_or(self.now),
+                },
+                Step::Released => Event::Released { vip },
+            });
+        }
+        let announced = service.announced() && !self.stopping;
+        if announced == was_announced {
+            return;
+        }
+        service.mark(self.now);
+        let reason = service.outcome();
+        if announced {
+            self.announce(vip);
+        } else {
+            self.withdraw(vip, reason);
+        }
+    }
+
+    fn announce(&mut self, vip: IpAddr) {
+        let (prefix, next_hop) = (Prefix::host(vip), self.config.next_hop);
+        self.routes.insert(prefix, Route { next_hop });
+        self.routes_changed = true;
+        self.events.push_back(Event::RouteAnnounced { prefix, next_hop });
+    }
+
+    fn withdraw(&mut self, vip: IpAddr, reason: Reason) {
+        let prefix = Prefix::host(vip);
+        if self.routes.remove(prefix).is_some() {
+            self.routes_changed = true;
+            self.events.push_back(Event::RouteWithdrawn { prefix, reason });
+        }
+    }
+
+    fn expire(&mut self) {
+        while let Some(&(at, vip)) = self.timers.first()
+            && at <= self.now
+        {
+            let forget = self.services.get(&vip).is_none_or(|service| {
+                service.forget_at(self.config.forget_after).is_some_and(|at| at <= self.now)
+            });
+            if forget {
+                self.timers.remove(&(at, vip));
+                if self.services.remove(&vip).is_some() {
+                    self.refusal_told = false;
+                    self.events.push_back(Event::ServiceForgotten { vip });
+                }
+            } else {
+                self.step(vip, |service, _, now, told| service.expire(now, told));
+            }
+        }
+        for source in Source::ALL {
+            if self.sources.expire(source, self.config.unknown_after, self.now) {
+                self.events.push_back(Event::SourceUnknown { source });
+                self.judge_all();
+            }
+        }
+    }
+
+    fn shutdown(&mut self) {
+        if self.stopping {
+            return;
+        }
+        self.stopping = true;
+        let mut announced = Vec::new();
+        self.routes.for_each(&mut |prefix, _| announced.push(prefix));
+        for prefix in announced {
+            if let Some(service) = self.services.get_mut(&prefix.address()) {
+                service.mark(self.now);
+            }
+            self.withdraw(prefix.address(), Reason::Shutdown);
+        }
+    }
+
+    /// What must hold after every input; checked in debug builds.
+    fn check_invariants(&self) {
+        // The whole look is O(n): in big tests it would hide what the tests are about.
+        if !cfg!(debug_assertions) || self.services.len() > 64 {
+            return;
+        }
+        let mut wanted = RouteSet::new();
+        for (vip, service) in &self.services {
+            debug_assert!(never_announced(*vip).is_none(), "{vip} may never be a service");
+            debug_assert!(self.config.networks.containing(*vip) == Some(service.network));
+            let deadline = service.deadline(self.config.forget_after);
+            debug_assert!(deadline.is_none_or(|at| at > self.now), "{vip} missed its deadline");
+            debug_assert!(deadline.is_none_or(|at| self.timers.contains(&(at, *vip))));
+            debug_assert_eq!(
+                service.verdict(),
+                self.verdict(*vip, service),
+                "{vip} is out of date"
+            );
+            if service.announced() && !self.stopping {
+                wanted.insert(Prefix::host(*vip), Route { next_hop: self.config.next_hop });
+            }
+        }
+        debug_assert_eq!(self.routes, wanted, "the desired set is what the services say");
+        debug_assert!(self.timers.len() <= self.services.len(), "at most one timer a service");
+        debug_assert!(self.services.len() <= self.config.services_max);
+    }
+}

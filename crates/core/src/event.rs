@@ -1,0 +1,98 @@
+//! Everything that happens, as one closed list: logs, metrics and history are made from it.
+
+use alloc::sync::Arc;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::fact::Source;
+use crate::net::{NextHop, Prefix};
+use crate::reason::Reason;
+use crate::service::Health;
+use crate::time::Instant;
+
+/// Something happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// A listening socket on a new address inside the allowed networks: it is a service now.
+    ServiceDiscovered {
+        /// The service address.
+        vip: IpAddr,
+        /// The allowed network it is in.
+        network: Prefix,
+        /// The next hop its route will have.
+        next_hop: NextHop,
+    },
+    /// Nothing has listened on the address for so long that the service is dropped.
+    ServiceForgotten {
+        /// The service address.
+        vip: IpAddr,
+    },
+    /// A service is not taken in because there are too many.
+    ServiceRefused {
+        /// The service address.
+        vip: IpAddr,
+        /// The limit that was reached.
+        services_max: usize,
+    },
+    /// The verdict of the checks changed.
+    HealthChanged {
+        /// The service address.
+        vip: IpAddr,
+        /// The new verdict.
+        health: Health,
+        /// What decided it.
+        reason: Reason,
+    },
+    /// A route joined the desired set.
+    RouteAnnounced {
+        /// The prefix.
+        prefix: Prefix,
+        /// Its next hop.
+        next_hop: NextHop,
+    },
+    /// A route left the desired set.
+    RouteWithdrawn {
+        /// The prefix.
+        prefix: Prefix,
+        /// What decided it.
+        reason: Reason,
+    },
+    /// The penalty rose above the suppress threshold.
+    Suppressed {
+        /// The service address.
+        vip: IpAddr,
+        /// The penalty now.
+        penalty: u64,
+        /// When it may come back if it keeps calm.
+        until: Instant,
+    },
+    /// The penalty decayed to the reuse threshold.
+    Released {
+        /// The service address.
+        vip: IpAddr,
+    },
+    /// An observer delivered its first complete picture.
+    SourceReady {
+        /// Which observer.
+        source: Source,
+    },
+    /// An observer cannot see; the last state stays.
+    SourceFailed {
+        /// Which observer.
+        source: Source,
+        /// What went wrong.
+        error: Arc<str>,
+    },
+    /// An observer could not see for too long: its check is unknown, routes are held.
+    SourceUnknown {
+        /// Which observer.
+        source: Source,
+    },
+    /// An observer sees again.
+    SourceRecovered {
+        /// Which observer.
+        source: Source,
+        /// How long it could not see.
+        failed_for: Duration,
+    },
+}

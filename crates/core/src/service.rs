@@ -1,0 +1,242 @@
+//! The state machine of one service: from the verdict of its checks to "announce" or not.
+//!
+//! ```text
+//!            healthy                up delay over
+//!   ┌──────┐ ───────► ┌────────┐ ───────────────► ┌────┐
+//!   │ Down │          │ Rising │                  │ Up │ ◄─┐ healthy
+//!   └──────┘ ◄─────── └────────┘                  └────┘   │
+//!      ▲    unhealthy                    unhealthy  │      │
+//!      │                                            ▼      │
+//!      │           down delay over           ┌─────────┐   │
+//!      └──────────────────────────────────── │ Falling │ ──┘
+//!                                            └─────────┘
+//! ```
+//!
+//! Announced are `Up` and `Falling`, unless flap damping holds the service. A verdict of
+//! `Unknown` never moves anything: it stops the running delay and holds what is (fail static).
+
+use alloc::collections::BTreeSet;
+use core::time::Duration;
+
+use crate::config::EngineConfig;
+use crate::damping::Penalty;
+use crate::listeners::Port;
+use crate::net::Prefix;
+use crate::reason::Reason;
+use crate::time::Instant;
+
+/// The verdict of all checks of a service together.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Health {
+    /// Every check passes.
+    Healthy,
+    /// A check fails.
+    Unhealthy,
+    /// No check fails, but one cannot be judged.
+    Unknown,
+}
+
+impl Health {
+    /// Stable name for logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Where a service stands; see the module head.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Down,
+    Rising { until: Instant },
+    Up,
+    Falling { until: Instant },
+}
+
+/// What a step of the machine did, for the engine to tell.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    /// The verdict or its reason changed.
+    Health,
+    /// Flap damping took hold.
+    Suppressed,
+    /// Flap damping let go.
+    Released,
+}
+
+/// One service.
+#[derive(Clone, Debug)]
+pub(crate) struct Service {
+    /// The allowed network the VIP is in.
+    pub(crate) network: Prefix,
+    /// With `require_all_ports`: every port ever seen; otherwise empty.
+    pub(crate) ports_seen: BTreeSet<Port>,
+    health: Health,
+    /// What decided the verdict.
+    reason: Reason,
+    /// The last verdict that was not `Unknown`: what a change is counted against.
+    last_known: Option<Health>,
+    phase: Phase,
+    penalty: Penalty,
+    suppressed_until: Option<Instant>,
+    /// Since when it is announced, or not.
+    since: Instant,
+    /// Since when nothing has listened, for forgetting.
+    idle_since: Option<Instant>,
+}
+
+impl Service {
+    pub(crate) fn new(network: Prefix, now: Instant) -> Self {
+        Self {
+            network,
+            ports_seen: BTreeSet::new(),
+            health: Health::Unknown,
+            reason: Reason::Starting,
+            last_known: None,
+            phase: Phase::Down,
+            penalty: Penalty::default(),
+            suppressed_until: None,
+            since: now,
+            idle_since: None,
+        }
+    }
+
+    /// Takes the newest verdict of the checks.
+    pub(crate) fn judge(
+        &mut self,
+        verdict: (Health, Reason),
+        config: &EngineConfig,
+        now: Instant,
+        told: &mut dyn FnMut(Step),
+    ) {
+        if (self.health, self.reason) == verdict {
+            return;
+        }
+        (self.health, self.reason) = verdict;
+        told(Step::Health);
+        if self.health != Health::Unknown {
+            let changed = self.last_known.is_some_and(|known| known != self.health);
+            self.last_known = Some(self.health);
+            if changed {
+                self.count_change(config, now, told);
+            }
+        }
+        match (self.health, self.phase) {
+            (Health::Healthy, Phase::Down) => {
+                self.phase = Phase::Rising { until: now + config.up_delay };
+            }
+            (Health::Healthy, Phase::Falling { .. }) | (Health::Unknown, Phase::Falling { .. }) => {
+                self.phase = Phase::Up;
+            }
+            (Health::Unhealthy, Phase::Up) => {
+                self.phase = Phase::Falling { until: now + config.down_delay };
+            }
+            (Health::Unhealthy, Phase::Rising { .. }) | (Health::Unknown, Phase::Rising { .. }) => {
+                self.phase = Phase::Down;
+            }
+            (Health::Healthy, Phase::Rising { .. } | Phase::Up)
+            | (Health::Unhealthy, Phase::Down | Phase::Falling { .. })
+            | (Health::Unknown, Phase::Down | Phase::Up) => {}
+        }
+        // Only what nothing listens on is idle: whatever listens is found again only by its opening.
+        self.idle_since =
+            if self.reason == Reason::NoListener { self.idle_since.or(Some(now)) } else { None };
+    }
+
+    fn count_change(&mut self, config: &EngineConfig, now: Instant, told: &mut dyn FnMut(Step)) {
+        let Some(damping) = &config.damping else {
+            return;
+        };
+        self.penalty.add(damping, now);
+        if self.suppressed_until.is_some() {
+            self.suppressed_until = Some(self.penalty.reuse_at(damping));
+        } else if self.penalty.exceeds(damping, now) {
+            self.suppressed_until = Some(self.penalty.reuse_at(damping));
+            told(Step::Suppressed);
+        }
+    }
+
+    /// Lets every timer fire whose moment has come.
+    pub(crate) fn expire(&mut self, now: Instant, told: &mut dyn FnMut(Step)) {
+        match self.phase {
+            Phase::Rising { until } if until <= now => self.phase = Phase::Up,
+            Phase::Falling { until } if until <= now => self.phase = Phase::Down,
+            Phase::Down | Phase::Rising { .. } | Phase::Up | Phase::Falling { .. } => {}
+        }
+        if self.suppressed_until.is_some_and(|until| until <= now) {
+            self.suppressed_until = None;
+            told(Step::Released);
+        }
+    }
+
+    /// Notes that the service is announced, or not, since `now`.
+    pub(crate) fn mark(&mut self, now: Instant) {
+        self.since = now;
+    }
+
+    /// The earliest moment at which a timer fires.
+    pub(crate) fn deadline(&self, forget_after: Duration) -> Option<Instant> {
+        let phase = match self.phase {
+            Phase::Rising { until } | Phase::Falling { until } => Some(until),
+            Phase::Down => self.forget_at(forget_after),
+            Phase::Up => None,
+        };
+        [phase, self.suppressed_until].into_iter().flatten().min()
+    }
+
+    /// When an idle service may be dropped; `None` while it is anything but idle.
+    pub(crate) fn forget_at(&self, forget_after: Duration) -> Option<Instant> {
+        if self.phase != Phase::Down || self.suppressed_until.is_some() {
+            return None;
+        }
+        self.idle_since.map(|since| since + forget_after)
+    }
+
+    /// True when the route should be announced.
+    pub(crate) const fn announced(&self) -> bool {
+        matches!(self.phase, Phase::Up | Phase::Falling { .. }) && self.suppressed_until.is_none()
+    }
+
+    /// Why it is, or is not, announced.
+    pub(crate) const fn outcome(&self) -> Reason {
+        match (self.phase, self.health) {
+            (_, Health::Unknown) => self.reason,
+            _ if self.suppressed_until.is_some() => Reason::Damping,
+            (Phase::Down, _) => self.reason,
+            (Phase::Rising { .. }, _) => Reason::UpDelay,
+            (Phase::Up, _) => Reason::Healthy,
+            (Phase::Falling { .. }, _) => Reason::DownDelay,
+        }
+    }
+
+    /// The verdict and what decided it.
+    pub(crate) const fn verdict(&self) -> (Health, Reason) {
+        (self.health, self.reason)
+    }
+
+    /// Since when it is announced, or not.
+    pub(crate) const fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// When the running delay is over.
+    pub(crate) const fn delay_until(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Rising { until } | Phase::Falling { until } => Some(until),
+            Phase::Down | Phase::Up => None,
+        }
+    }
+
+    /// Until when flap damping holds it, if it keeps calm.
+    pub(crate) const fn suppressed_until(&self) -> Option<Instant> {
+        self.suppressed_until
+    }
+
+    /// The damping penalty now.
+    pub(crate) fn penalty(&self, config: &EngineConfig, now: Instant) -> u64 {
+        config.damping.as_ref().map_or(0, |damping| self.penalty.current(damping, now))
+    }
+}
