@@ -30,6 +30,8 @@ use core::fmt;
 
 use ha2bgp_core::fact::Protocol;
 
+pub use crate::inet_diag::Family;
+
 mod bytecode;
 mod error;
 mod evaluate;
@@ -93,34 +95,6 @@ impl Names for NoNames {
 
     fn cgroup(&self, _: &str) -> Result<u64, String> {
         Err("cgroups cannot be looked up here".into())
-    }
-}
-
-/// An address family.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// The prefix that selects it: `inet:` or `inet6:`.
-    pub const fn prefix(self) -> &'static str {
-        match self {
-            Self::V4 => "inet:",
-            Self::V6 => "inet6:",
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        })
     }
 }
 
