@@ -12,6 +12,7 @@ mod real;
 mod table;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::filter::{Bytecode, Context, Family, Filter, FilterError, Services};
@@ -46,10 +47,18 @@ impl Language {
     }
 }
 
-/// Why this test cannot run here, on the terminal; a test that skips is not a test that passed.
-#[expect(clippy::print_stderr, reason = "the reason must be seen")]
+/// Says something on the terminal.
+#[expect(
+    clippy::print_stderr,
+    reason = "the person at the terminal must see it"
+)]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Why this test cannot run here; a test that skips is not a test that passed.
 fn skip(reason: &str) {
-    eprintln!("SKIPPED: {reason}");
+    tell(&format!("SKIPPED: {reason}"));
 }
 
 /// Inodes of the sockets that the filter selects by our own judgement, both judges agreeing.
@@ -75,18 +84,16 @@ fn expected(place: &Place, filter: &Filter) -> BTreeSet<u64> {
 }
 
 /// Runs `check` on random filters; a failure names the seed that repeats it.
-fn with_random_filters(realm: Realm, mut check: impl FnMut(&str)) {
+fn with_random_filters(realm: Realm, mut check: impl FnMut(&str, &mut Random)) {
     let seed = random::seed();
     let mut random = Random::new(seed);
-    for round in 0..RANDOM_FILTERS {
+    for _ in 0..RANDOM_FILTERS {
         let text = random.filter(realm);
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&text)));
+        let random = &mut random;
+        let outcome = catch_unwind(AssertUnwindSafe(|| check(&text, random)));
         if let Err(cause) = outcome {
-            skip(&format!(
-                "no more filters after number {round}, which failed: {text}\n\
-                 repeat with HA2BGP_FILTER_SEED={seed}"
-            ));
-            std::panic::resume_unwind(cause);
+            tell(&format!("repeat with HA2BGP_FILTER_SEED={seed}: {text}"));
+            resume_unwind(cause);
         }
     }
 }
@@ -99,7 +106,7 @@ fn ss_shows_the_sockets_that_match() {
     let ran = Place::run(|place| {
         let language = Language::of_this_host();
         let mut shown_some = 0;
-        with_random_filters(Realm::Ss, |text| {
+        with_random_filters(Realm::Ss, |text, _| {
             let shown = real::shown(text);
             match language.parse(place, text) {
                 Ok(filter) => {
@@ -145,7 +152,7 @@ fn the_kernel_selects_the_sockets_that_match() {
         for text in table::of_cgroups() {
             check(&text);
         }
-        with_random_filters(Realm::Kernel, check);
+        with_random_filters(Realm::Kernel, |text, _| check(text));
     });
     if let Err(reason) = ran {
         skip(&reason);
@@ -157,8 +164,7 @@ fn the_kernel_selects_the_sockets_that_match() {
 fn the_kernel_refuses_the_bytecode_that_we_refuse() {
     let ran = Place::run(|place| {
         let language = Language::of_this_host();
-        let mut random = Random::new(random::seed());
-        with_random_filters(Realm::Kernel, |text| {
+        with_random_filters(Realm::Kernel, |text, random| {
             let mut code = match language.parse(place, text) {
                 Ok(filter) => filter.bytecode().to_vec(),
                 Err(_) => return,

@@ -161,7 +161,8 @@ impl Random {
 
     fn host(&mut self, realm: Realm, positive: bool) -> &'static str {
         // In userspace ss compares these with sockets of the other family too. It then matches
-        // more than the kernel, which shows only under a `not`.
+        // more than the kernel, which shows only under a `not`. The same holds for `any` behind a
+        // family prefix anywhere before it.
         if (positive || realm == Realm::Kernel) && self.below(4) == 0 {
             return self.pick(&[
                 "0.0.0.0",
@@ -174,13 +175,13 @@ impl Random {
                 "::/1",
                 "0/8:8081",
                 "inet:any",
+                "any",
+                "all:80",
                 "inet6:default",
             ]);
         }
         self.pick(&[
             "*",
-            "any",
-            "all:80",
             "*:443",
             "*80",
             ":http",

@@ -102,11 +102,16 @@ fn messages(trace: &str) -> Vec<Vec<Vec<u8>>> {
 }
 
 /// Takes a SOCK_DIAG_BY_FAMILY request for TCP apart; other messages are none.
+///
+/// With `cgroup`, `ss` first asks for sockets in no state at all, to see whether the kernel knows
+/// the operation: no request for us.
 fn request(buffers: &[Vec<u8>]) -> Option<(Family, Vec<u8>)> {
     let [header, rest @ ..] = buffers else {
         return None;
     };
-    let is_dump = header.len() == 72 && header.get(4..6) == Some(&20u16.to_ne_bytes()[..]);
+    let is_dump = header.len() == 72
+        && header.get(4..6) == Some(&20u16.to_ne_bytes()[..])
+        && header.get(20..24) != Some(&[0; 4][..]);
     let family = match header.get(16).filter(|_| is_dump)? {
         2 => Family::V4,
         10 => Family::V6,

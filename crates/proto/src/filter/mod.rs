@@ -99,6 +99,24 @@ impl Names for NoNames {
 }
 
 /// A filter that was read and compiled.
+///
+/// ```
+/// use ha2bgp_core::fact::Protocol;
+/// use ha2bgp_proto::filter::{Context, Filter, NoNames, Services, Socket};
+///
+/// let services = Services::parse("http 80/tcp www");
+/// let context = Context { services: &services, protocols: &[Protocol::Tcp], names: &NoNames };
+///
+/// let filter = Filter::parse("sport = :www or sport = :443", &context)?;
+/// assert_eq!(filter.to_string(), "sport = :80 or sport = :443");
+/// assert!(filter.matches(&Socket::listening("192.0.2.1".parse().unwrap(), 80)));
+/// assert_eq!(filter.bytecode().len(), 36);
+///
+/// let text = "sport = :80 or :443";
+/// let error = Filter::parse(text, &context).unwrap_err();
+/// assert_eq!(error.render(text), "sport = :80 or :443\n               ^^^^");
+/// # Ok::<(), ha2bgp_proto::filter::FilterError>(())
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Filter {
     expression: Option<Expression>,

@@ -193,8 +193,7 @@ proptest! {
         }
     }
 
-    /// Where there is no warning, and-before-or gives the same answers; where there is one, the
-    /// conventional reading is a filter too.
+    /// What is shown as the conventional reading is a filter, and means itself.
     #[test]
     fn the_conventional_reading_is_a_filter(text in filter()) {
         let filter = parse(&text);
