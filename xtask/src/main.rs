@@ -1,14 +1,8 @@
 //! Task runner of the workspace: `cargo xtask <task>`.
 //!
 //! Plain `std` only, so that it builds in a second on a fresh clone.
-#![expect(
-    clippy::print_stdout,
-    reason = "a task runner talks to the person who runs it"
-)]
-#![expect(
-    clippy::print_stderr,
-    reason = "a task runner talks to the person who runs it"
-)]
+#![expect(clippy::print_stdout, reason = "a task runner talks to the person who runs it")]
+#![expect(clippy::print_stderr, reason = "a task runner talks to the person who runs it")]
 
 mod bench;
 mod counts;
@@ -43,10 +37,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         [] => Err(format!("which task?\n\n{USAGE}")),
-        other => Err(format!(
-            "`{}` is no task of mine.\n\n{USAGE}",
-            other.join(" ")
-        )),
+        other => Err(format!("`{}` is no task of mine.\n\n{USAGE}", other.join(" "))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

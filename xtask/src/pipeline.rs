@@ -24,9 +24,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
             "--skip-lab" => lab = false,
             "--skip-setup" => install = false,
             other => {
-                return Err(format!(
-                    "test: `{other}` is unknown (--skip-lab, --skip-setup)"
-                ));
+                return Err(format!("test: `{other}` is unknown (--skip-lab, --skip-setup)"));
             }
         }
     }
@@ -62,16 +60,12 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         sh::heading("lab-setup");
         setup_if_possible()?;
     }
-    let program = if lab {
+    let program = if let (true, Some(given)) = (lab, std::env::var_os("HA2BGP_BIN")) {
+        println!("HA2BGP_BIN is set: the lab tests {}", given.display());
+        Some(PathBuf::from(given))
+    } else if lab {
         sh::heading("the program, as the lab runs it");
-        sh::run(&mut sh::cargo(&[
-            "build",
-            "--locked",
-            "--profile",
-            "lab",
-            "-p",
-            "ha2bgp",
-        ]))?;
+        sh::run(&mut sh::cargo(&["build", "--locked", "--profile", "lab", "-p", "ha2bgp"]))?;
         Some(paths::target().join("lab").join("ha2bgp"))
     } else {
         None
@@ -129,11 +123,7 @@ fn tests(program: Option<&Path>) -> Result<(), String> {
     }
 
     println!("\n{counts}");
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{} failed", failures.join(" and ")))
-    }
+    if failures.is_empty() { Ok(()) } else { Err(format!("{} failed", failures.join(" and "))) }
 }
 
 fn fresh_skip_log() -> Result<PathBuf, String> {
