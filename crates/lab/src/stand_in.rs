@@ -24,7 +24,7 @@ impl StandIn {
         let (script, fifo) = (dir.join("stand-in.sh"), dir.join("lines"));
         let answers = dir.join("answers");
         let text = format!(
-            "#!/bin/sh\ncat <&0 >'{}' &\nwhile :; do cat '{}' || exit; done\n",
+            "#!/bin/sh\nexec 3<&0\ncat <&3 >'{}' 3<&- &\nwhile :; do cat '{}' || exit; done\n",
             answers.display(),
             fifo.display()
         );
