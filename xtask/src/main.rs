@@ -17,7 +17,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask <task>
 
-  test [--skip-lab] [--skip-setup]   everything that must hold before a change lands
+  test [--skip-checks] [--skip-setup] [--skip-lab]
+                                     everything that must hold before a change lands
   lab-setup                          installs what the lab needs (root, Debian)
   tidy                               the rules that no compiler checks
   bench latency [--runs N] [--peer-runs N]

@@ -14,9 +14,9 @@ fn serve(lab: &Readme) -> Result<Service> {
     Service::start(&lab.r1, "service", lab.dir.path(), &format!("{VIP}:80"))
 }
 
-/// With nothing but the README's flags: up after 6 s, down after 3 s, as ExaBGP's own `nobody`.
-fn defaults(version: Version) -> Result<()> {
-    let lab = Readme::start(version, "", "nobody")?;
+/// With nothing but the README's flags: up after 6 s, down after 3 s.
+fn defaults(version: Version, user: &str) -> Result<()> {
+    let lab = Readme::start(version, "", user)?;
     lab.holds(false, Duration::from_millis(500))?;
     let service = serve(&lab)?;
     let up = Instant::now();
@@ -32,16 +32,18 @@ fn defaults(version: Version) -> Result<()> {
     lab.wait_route(false, LIMIT)
 }
 
+/// ExaBGP becomes `nobody`, as it does by default, and so does ha2bgp.
 #[test]
 fn defaults_debian() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::Debian));
-    defaults(Version::Debian)
+    defaults(Version::Debian, "nobody")
 }
 
+/// As root: `nobody` need not be able to read a virtual environment below the target directory.
 #[test]
 fn defaults_5_0_15() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::V5_0_15));
-    defaults(Version::V5_0_15)
+    defaults(Version::V5_0_15, "root")
 }
 
 /// Short delays; comes, goes, comes back.
