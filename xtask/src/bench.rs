@@ -5,13 +5,7 @@ use crate::{paths, sh};
 /// Measures listener close → API line, beside the original's way in the same run.
 pub(crate) fn latency(args: &[&str]) -> Result<(), String> {
     sh::heading("release build");
-    sh::run(&mut sh::cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "-p",
-        "ha2bgp",
-    ]))?;
+    sh::run(&mut sh::cargo(&["build", "--release", "--locked", "-p", "ha2bgp"]))?;
     sh::run(&mut sh::cargo(&[
         "build",
         "--release",
@@ -31,9 +25,5 @@ pub(crate) fn latency(args: &[&str]) -> Result<(), String> {
     sh::heading("latency");
     let bench = release.join("bench-latency");
     let mut command = sh::command(&bench.to_string_lossy(), args);
-    sh::run(
-        command
-            .env("HA2BGP_BIN", program)
-            .env("HA2BGP_BENCH_DIR", out),
-    )
+    sh::run(command.env("HA2BGP_BIN", program).env("HA2BGP_BENCH_DIR", out))
 }

@@ -41,11 +41,7 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} passed, {} failed, {} skipped",
-            self.passed, self.failed, self.skipped
-        )
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }
 }
 
@@ -63,14 +59,7 @@ mod tests {
              finished in 0.00s",
         );
         counts.add_line("test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured;");
-        assert_eq!(
-            counts,
-            Counts {
-                passed: 4,
-                failed: 2,
-                skipped: 1
-            }
-        );
+        assert_eq!(counts, Counts { passed: 4, failed: 2, skipped: 1 });
         counts.move_to_skipped(3);
         assert_eq!(counts.to_string(), "1 passed, 2 failed, 4 skipped");
     }

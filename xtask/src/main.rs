@@ -1,14 +1,8 @@
 //! Task runner of the workspace: `cargo xtask <task>`.
 //!
 //! Plain `std` only, so that it builds in a second on a fresh clone.
-#![expect(
-    clippy::print_stdout,
-    reason = "a task runner talks to the person who runs it"
-)]
-#![expect(
-    clippy::print_stderr,
-    reason = "a task runner talks to the person who runs it"
-)]
+#![expect(clippy::print_stdout, reason = "a task runner talks to the person who runs it")]
+#![expect(clippy::print_stderr, reason = "a task runner talks to the person who runs it")]
 
 mod bench;
 mod counts;
@@ -23,7 +17,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 Usage: cargo xtask <task>
 
-  test [--skip-lab] [--skip-setup]   everything that must hold before a change lands
+  test [--skip-checks] [--skip-setup] [--skip-lab]
+                                     everything that must hold before a change lands
   lab-setup                          installs what the lab needs (root, Debian)
   tidy                               the rules that no compiler checks
   bench latency [--runs N] [--peer-runs N]
@@ -43,10 +38,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         [] => Err(format!("which task?\n\n{USAGE}")),
-        other => Err(format!(
-            "`{}` is no task of mine.\n\n{USAGE}",
-            other.join(" ")
-        )),
+        other => Err(format!("`{}` is no task of mine.\n\n{USAGE}", other.join(" "))),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

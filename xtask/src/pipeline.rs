@@ -19,18 +19,38 @@ const LAB_THREADS: &str = "4";
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     let mut lab = true;
     let mut install = true;
+    let mut checks = true;
     for arg in args {
         match *arg {
             "--skip-lab" => lab = false,
             "--skip-setup" => install = false,
-            other => {
-                return Err(format!(
-                    "test: `{other}` is unknown (--skip-lab, --skip-setup)"
-                ));
-            }
+            "--skip-checks" => checks = false,
+            other => return Err(format!("test: `{other}` is unknown; see cargo xtask help")),
         }
     }
 
+    if checks {
+        static_checks()?;
+    }
+    if lab && install {
+        sh::heading("lab-setup");
+        setup_if_possible()?;
+    }
+    let program = if let (true, Some(given)) = (lab, std::env::var_os("HA2BGP_BIN")) {
+        println!("HA2BGP_BIN is set: the lab tests {}", given.display());
+        Some(PathBuf::from(given))
+    } else if lab {
+        sh::heading("the program, as the lab runs it");
+        sh::run(&mut sh::cargo(&["build", "--locked", "--profile", "lab", "-p", "ha2bgp"]))?;
+        Some(paths::target().join("lab").join("ha2bgp"))
+    } else {
+        None
+    };
+    tests(program.as_deref())
+}
+
+/// What can be said without running anything of ours.
+fn static_checks() -> Result<(), String> {
     sh::heading("formatting");
     sh::run(&mut sh::cargo(&["fmt", "--all", "--check"]))?;
     sh::heading("clippy, warnings are errors");
@@ -56,27 +76,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         .env("RUSTDOCFLAGS", "-Dwarnings"),
     )?;
     sh::heading("tidy");
-    tidy::run()?;
-
-    if lab && install {
-        sh::heading("lab-setup");
-        setup_if_possible()?;
-    }
-    let program = if lab {
-        sh::heading("the program, as the lab runs it");
-        sh::run(&mut sh::cargo(&[
-            "build",
-            "--locked",
-            "--profile",
-            "lab",
-            "-p",
-            "ha2bgp",
-        ]))?;
-        Some(paths::target().join("lab").join("ha2bgp"))
-    } else {
-        None
-    };
-    tests(program.as_deref())
+    tidy::run()
 }
 
 fn setup_if_possible() -> Result<(), String> {
@@ -129,11 +129,7 @@ fn tests(program: Option<&Path>) -> Result<(), String> {
     }
 
     println!("\n{counts}");
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{} failed", failures.join(" and ")))
-    }
+    if failures.is_empty() { Ok(()) } else { Err(format!("{} failed", failures.join(" and "))) }
 }
 
 fn fresh_skip_log() -> Result<PathBuf, String> {

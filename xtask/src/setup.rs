@@ -31,22 +31,18 @@ impl Probe {
         match self {
             Self::Program(name) => sh::have(name),
             Self::File(path) => std::path::Path::new(path).is_file(),
-            Self::Ensurepip => sh::output(&mut sh::command(
-                "/usr/bin/python3",
-                &["-c", "import ensurepip"],
-            ))
-            .is_ok(),
+            Self::Ensurepip => {
+                sh::output(&mut sh::command("/usr/bin/python3", &["-c", "import ensurepip"]))
+                    .is_ok()
+            }
         }
     }
 }
 
 /// Installs what is missing.
 pub(crate) fn run() -> Result<(), String> {
-    let missing: Vec<&str> = PACKAGES
-        .iter()
-        .filter(|(_, probe)| !probe.found())
-        .map(|(name, _)| *name)
-        .collect();
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(_, probe)| !probe.found()).map(|(name, _)| *name).collect();
     if missing.is_empty() {
         println!("Debian packages: all there");
     } else {
@@ -56,9 +52,7 @@ pub(crate) fn run() -> Result<(), String> {
         }
         apt::install(&missing)?;
         if let Some((name, _)) = PACKAGES.iter().find(|(_, probe)| !probe.found()) {
-            return Err(format!(
-                "{name} was installed, but what it should bring is not there"
-            ));
+            return Err(format!("{name} was installed, but what it should bring is not there"));
         }
     }
     exabgp::install_all(&paths::lab())

@@ -10,10 +10,7 @@ pub(crate) fn heading(text: &str) {
 /// A command that reads nothing and runs at the root of the workspace.
 pub(crate) fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command
-        .args(args)
-        .current_dir(crate::paths::root())
-        .stdin(Stdio::null());
+    command.args(args).current_dir(crate::paths::root()).stdin(Stdio::null());
     command
 }
 
@@ -25,17 +22,13 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
 
 /// Runs with the output shown; a failure names the command.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
-    let status = command
-        .status()
-        .map_err(|error| format!("{}: {error}", line(command)))?;
+    let status = command.status().map_err(|error| format!("{}: {error}", line(command)))?;
     check(command, status, "")
 }
 
 /// Runs quietly; standard output and standard error are returned together, shown only on failure.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{}: {error}", line(command)))?;
+    let output = command.output().map_err(|error| format!("{}: {error}", line(command)))?;
     let text = format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -50,21 +43,13 @@ fn check(command: &Command, status: ExitStatus, text: &str) -> Result<(), String
         return Ok(());
     }
     let gap = if text.is_empty() { "" } else { "\n" };
-    Err(format!(
-        "`{}` ended with {status}{gap}{}",
-        line(command),
-        text.trim_end()
-    ))
+    Err(format!("`{}` ended with {status}{gap}{}", line(command), text.trim_end()))
 }
 
 /// The command as a person would type it.
 pub(crate) fn line(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(
-        command
-            .get_args()
-            .map(|arg| arg.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
     words.join(" ")
 }
 

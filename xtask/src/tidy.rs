@@ -54,12 +54,7 @@ const RULES: [(&str, Rule); 9] = [
 /// Prints the findings; an error when there are any.
 pub(crate) fn run() -> Result<(), String> {
     let files = read_all(&paths::root())?;
-    println!(
-        "{} files, {} rules; longest: {}",
-        files.len(),
-        RULES.len(),
-        longest(&files)
-    );
+    println!("{} files, {} rules; longest: {}", files.len(), RULES.len(), longest(&files));
     let findings = check(&files);
     for finding in &findings {
         println!("{finding}");
@@ -86,11 +81,8 @@ fn longest(files: &[File]) -> String {
         .map(|file| (file.text.lines().count(), file.path.as_str()))
         .collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
-    let shown: Vec<String> = sizes
-        .iter()
-        .take(3)
-        .map(|(lines, path)| format!("{path} ({lines})"))
-        .collect();
+    let shown: Vec<String> =
+        sizes.iter().take(3).map(|(lines, path)| format!("{path} ({lines})")).collect();
     shown.join(", ")
 }
 
@@ -113,9 +105,7 @@ fn read_all(root: &Path) -> Result<Vec<File>, String> {
     let mut files = Vec::new();
     for path in found {
         let wanted = path.extension().is_some_and(|extension| {
-            ["rs", "toml", "md", "sh", "txt", "yml"]
-                .iter()
-                .any(|known| extension == *known)
+            ["rs", "toml", "md", "sh", "txt", "yml"].iter().any(|known| extension == *known)
         });
         if !wanted {
             continue;
@@ -123,10 +113,7 @@ fn read_all(root: &Path) -> Result<Vec<File>, String> {
         let text = std::fs::read_to_string(&path)
             .map_err(|error| format!("{}: {error}", path.display()))?;
         let relative = path.strip_prefix(root).unwrap_or(&path);
-        files.push(File {
-            path: relative.to_string_lossy().into_owned(),
-            text,
-        });
+        files.push(File { path: relative.to_string_lossy().into_owned(), text });
     }
     Ok(files)
 }

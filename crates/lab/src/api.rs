@@ -20,10 +20,8 @@ pub struct Command {
 pub fn parse(line: &str) -> Result<Command, String> {
     let wrong = || format!("no API command: {line:?}");
     let words: Vec<&str> = line.split(' ').collect();
-    let at = words
-        .iter()
-        .position(|word| matches!(*word, "announce" | "withdraw"))
-        .ok_or_else(wrong)?;
+    let at =
+        words.iter().position(|word| matches!(*word, "announce" | "withdraw")).ok_or_else(wrong)?;
     let (selector, command) = words.split_at(at);
     if !matches!(selector, [] | ["peer" | "neighbor", _, ..]) {
         return Err(wrong());
@@ -31,35 +29,27 @@ pub fn parse(line: &str) -> Result<Command, String> {
     let (verb, rest) = command.split_first().ok_or_else(wrong)?;
     let (prefixes, next_hop): (&[&str], &str) = match rest {
         ["route", prefix, "next-hop", hop, ..] => (std::slice::from_ref(prefix), hop),
-        [
-            "attributes" | "attribute",
-            "next-hop",
-            hop,
-            "nlri",
-            prefixes @ ..,
-        ] => (prefixes, hop),
+        ["attributes" | "attribute", "next-hop", hop, "nlri", prefixes @ ..] => (prefixes, hop),
         _ => return Err(wrong()),
     };
     if prefixes.is_empty() || prefixes.iter().any(|prefix| prefix.is_empty()) {
         return Err(wrong());
     }
+    let sixes = prefixes.iter().filter(|prefix| prefix.contains(':')).count();
+    if sixes != 0 && sixes != prefixes.len() {
+        return Err(format!("both families in one line make the peer drop the session: {line:?}"));
+    }
     Ok(Command {
         announce: *verb == "announce",
-        prefixes: prefixes
-            .iter()
-            .map(|prefix| host(prefix).to_owned())
-            .collect(),
+        prefixes: prefixes.iter().map(|prefix| host(prefix).to_owned()).collect(),
         next_hop: next_hop.to_owned(),
     })
 }
 
 /// A host route without its length.
 fn host(prefix: &str) -> &str {
-    let bare = if prefix.contains(':') {
-        prefix.strip_suffix("/128")
-    } else {
-        prefix.strip_suffix("/32")
-    };
+    let bare =
+        if prefix.contains(':') { prefix.strip_suffix("/128") } else { prefix.strip_suffix("/32") };
     bare.unwrap_or(prefix)
 }
 
@@ -136,12 +126,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_wrong() {
-        for line in [
-            "",
-            "# a comment",
-            "announce",
-            "INFO announce route 1.2.3.4 next-hop self",
-        ] {
+        for line in ["", "# a comment", "announce", "INFO announce route 1.2.3.4 next-hop self"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

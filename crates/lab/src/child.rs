@@ -45,13 +45,7 @@ impl Child {
             .stderr(file)
             .spawn()
             .map_err(LabError::io(format!("start {}", line(command))))?;
-        Ok(Self {
-            name: name.to_owned(),
-            inner,
-            stdout,
-            stderr,
-            status: None,
-        })
+        Ok(Self { name: name.to_owned(), inner, stdout, stderr, status: None })
     }
 
     /// The process id, valid until the child has been reaped.
@@ -75,9 +69,8 @@ impl Child {
         if self.exit_status()?.is_some() {
             return Ok(());
         }
-        rustix::process::kill_process(Pid::from_child(&self.inner), signal).map_err(
-            LabError::errno(format!("signal {signal:?} to {}", self.name)),
-        )
+        rustix::process::kill_process(Pid::from_child(&self.inner), signal)
+            .map_err(LabError::errno(format!("signal {signal:?} to {}", self.name)))
     }
 
     /// The exit status, if it has ended.
@@ -102,9 +95,7 @@ impl Child {
     /// Ends it at once and reaps it.
     pub fn kill(&mut self) -> Result<()> {
         if self.exit_status()?.is_none() {
-            self.inner
-                .kill()
-                .map_err(LabError::io(format!("kill {}", self.name)))?;
+            self.inner.kill().map_err(LabError::io(format!("kill {}", self.name)))?;
             let what = format!("reap {}", self.name);
             self.status = Some(self.inner.wait().map_err(LabError::io(what))?);
         }
@@ -128,11 +119,7 @@ impl Child {
     pub fn tail(&self) -> String {
         let name = &self.name;
         let (out, err) = (self.stdout(), self.stderr());
-        format!(
-            "── {name}, stdout\n{}\n── {name}, stderr\n{}\n",
-            tail(&out),
-            tail(&err)
-        )
+        format!("── {name}, stdout\n{}\n── {name}, stderr\n{}\n", tail(&out), tail(&err))
     }
 }
 
@@ -154,9 +141,7 @@ fn read(path: &Path) -> String {
 
 fn tail(text: &str) -> &str {
     let start = text.len().saturating_sub(TAIL);
-    let start = (start..text.len())
-        .find(|at| text.is_char_boundary(*at))
-        .unwrap_or(text.len());
+    let start = (start..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     text.get(start..).unwrap_or_default()
 }
 
@@ -164,11 +149,7 @@ fn tail(text: &str) -> &str {
 #[must_use]
 pub fn line(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(
-        command
-            .get_args()
-            .map(|arg| arg.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|arg| arg.to_string_lossy().into_owned()));
     words.join(" ")
 }
 

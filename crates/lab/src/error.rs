@@ -70,9 +70,6 @@ impl LabError {
     /// For `map_err`: an errno with what was tried.
     pub fn errno(what: impl Into<String>) -> impl FnOnce(rustix::io::Errno) -> Self {
         let what = what.into();
-        move |errno| Self::Io {
-            what,
-            source: errno.into(),
-        }
+        move |errno| Self::Io { what, source: errno.into() }
     }
 }

@@ -54,13 +54,7 @@ impl Version {
         if venv.join("ready").is_file() {
             return Ok(venv.join("bin/exabgp"));
         }
-        Err((
-            format!(
-                "no ExaBGP {version} in {}: cargo xtask lab-setup",
-                lab.display()
-            ),
-            false,
-        ))
+        Err((format!("no ExaBGP {version} in {}: cargo xtask lab-setup", lab.display()), false))
     }
 }
 
@@ -79,11 +73,7 @@ impl Config<'_> {
     /// The text for a version.
     #[must_use]
     pub fn text(&self, version: Version) -> String {
-        let Self {
-            run,
-            neighbor,
-            local,
-        } = self;
+        let Self { run, neighbor, local } = self;
         match version {
             // As in the README, word for word.
             Version::V3_4_28 => format!(
@@ -139,9 +129,7 @@ impl ExaBgp {
         config: &Config<'_>,
         user: &str,
     ) -> Result<Self> {
-        let program = version
-            .program()
-            .map_err(|(reason, _)| LabError::Missing(reason))?;
+        let program = version.program().map_err(|(reason, _)| LabError::Missing(reason))?;
         let conf = dir.join("exabgp.conf");
         let text = config.text(version);
         std::fs::write(&conf, text).map_err(LabError::io(conf.display().to_string()))?;
@@ -156,9 +144,7 @@ impl ExaBgp {
         ] {
             command.env(key, value);
         }
-        Ok(Self {
-            child: host.start("exabgp", &mut command, dir)?,
-        })
+        Ok(Self { child: host.start("exabgp", &mut command, dir)? })
     }
 
     /// The process itself.
@@ -181,10 +167,7 @@ impl ExaBgp {
     /// The helper's pid, once it runs.
     pub fn helper(&self, limit: Duration) -> Result<u32> {
         wait::until(limit, "ExaBGP starts its helper", || {
-            procfs::children(self.child.pid())
-                .first()
-                .copied()
-                .ok_or_else(|| self.child.tail())
+            procfs::children(self.child.pid()).first().copied().ok_or_else(|| self.child.tail())
         })
     }
 

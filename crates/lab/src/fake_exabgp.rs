@@ -75,13 +75,7 @@ impl FakeExaBgp {
             .name("fake-exabgp".to_owned())
             .spawn(move || play(stdin, stdout, &sender, &theirs, answer))
             .map_err(LabError::io("start the thread of the fake"))?;
-        Ok(Self {
-            child,
-            queue,
-            lines: Vec::new(),
-            table: Table::default(),
-            switches,
-        })
+        Ok(Self { child, queue, lines: Vec::new(), table: Table::default(), switches })
     }
 
     /// The process itself.
@@ -126,18 +120,13 @@ impl FakeExaBgp {
 
     /// All lines so far as one text.
     pub fn text(&mut self) -> String {
-        self.lines()
-            .iter()
-            .map(|(_, line)| format!("{line}\n"))
-            .collect()
+        self.lines().iter().map(|(_, line)| format!("{line}\n")).collect()
     }
 
     /// Waits until a prefix is announced (`true`) or not (`false`).
     pub fn wait(&mut self, prefix: &str, announced: bool, limit: Duration) -> Result<()> {
         let state = if announced { "announced" } else { "withdrawn" };
-        self.wait_for(&format!("{prefix} is {state}"), limit, |t| {
-            t.has(prefix) == announced
-        })
+        self.wait_for(&format!("{prefix} is {state}"), limit, |t| t.has(prefix) == announced)
     }
 
     /// Waits for a condition on the table.
@@ -147,13 +136,7 @@ impl FakeExaBgp {
         limit: Duration,
         check: impl Fn(&Table) -> bool,
     ) -> Result<()> {
-        wait::until(limit, what, || {
-            if check(self.table()) {
-                Ok(())
-            } else {
-                Err(self.report())
-            }
-        })
+        wait::until(limit, what, || if check(self.table()) { Ok(()) } else { Err(self.report()) })
     }
 
     /// Waits until a condition on the table has held for `time` without a break.
@@ -165,11 +148,7 @@ impl FakeExaBgp {
         check: impl Fn(&Table) -> bool,
     ) -> Result<()> {
         wait::settled(limit, time, what, || {
-            if check(self.table()) {
-                Ok(())
-            } else {
-                Err(self.report())
-            }
+            if check(self.table()) { Ok(()) } else { Err(self.report()) }
         })
     }
 
@@ -180,13 +159,7 @@ impl FakeExaBgp {
         time: Duration,
         check: impl Fn(&Table) -> bool,
     ) -> Result<()> {
-        wait::holds(time, what, || {
-            if check(self.table()) {
-                Ok(())
-            } else {
-                Err(self.report())
-            }
-        })
+        wait::holds(time, what, || if check(self.table()) { Ok(()) } else { Err(self.report()) })
     }
 
     /// Waits for its end and takes the last lines.
@@ -202,17 +175,9 @@ impl FakeExaBgp {
 
     fn report(&mut self) -> String {
         let count = self.lines.len();
-        let last: Vec<&str> = self
-            .lines
-            .iter()
-            .skip(count.saturating_sub(20))
-            .map(|(_, l)| l.as_str())
-            .collect();
-        format!(
-            "{count} lines, the last:\n{}\n{}",
-            last.join("\n"),
-            self.child.tail()
-        )
+        let last: Vec<&str> =
+            self.lines.iter().skip(count.saturating_sub(20)).map(|(_, l)| l.as_str()).collect();
+        format!("{count} lines, the last:\n{}\n{}", last.join("\n"), self.child.tail())
     }
 }
 
@@ -248,9 +213,7 @@ fn play(
         buffer.extend_from_slice(chunk.get(..size).unwrap_or_default());
         while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
             let rest = buffer.split_off(end + 1);
-            let line = String::from_utf8_lossy(&buffer)
-                .trim_end_matches('\n')
-                .to_owned();
+            let line = String::from_utf8_lossy(&buffer).trim_end_matches('\n').to_owned();
             buffer = rest;
             let text = match answer {
                 Answer::Done => "done\n",
@@ -274,10 +237,7 @@ fn play(
 
 /// Whether there is something to read within a short time.
 fn readable(stdout: &ChildStdout) -> bool {
-    let timeout = Timespec {
-        tv_sec: 0,
-        tv_nsec: 20_000_000,
-    };
+    let timeout = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
     let mut fds = [PollFd::new(stdout, PollFlags::IN)];
     poll(&mut fds, Some(&timeout)).is_ok_and(|ready| ready > 0)
 }

@@ -2,7 +2,7 @@
 //!
 //! * [`netns`], [`link`]: hosts and cables. * [`child`], [`wait`]: processes and waiting, both
 //!   bounded. * [`bird`], [`exabgp`], [`service`], [`syn`],
-//!   [`fake_exabgp`]: who plays along.
+//!   [`fake_exabgp`], [`stand_in`]: who plays along.
 //! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
 //!   README. * [`tools`], [`skip`]: what is installed, and what follows where it is not.
 //!
@@ -23,6 +23,7 @@ pub mod program;
 pub mod readme;
 pub mod service;
 pub mod skip;
+pub mod stand_in;
 pub mod syn;
 pub mod tools;
 pub mod transcript;

@@ -32,8 +32,7 @@ pub fn cable(a: End<'_>, b: End<'_>) -> Result<()> {
         b.host.name(),
     ])?;
     for end in [a, b] {
-        end.host
-            .ip(&["addr", "add", end.address, "dev", end.device])?;
+        end.host.ip(&["addr", "add", end.address, "dev", end.device])?;
         end.host.ip(&["link", "set", end.device, "up"])?;
     }
     Ok(())

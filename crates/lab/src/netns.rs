@@ -60,9 +60,7 @@ impl Netns {
                 enter(&self.name)?;
                 Ok(body())
             });
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })
     }
 
@@ -110,11 +108,7 @@ fn netns(args: &[&str]) -> Result<String> {
 /// The processes in a namespace. Its name is ours alone, so all of them are ours.
 fn pids(name: &str) -> Vec<Pid> {
     let listed = netns(&["pids", name]).unwrap_or_default();
-    listed
-        .lines()
-        .filter_map(|line| line.trim().parse().ok())
-        .filter_map(Pid::from_raw)
-        .collect()
+    listed.lines().filter_map(|line| line.trim().parse().ok()).filter_map(Pid::from_raw).collect()
 }
 
 /// Kills what runs there, by pid, then deletes the namespace. Best effort: it also runs on panic.
@@ -138,9 +132,7 @@ fn remove_stale() {
     };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.split('-').next());
+        let owner = name.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
         let Some(owner) = owner.and_then(|pid| pid.parse::<u32>().ok()) else {
             continue;
         };

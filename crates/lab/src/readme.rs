@@ -56,10 +56,8 @@ impl Readme {
     /// `-network 100.64.0.0/24`; `user` is whom ExaBGP becomes.
     pub fn start(version: Version, flags: &str, user: &str) -> Result<Self> {
         let dir = workdir()?;
-        let run = format!(
-            "{} -network 100.64.0.0/24 {flags}",
-            program_for_all(dir.path())?.display()
-        );
+        let run =
+            format!("{} -network 100.64.0.0/24 {flags}", program_for_all(dir.path())?.display());
         Self::start_with(version, run.trim(), user, dir)
     }
 
@@ -68,46 +66,25 @@ impl Readme {
         let r1 = Netns::new("r1")?;
         let r2 = Netns::new("r2")?;
         link::cable(
-            End {
-                host: &r1,
-                device: "core0",
-                address: "10.9.0.1/30",
-            },
-            End {
-                host: &r2,
-                device: "core0",
-                address: "10.9.0.2/30",
-            },
+            End { host: &r1, device: "core0", address: "10.9.0.1/30" },
+            End { host: &r2, device: "core0", address: "10.9.0.2/30" },
         )?;
         link::add_address(&r1, ROUTE, "lo")?;
         let bird1 = Bird::start(&r1, "bird1", dir.path(), R1)?;
         let bird2 = Bird::start(&r2, "bird2", dir.path(), R2)?;
-        let config = Config {
-            run,
-            neighbor: "127.0.1.1",
-            local: "127.0.1.2",
-        };
+        let config = Config { run, neighbor: "127.0.1.1", local: "127.0.1.2" };
         let exabgp = ExaBgp::start(&r1, version, dir.path(), &config, user)?;
-        let topology = Self {
-            exabgp,
-            bird1,
-            bird2,
-            r1,
-            r2,
-            dir,
-        };
+        let topology = Self { exabgp, bird1, bird2, r1, r2, dir };
         topology.ready()?;
         Ok(topology)
     }
 
     fn ready(&self) -> Result<()> {
         let limit = Duration::from_secs(60);
-        wait::until(limit, "the BGP session is up", || {
-            match self.bird1.protocol("exabgp") {
-                Ok(line) if line.contains("Established") => Ok(()),
-                Ok(line) => Err(format!("{line}\n{}", self.exabgp.log())),
-                Err(error) => Err(error.to_string()),
-            }
+        wait::until(limit, "the BGP session is up", || match self.bird1.protocol("exabgp") {
+            Ok(line) if line.contains("Established") => Ok(()),
+            Ok(line) => Err(format!("{line}\n{}", self.exabgp.log())),
+            Err(error) => Err(error.to_string()),
         })?;
         for bird in [&self.bird1, &self.bird2] {
             wait::until(limit, "OSPF is adjacent", || {
@@ -124,23 +101,13 @@ impl Readme {
     /// Waits until the VIP's route is there or gone at R1 within `limit`, then at R2.
     pub fn wait_route(&self, there: bool, limit: Duration) -> Result<()> {
         let explain = |error| match error {
-            LabError::Timeout {
-                what,
-                after,
-                detail,
-            } => {
+            LabError::Timeout { what, after, detail } => {
                 let log = self.exabgp.log();
-                LabError::Timeout {
-                    what,
-                    after,
-                    detail: format!("{detail}\n── ExaBGP\n{log}"),
-                }
+                LabError::Timeout { what, after, detail: format!("{detail}\n── ExaBGP\n{log}") }
             }
             other => other,
         };
-        self.bird1
-            .wait_route(ROUTE, there, limit)
-            .map_err(explain)?;
+        self.bird1.wait_route(ROUTE, there, limit).map_err(explain)?;
         self.bird2.wait_route(ROUTE, there, OSPF).map_err(explain)
     }
 

@@ -22,11 +22,7 @@ pub struct Options {
 
 /// Opens a listening TCP socket, or a bound UDP one, in the namespace of the calling thread.
 pub fn open(address: SocketAddr, kind: Type, options: Options) -> std::io::Result<Socket> {
-    let protocol = if kind == Type::DGRAM {
-        Protocol::UDP
-    } else {
-        Protocol::TCP
-    };
+    let protocol = if kind == Type::DGRAM { Protocol::UDP } else { Protocol::TCP };
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
         socket.set_only_v6(options.only_v6)?;
@@ -39,11 +35,7 @@ pub fn open(address: SocketAddr, kind: Type, options: Options) -> std::io::Resul
     }
     socket.bind(&SockAddr::from(address))?;
     if kind == Type::STREAM {
-        socket.listen(if options.backlog == 0 {
-            16
-        } else {
-            options.backlog
-        })?;
+        socket.listen(if options.backlog == 0 { 16 } else { options.backlog })?;
     }
     Ok(socket)
 }
@@ -64,9 +56,8 @@ pub fn bind_udp(host: &Netns, address: &str) -> Result<Socket> {
 }
 
 fn on_host(host: &Netns, address: &str, kind: Type, options: Options) -> Result<Socket> {
-    let parsed: SocketAddr = address
-        .parse()
-        .map_err(|_| LabError::Missing(format!("{address} is no address")))?;
+    let parsed: SocketAddr =
+        address.parse().map_err(|_| LabError::Missing(format!("{address} is no address")))?;
     host.within(|| open(parsed, kind, options))?
         .map_err(LabError::io(format!("listen on {address}")))
 }
@@ -83,17 +74,9 @@ impl Service {
         let program = tools::own("lab-service")
             .ok_or_else(|| LabError::Missing("lab-service is not built".to_owned()))?;
         let child = host.start(name, Command::new(program).arg(address), dir)?;
-        wait::until(
-            Duration::from_secs(10),
-            &format!("{address} listens"),
-            || {
-                if child.stdout().contains("listening") {
-                    Ok(())
-                } else {
-                    Err(child.tail())
-                }
-            },
-        )?;
+        wait::until(Duration::from_secs(10), &format!("{address} listens"), || {
+            if child.stdout().contains("listening") { Ok(()) } else { Err(child.tail()) }
+        })?;
         Ok(Self { child })
     }
 

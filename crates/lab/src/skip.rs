@@ -48,10 +48,7 @@ pub fn may_run(needs: &[Need]) -> bool {
         };
         let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
         let strict = ci && rustix::process::geteuid().is_root();
-        assert!(
-            allowed || !strict,
-            "{name}: {reason} (in CI as root this is a failure)"
-        );
+        assert!(allowed || !strict, "{name}: {reason} (in CI as root this is a failure)");
         record(name, &reason);
         return false;
     }
@@ -62,10 +59,7 @@ pub fn may_run(needs: &[Need]) -> bool {
 fn record(name: &str, reason: &str) {
     match std::env::var_os("HA2BGP_SKIP_LOG") {
         Some(file) => {
-            let opened = std::fs::OpenOptions::new()
-                .append(true)
-                .create(true)
-                .open(file);
+            let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
             if let Ok(mut file) = opened {
                 // One write: tests run in parallel.
                 let _outcome = file.write_all(format!("{name}: {reason}\n").as_bytes());

@@ -60,9 +60,7 @@ fn syn(source: SocketAddrV4, target: SocketAddrV4) -> Vec<u8> {
 fn checksum(bytes: &[u8]) -> u16 {
     let mut sum = 0_u32;
     for pair in bytes.chunks_exact(2) {
-        let word = pair
-            .iter()
-            .fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+        let word = pair.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
         sum += word;
     }
     while sum > 0xffff {
@@ -84,10 +82,6 @@ mod tests {
         let mut pseudo = packet.get(12..20).unwrap().to_vec();
         pseudo.extend_from_slice(&[0, TCP, 0, 20]);
         pseudo.extend_from_slice(packet.get(20..).unwrap());
-        assert_eq!(
-            checksum(&pseudo),
-            0,
-            "a sum over a correct checksum is zero"
-        );
+        assert_eq!(checksum(&pseudo), 0, "a sum over a correct checksum is zero");
     }
 }

@@ -17,11 +17,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
 pub fn target_dir() -> Option<PathBuf> {
     let exe = std::env::current_exe().ok()?;
     let dir = exe.parent()?;
-    let profile = if dir.ends_with("deps") {
-        dir.parent()?
-    } else {
-        dir
-    };
+    let profile = if dir.ends_with("deps") { dir.parent()? } else { dir };
     profile.parent().map(Path::to_path_buf)
 }
 
@@ -29,11 +25,7 @@ pub fn target_dir() -> Option<PathBuf> {
 #[must_use]
 pub fn own(name: &str) -> Option<PathBuf> {
     let exe = std::env::current_exe().ok()?;
-    exe.ancestors()
-        .skip(1)
-        .take(2)
-        .map(|dir| dir.join(name))
-        .find(|file| file.is_file())
+    exe.ancestors().skip(1).take(2).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
 /// Where `cargo xtask lab-setup` puts what it installs.

@@ -32,11 +32,7 @@ pub fn until<T>(
             Err(detail) => detail,
         };
         if start.elapsed() >= limit {
-            return Err(LabError::Timeout {
-                what: what.to_owned(),
-                after: limit,
-                detail,
-            });
+            return Err(LabError::Timeout { what: what.to_owned(), after: limit, detail });
         }
         pause(STEP);
     }
@@ -44,9 +40,7 @@ pub fn until<T>(
 
 /// [`until`] for a plain condition.
 pub fn until_true(limit: Duration, what: &str, mut look: impl FnMut() -> bool) -> Result<()> {
-    until(limit, what, || {
-        if look() { Ok(()) } else { Err(String::new()) }
-    })
+    until(limit, what, || if look() { Ok(()) } else { Err(String::new()) })
 }
 
 /// Watches that something stays true for a while.
@@ -58,11 +52,7 @@ pub fn holds(
     let start = Instant::now();
     while start.elapsed() < time {
         if let Err(detail) = look() {
-            return Err(LabError::Broken {
-                what: what.to_owned(),
-                after: start.elapsed(),
-                detail,
-            });
+            return Err(LabError::Broken { what: what.to_owned(), after: start.elapsed(), detail });
         }
         pause(STEP);
     }
@@ -95,20 +85,14 @@ mod tests {
     #[test]
     fn a_deadline_ends_the_wait_with_the_last_detail() {
         let mut looks = 0;
-        let error = until(
-            Duration::from_millis(50),
-            "pigs fly",
-            || -> std::result::Result<(), _> {
+        let error =
+            until(Duration::from_millis(50), "pigs fly", || -> std::result::Result<(), _> {
                 looks += 1;
                 Err(format!("look {looks}"))
-            },
-        )
-        .unwrap_err();
+            })
+            .unwrap_err();
         assert!(looks > 1);
-        assert!(
-            error.to_string().contains(&format!("look {looks}")),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("look {looks}")), "{error}");
     }
 
     #[test]
@@ -117,11 +101,7 @@ mod tests {
         let (limit, time) = (Duration::from_secs(10), Duration::from_millis(60));
         let look = || {
             looks += 1;
-            if looks == 3 {
-                Err("broken once".to_owned())
-            } else {
-                Ok(())
-            }
+            if looks == 3 { Err("broken once".to_owned()) } else { Ok(()) }
         };
         settled(limit, time, "calm", look).unwrap();
         assert!(looks > 4, "the time starts again after a break");

@@ -22,10 +22,7 @@ pub(super) fn install(packages: &[&str]) -> Result<(), String> {
     let mut args = vec!["install", "--no-install-recommends"];
     args.extend(packages);
     sh::output(&mut apt(&args))?;
-    for (_, service) in SERVICES
-        .iter()
-        .filter(|(package, _)| packages.contains(package))
-    {
+    for (_, service) in SERVICES.iter().filter(|(package, _)| packages.contains(package)) {
         quiet(service);
     }
     drop(guard);
@@ -85,11 +82,8 @@ impl PolicyGuard {
 
 impl Drop for PolicyGuard {
     fn drop(&mut self) {
-        let restored = if self.had_one {
-            fs::rename(SAVED, POLICY)
-        } else {
-            fs::remove_file(POLICY)
-        };
+        let restored =
+            if self.had_one { fs::rename(SAVED, POLICY) } else { fs::remove_file(POLICY) };
         if let Err(error) = restored {
             println!("note: {POLICY} could not be restored: {error}");
         }

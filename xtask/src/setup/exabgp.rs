@@ -75,14 +75,7 @@ fn build(venv: &Path, version: &str) -> Result<String, Failure> {
     let wanted = format!("exabgp=={version}");
     sh::output(&mut sh::command(
         &pip.to_string_lossy(),
-        &[
-            "install",
-            "--quiet",
-            "--no-input",
-            "--disable-pip-version-check",
-            "--no-deps",
-            &wanted,
-        ],
+        &["install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", &wanted],
     ))
     .map_err(|text| classify(&text, version))?;
     reported_version(&venv.join("bin/exabgp"), version)
@@ -97,10 +90,7 @@ fn reported_version(program: &Path, version: &str) -> Result<String, Failure> {
             Ok(text) | Err(text) => last = text,
         }
     }
-    Err(Failure::OfThePackage(format!(
-        "it is installed but does not run: {}",
-        last_error(&last)
-    )))
+    Err(Failure::OfThePackage(format!("it is installed but does not run: {}", last_error(&last))))
 }
 
 /// Tells a package that cannot be built here from a day without network.
@@ -127,9 +117,7 @@ fn last_error(text: &str) -> String {
         .lines()
         .map(|line| line.trim_matches([' ', '│', '╰', '─', '>', '×']))
         .rfind(|line| line.contains("Error:") || line.starts_with("ERROR"));
-    line.or(text.lines().last())
-        .unwrap_or("no output")
-        .to_owned()
+    line.or(text.lines().last()).unwrap_or("no output").to_owned()
 }
 
 #[cfg(test)]

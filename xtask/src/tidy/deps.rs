@@ -7,14 +7,8 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("crates/core", &[]),
     ("crates/proto", &["ha2bgp-core"]),
     ("crates/sys", &["ha2bgp-core", "ha2bgp-proto"]),
-    (
-        "crates/ha2bgp",
-        &["ha2bgp-core", "ha2bgp-proto", "ha2bgp-sys"],
-    ),
-    (
-        "crates/lab",
-        &["ha2bgp-core", "ha2bgp-proto", "ha2bgp-sys", "ha2bgp"],
-    ),
+    ("crates/ha2bgp", &["ha2bgp-core", "ha2bgp-proto", "ha2bgp-sys"]),
+    ("crates/lab", &["ha2bgp-core", "ha2bgp-proto", "ha2bgp-sys", "ha2bgp"]),
     ("xtask", &[]),
 ];
 
@@ -73,10 +67,8 @@ mod tests {
         let manifest = "[package]\nname = \"ha2bgp-proto\"\n[dependencies]\n\
                         ha2bgp-core.workspace = true\n[dev-dependencies]\n\
                         ha2bgp-lab = { path = \"../lab\" }\n[dependencies.ha2bgp-sys]\n";
-        let files = [File {
-            path: "crates/proto/Cargo.toml".to_owned(),
-            text: manifest.to_owned(),
-        }];
+        let files =
+            [File { path: "crates/proto/Cargo.toml".to_owned(), text: manifest.to_owned() }];
         let mut findings = Vec::new();
         directions(&files, &mut findings);
         let lines: Vec<usize> = findings.iter().map(|finding| finding.line).collect();

@@ -21,15 +21,9 @@ pub(super) fn length(files: &[File], findings: &mut Vec<Finding>) {
 
 /// A module `tests` is part of the module that it tests, which has the head.
 pub(super) fn module_heads(files: &[File], findings: &mut Vec<Finding>) {
-    let modules = files
-        .iter()
-        .filter(|file| is_rust(file) && !file.path.ends_with("/tests.rs"));
+    let modules = files.iter().filter(|file| is_rust(file) && !file.path.ends_with("/tests.rs"));
     for file in modules {
-        let first = file
-            .text
-            .lines()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or("");
+        let first = file.text.lines().find(|line| !line.trim().is_empty()).unwrap_or("");
         if !first.starts_with("//!") {
             findings.push(Finding {
                 path: file.path.clone(),
@@ -88,10 +82,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str, text: &str) -> File {
-        File {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }
+        File { path: path.to_owned(), text: text.to_owned() }
     }
 
     fn findings(rule: super::super::Rule, files: &[File]) -> Vec<usize> {
@@ -105,22 +96,13 @@ mod tests {
         let long = file("crates/a/src/b.rs", &"//! x\n".repeat(601));
         assert_eq!(findings(length, std::slice::from_ref(&long)), [0]);
         assert_eq!(findings(module_heads, &[long]), [0; 0]);
-        assert_eq!(
-            findings(module_heads, &[file("crates/a/src/c.rs", "use b;\n")]),
-            [1]
-        );
-        assert_eq!(
-            findings(module_heads, &[file("crates/a/src/c/tests.rs", "use b;\n")]),
-            [0; 0]
-        );
+        assert_eq!(findings(module_heads, &[file("crates/a/src/c.rs", "use b;\n")]), [1]);
+        assert_eq!(findings(module_heads, &[file("crates/a/src/c/tests.rs", "use b;\n")]), [0; 0]);
     }
 
     #[test]
     fn whitespace_at_the_end() {
-        assert_eq!(
-            findings(trailing_whitespace, &[file("a.md", "a\nb \nc\t\n")]),
-            [2, 3]
-        );
+        assert_eq!(findings(trailing_whitespace, &[file("a.md", "a\nb \nc\t\n")]), [2, 3]);
     }
 
     #[test]

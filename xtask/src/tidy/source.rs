@@ -68,10 +68,7 @@ const MAY_BE_UNSAFE: [&str; 2] = ["crates/sys/", "crates/lab/"];
 pub(super) fn unsafe_code(files: &[File], findings: &mut Vec<Finding>) {
     let keyword = concat!("uns", "afe");
     for file in files.iter().filter(|file| is_rust(file)) {
-        if MAY_BE_UNSAFE
-            .iter()
-            .any(|prefix| file.path.starts_with(prefix))
-        {
+        if MAY_BE_UNSAFE.iter().any(|prefix| file.path.starts_with(prefix)) {
             continue;
         }
         for (number, line) in file.text.lines().enumerate() {
@@ -94,15 +91,8 @@ pub(super) fn unsafe_code(files: &[File], findings: &mut Vec<Finding>) {
 pub(super) fn observe_and_announce(files: &[File], findings: &mut Vec<Finding>) {
     for (from, to) in [("observe", "announce"), ("announce", "observe")] {
         let place = format!("crates/ha2bgp/src/{from}");
-        let spellings = [
-            format!("crate::{to}"),
-            format!("super::{to}"),
-            format!("ha2bgp::{to}"),
-        ];
-        for file in files
-            .iter()
-            .filter(|file| is_rust(file) && file.path.starts_with(&place))
-        {
+        let spellings = [format!("crate::{to}"), format!("super::{to}"), format!("ha2bgp::{to}")];
+        for file in files.iter().filter(|file| is_rust(file) && file.path.starts_with(&place)) {
             for (number, line) in file.text.lines().enumerate() {
                 let code = strip_comment(line);
                 if spellings.iter().any(|spelling| has_word(code, spelling)) {
@@ -136,10 +126,7 @@ fn has_word(line: &str, word: &str) -> bool {
 
 /// The lines of code with their numbers, without items under `#[cfg(test)]`.
 fn code_outside_tests(text: &str) -> Vec<(usize, &str)> {
-    let mut lines = text
-        .lines()
-        .enumerate()
-        .map(|(number, line)| (number + 1, line));
+    let mut lines = text.lines().enumerate().map(|(number, line)| (number + 1, line));
     let mut found = Vec::new();
     while let Some((number, line)) = lines.next() {
         let trimmed = line.trim_start();
@@ -165,10 +152,7 @@ mod tests {
     use super::*;
 
     fn lines(rule: super::super::Rule, path: &str, text: &str) -> Vec<usize> {
-        let files = [File {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }];
+        let files = [File { path: path.to_owned(), text: text.to_owned() }];
         let mut findings = Vec::new();
         rule(&files, &mut findings);
         findings.iter().map(|finding| finding.line).collect()
@@ -180,27 +164,18 @@ mod tests {
                     fn a() {} // std::io\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}\nuse tokio;\n";
         assert_eq!(lines(pure_crates, "crates/core/src/a.rs", text), [2, 10]);
         assert_eq!(lines(pure_crates, "crates/sys/src/a.rs", text), [0; 0]);
-        assert_eq!(
-            lines(pure_crates, "crates/core/src/a/tests.rs", text),
-            [0; 0]
-        );
+        assert_eq!(lines(pure_crates, "crates/core/src/a/tests.rs", text), [0; 0]);
     }
 
     #[test]
     fn leftovers_are_found() {
-        let text = format!(
-            "{}\n// {}\n#[ignore = \"slow\"]\n",
-            LEFTOVERS[0], LEFTOVERS[2]
-        );
+        let text = format!("{}\n// {}\n#[ignore = \"slow\"]\n", LEFTOVERS[0], LEFTOVERS[2]);
         assert_eq!(lines(leftovers, "crates/a/src/a.rs", &text), [1, 2]);
     }
 
     #[test]
     fn the_keyword_is_for_sys_only() {
-        let text = format!(
-            "// {0} {{\n#![forbid({0}_code)]\n    {0} {{ x() }}\n",
-            "unsafe"
-        );
+        let text = format!("// {0} {{\n#![forbid({0}_code)]\n    {0} {{ x() }}\n", "unsafe");
         assert_eq!(lines(unsafe_code, "crates/proto/src/a.rs", &text), [3]);
         assert_eq!(lines(unsafe_code, "crates/sys/src/a.rs", &text), [0; 0]);
     }
@@ -208,17 +183,7 @@ mod tests {
     #[test]
     fn observers_and_announcers_do_not_know_each_other() {
         let text = "use crate::announce::X;\nuse crate::observe::Y;\n";
-        assert_eq!(
-            lines(observe_and_announce, "crates/ha2bgp/src/observe/a.rs", text),
-            [1]
-        );
-        assert_eq!(
-            lines(
-                observe_and_announce,
-                "crates/ha2bgp/src/announce/a.rs",
-                text
-            ),
-            [2]
-        );
+        assert_eq!(lines(observe_and_announce, "crates/ha2bgp/src/observe/a.rs", text), [1]);
+        assert_eq!(lines(observe_and_announce, "crates/ha2bgp/src/announce/a.rs", text), [2]);
     }
 }

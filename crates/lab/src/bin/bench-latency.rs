@@ -3,10 +3,7 @@
 //!
 //! Usage: `bench-latency [--runs N] [--peer-runs N]`; run it by `cargo xtask bench latency`.
 //! Samples go to `$HA2BGP_BENCH_DIR/latency-*.csv`. Needs no root: all is on loopback.
-#![expect(
-    clippy::print_stdout,
-    reason = "a bench reports to the person who runs it"
-)]
+#![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
 
 use ha2bgp_lab::{program, service, wait};
 use rustix::event::{PollFd, PollFlags, poll};
@@ -32,10 +29,7 @@ fn main() -> Outcome<()> {
     let port = free_port()?;
     let address: SocketAddr = format!("{ADDRESS}:{port}").parse()?;
 
-    println!(
-        "listener close → withdrawal, {runs} runs at {address}; seed {}",
-        random.0
-    );
+    println!("listener close → withdrawal, {runs} runs at {address}; seed {}", random.0);
     let ours = measure_ha2bgp(address, runs, &mut random)?;
     save(&dir.join("latency-ha2bgp.csv"), &ours)?;
     println!("{}", summary("ha2bgp (API line on the pipe)", &ours));
@@ -43,10 +37,7 @@ fn main() -> Outcome<()> {
     println!("the original's way: fork `ss` every second, {peer_runs} runs (about 1 s each)");
     let peer = measure_ss_loop(address, peer_runs, &mut random)?;
     save(&dir.join("latency-ss-loop.csv"), &peer)?;
-    println!(
-        "{}",
-        summary("a loop that forks ss (detection only)", &peer)
-    );
+    println!("{}", summary("a loop that forks ss (detection only)", &peer));
 
     println!("ratio p50: {:.0}×", ratio(&peer, &ours, 50));
     println!("ratio p99: {:.0}×", ratio(&peer, &ours, 99));
@@ -58,10 +49,7 @@ fn arguments() -> Outcome<(usize, usize)> {
     let (mut runs, mut peer_runs) = (500, 30);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let value = args
-            .next()
-            .ok_or_else(|| format!("{arg} needs a number"))?
-            .parse()?;
+        let value = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
         match arg.as_str() {
             "--runs" => runs = value,
             "--peer-runs" => peer_runs = value,
@@ -111,12 +99,7 @@ impl Ha2bgp {
         .spawn()?;
         let stdin = child.stdin.take().ok_or("no stdin")?;
         let stdout = child.stdout.take().ok_or("no stdout")?;
-        Ok(Self {
-            child,
-            stdin,
-            stdout,
-            buffer: Vec::new(),
-        })
+        Ok(Self { child, stdin, stdout, buffer: Vec::new() })
     }
 
     /// Waits for the next line that starts with `verb`; acknowledges every line. The moment is
@@ -146,8 +129,7 @@ impl Ha2bgp {
             if size == 0 {
                 return Err("ha2bgp closed its standard output".into());
             }
-            self.buffer
-                .extend_from_slice(chunk.get(..size).unwrap_or_default());
+            self.buffer.extend_from_slice(chunk.get(..size).unwrap_or_default());
         }
     }
 }
@@ -207,10 +189,7 @@ fn measure_ss_loop(
 
 fn ss_sees(address: SocketAddr) -> Outcome<bool> {
     let filter = format!("( sport = :{} )", address.port());
-    let output = Command::new("ss")
-        .args(["-Hltn", &filter])
-        .stdin(Stdio::null())
-        .output()?;
+    let output = Command::new("ss").args(["-Hltn", &filter]).stdin(Stdio::null()).output()?;
     if !output.status.success() {
         return Err(format!("ss: {}", String::from_utf8_lossy(&output.stderr)).into());
     }
@@ -218,11 +197,7 @@ fn ss_sees(address: SocketAddr) -> Outcome<bool> {
 }
 
 fn open(address: SocketAddr) -> Outcome<Socket> {
-    Ok(service::open(
-        address,
-        Type::STREAM,
-        service::Options::default(),
-    )?)
+    Ok(service::open(address, Type::STREAM, service::Options::default())?)
 }
 
 fn percentile(samples: &[Duration], percent: usize) -> Duration {
@@ -234,10 +209,7 @@ fn percentile(samples: &[Duration], percent: usize) -> Duration {
 
 fn summary(name: &str, samples: &[Duration]) -> String {
     let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(samples, percent));
-    format!(
-        "{name}: n {}, p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}",
-        samples.len()
-    )
+    format!("{name}: n {}, p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}", samples.len())
 }
 
 fn ratio(slow: &[Duration], fast: &[Duration], percent: usize) -> f64 {

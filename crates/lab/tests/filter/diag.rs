@@ -36,9 +36,7 @@ pub(crate) fn listeners(family: Family, bytecode: &[u8]) -> Result<BTreeSet<u64>
                 }
                 _ => inodes.extend(number::<4>(rest, INODE)),
             }
-            let next = usize::try_from(length)
-                .unwrap_or(usize::MAX)
-                .next_multiple_of(4);
+            let next = usize::try_from(length).unwrap_or(usize::MAX).next_multiple_of(4);
             rest = rest.get(next..).unwrap_or_default();
         }
     }

@@ -30,19 +30,13 @@ struct Language {
 impl Language {
     fn of_this_host() -> Self {
         let text = std::fs::read_to_string("/etc/services").unwrap_or_default();
-        Self {
-            services: Services::parse(&text),
-        }
+        Self { services: Services::parse(&text) }
     }
 
     fn parse(&self, place: &Place, text: &str) -> Result<Filter, FilterError> {
         Filter::parse(
             text,
-            &Context {
-                services: &self.services,
-                protocols: &[Protocol::Tcp],
-                names: place,
-            },
+            &Context { services: &self.services, protocols: &[Protocol::Tcp], names: place },
         )
     }
 }
@@ -70,11 +64,7 @@ fn expected(place: &Place, filter: &Filter) -> BTreeSet<u64> {
         if !code.is_empty() {
             let code = Bytecode::audit(code).expect("our bytecode passes the audit");
             let expression = filter.expression().expect("bytecode has an expression");
-            assert_eq!(
-                code.accepts(&socket),
-                expression.matches(&socket),
-                "{filter}"
-            );
+            assert_eq!(code.accepts(&socket), expression.matches(&socket), "{filter}");
         }
         if matches {
             inodes.insert(inode);
@@ -110,11 +100,7 @@ fn ss_shows_the_sockets_that_match() {
             let shown = real::shown(text);
             match language.parse(place, text) {
                 Ok(filter) => {
-                    assert_eq!(
-                        shown.as_ref(),
-                        Ok(&expected(place, &filter)),
-                        "{text}\n{filter}"
-                    );
+                    assert_eq!(shown.as_ref(), Ok(&expected(place, &filter)), "{text}\n{filter}");
                     shown_some += usize::from(shown.is_ok_and(|inodes| !inodes.is_empty()));
                 }
                 Err(error) => assert!(shown.is_err(), "{text}\n{error}"),
@@ -175,11 +161,7 @@ fn the_kernel_refuses_the_bytecode_that_we_refuse() {
             }
             let audited = Bytecode::audit(&code);
             let answer = diag::listeners(Family::V4, &code);
-            assert_eq!(
-                answer.is_ok(),
-                audited.is_ok(),
-                "{code:02x?} {answer:?} {audited:?}"
-            );
+            assert_eq!(answer.is_ok(), audited.is_ok(), "{code:02x?} {answer:?} {audited:?}");
             if let (Ok(inodes), Ok(audited)) = (answer, audited) {
                 let ours = place.sockets().filter(|(_, socket)| {
                     place::family(socket) == Family::V4 && audited.accepts(socket)
@@ -204,10 +186,7 @@ fn ss_sends_the_same_bytecode() {
         let mut random = Random::new(random::seed());
         let more = (0..40).map(|_| random.filter(Realm::Ss));
         let more: Vec<String> = more.chain(table::of_cgroups()).collect();
-        let texts = table::READ
-            .iter()
-            .copied()
-            .chain(more.iter().map(String::as_str));
+        let texts = table::READ.iter().copied().chain(more.iter().map(String::as_str));
         let mut compared = 0;
         for text in texts {
             let sent = real::sent_bytecode(text);
@@ -216,17 +195,11 @@ fn ss_sends_the_same_bytecode() {
                 continue;
             };
             let families: Vec<Family> = sent.iter().map(|(family, _)| *family).collect();
-            let want = filter
-                .family()
-                .map_or(vec![Family::V4, Family::V6], |only| vec![only]);
+            let want = filter.family().map_or(vec![Family::V4, Family::V6], |only| vec![only]);
             assert_eq!(families, want, "{text}");
             for (_, code) in sent {
                 // The documented difference: ss compiles nothing when `dev` is anywhere.
-                let want = if table::has_device(&filter) {
-                    &[]
-                } else {
-                    filter.bytecode()
-                };
+                let want = if table::has_device(&filter) { &[] } else { filter.bytecode() };
                 assert_eq!(code, want, "{text}: {code:02x?}");
             }
             compared += 1;

@@ -24,13 +24,7 @@ struct Listen {
 }
 
 const fn at(address: &'static str, port: u16) -> Listen {
-    Listen {
-        address,
-        port,
-        only_v6: false,
-        device: None,
-        mark: 0,
-    }
+    Listen { address, port, only_v6: false, device: None, mark: 0 }
 }
 
 const LISTENERS: [Listen; 22] = [
@@ -49,28 +43,13 @@ const LISTENERS: [Listen; 22] = [
     at("2001:db8::1", 443),
     at("2001:db8::1", 0),
     at("::", 9000),
-    Listen {
-        only_v6: true,
-        ..at("::", 9001)
-    },
+    Listen { only_v6: true, ..at("::", 9001) },
     at("::ffff:127.0.0.1", 8443),
     at("::ffff:192.0.2.1", 443),
-    Listen {
-        device: Some("lo"),
-        ..at("0.0.0.0", 81)
-    },
-    Listen {
-        device: Some("pair0"),
-        ..at("::", 82)
-    },
-    Listen {
-        mark: 0x10,
-        ..at("127.0.0.1", 1000)
-    },
-    Listen {
-        mark: 0x1f,
-        ..at("::1", 1001)
-    },
+    Listen { device: Some("lo"), ..at("0.0.0.0", 81) },
+    Listen { device: Some("pair0"), ..at("::", 82) },
+    Listen { mark: 0x10, ..at("127.0.0.1", 1000) },
+    Listen { mark: 0x1f, ..at("::1", 1001) },
 ];
 
 /// What makes the place, run by `ip`.
@@ -95,9 +74,7 @@ impl Place {
                 check(&Self::build()?);
                 Ok(())
             });
-            thread
-                .join()
-                .unwrap_or_else(|cause| std::panic::resume_unwind(cause))
+            thread.join().unwrap_or_else(|cause| std::panic::resume_unwind(cause))
         })
     }
 
@@ -112,12 +89,8 @@ impl Place {
                 return Err(format!("ip {arguments}: {error}"));
             }
         }
-        let mut place = Self {
-            listeners: Vec::new(),
-        };
-        let cgroup = own_cgroup()
-            .and_then(|path| place.cgroup(&path).ok())
-            .unwrap_or(0);
+        let mut place = Self { listeners: Vec::new() };
+        let cgroup = own_cgroup().and_then(|path| place.cgroup(&path).ok()).unwrap_or(0);
         for listen in LISTENERS {
             let made = place.listen(listen, cgroup);
             made.map_err(|error| format!("{} port {}: {error}", listen.address, listen.port))?;
@@ -142,10 +115,7 @@ impl Place {
         socket.listen(16)?;
         let bound = socket.local_addr()?.as_socket().expect("an IP socket");
         let view = Socket {
-            interface: listen
-                .device
-                .and_then(|name| self.device(name))
-                .unwrap_or(0),
+            interface: listen.device.and_then(|name| self.device(name)).unwrap_or(0),
             mark: listen.mark,
             cgroup,
             autobound: listen.port == 0,
@@ -158,9 +128,7 @@ impl Place {
 
     /// Each socket as the filter sees it, by inode.
     pub(crate) fn sockets(&self) -> impl Iterator<Item = (u64, Socket)> {
-        self.listeners
-            .iter()
-            .map(|(_, inode, view)| (*inode, *view))
+        self.listeners.iter().map(|(_, inode, view)| (*inode, *view))
     }
 }
 
@@ -187,9 +155,7 @@ pub(crate) fn family(socket: &Socket) -> Family {
 /// The directory of the cgroup (v2) that our sockets are made in; `None` without cgroup2.
 pub(crate) fn own_cgroup() -> Option<String> {
     let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
-    let mut mounts = mounts
-        .lines()
-        .map(|line| line.split(' ').collect::<Vec<_>>());
+    let mut mounts = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let tree = mounts.find_map(|words| match *words {
         [_, directory, "cgroup2", ..] => Some(directory.to_owned()),
         _ => None,

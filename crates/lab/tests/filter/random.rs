@@ -69,10 +69,7 @@ impl Random {
         match self.below(10) {
             0 | 1 => {
                 let not = self.pick(&["not", "!"]);
-                format!(
-                    "{not} {}",
-                    self.expression(realm, depth.saturating_sub(1), false)
-                )
+                format!("{not} {}", self.expression(realm, depth.saturating_sub(1), false))
             }
             2..=5 if depth > 0 => format!("( {} )", self.list(realm, depth - 1, positive)),
             _ => self.condition(realm, positive),
@@ -98,14 +95,7 @@ impl Random {
             }
             9 => "autobound".into(),
             10 if realm == Realm::Kernel => self
-                .pick(&[
-                    "dev lo",
-                    "dev != lo",
-                    "dev = pair0",
-                    "dev ne pair1",
-                    "dev 0",
-                    "dev 99",
-                ])
+                .pick(&["dev lo", "dev != lo", "dev = pair0", "dev ne pair1", "dev 0", "dev 99"])
                 .into(),
             _ => self
                 .pick(&[

@@ -12,9 +12,7 @@ pub(crate) fn ss_usable() -> Result<(), String> {
     let version = String::from_utf8_lossy(&output.stdout).into_owned();
     // Another version may be right as well, but nobody has compared.
     if !version.contains("iproute2-6.1") {
-        return Err(format!(
-            "the reference is ss of iproute2 6.1, not {version}"
-        ));
+        return Err(format!("the reference is ss of iproute2 6.1, not {version}"));
     }
     Ok(())
 }
@@ -38,18 +36,12 @@ fn argument(filter: &str) -> String {
 
 /// Inodes of the listening TCP sockets that `ss` shows for a filter, or what it says on stderr.
 pub(crate) fn shown(filter: &str) -> Result<BTreeSet<u64>, String> {
-    let output = Command::new("ss")
-        .args(["-tlnHOe", &argument(filter)])
-        .output()
-        .expect("ss runs");
+    let output = Command::new("ss").args(["-tlnHOe", &argument(filter)]).output().expect("ss runs");
     accepted(&output)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let inode = |line: &str| {
-        let word = line
-            .split_whitespace()
-            .find_map(|word| word.strip_prefix("ino:"));
-        word.and_then(|inode| inode.parse().ok())
-            .expect("every line has an inode")
+        let word = line.split_whitespace().find_map(|word| word.strip_prefix("ino:"));
+        word.and_then(|inode| inode.parse().ok()).expect("every line has an inode")
     };
     Ok(text.lines().map(inode).collect())
 }
@@ -75,10 +67,7 @@ pub(crate) fn sent_bytecode(filter: &str) -> Vec<(Family, Vec<u8>)> {
     if accepted(&output).is_err() {
         return Vec::new();
     }
-    messages(&text)
-        .iter()
-        .filter_map(|buffers| request(buffers))
-        .collect()
+    messages(&text).iter().filter_map(|buffers| request(buffers)).collect()
 }
 
 /// The buffers of each `sendmsg` in a trace with dumps.

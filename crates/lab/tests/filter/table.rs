@@ -4,24 +4,14 @@ use ha2bgp_proto::filter::{Condition, Expression, Filter};
 
 /// A filter with `dev` is the one for which `ss` sends no bytecode.
 pub(crate) fn has_device(filter: &Filter) -> bool {
-    let conditions = filter
-        .expression()
-        .into_iter()
-        .flat_map(Expression::conditions);
-    conditions
-        .into_iter()
-        .any(|condition| matches!(condition, Condition::Device { .. }))
+    let conditions = filter.expression().into_iter().flat_map(Expression::conditions);
+    conditions.into_iter().any(|condition| matches!(condition, Condition::Device { .. }))
 }
 
 /// Filters on cgroups, where this host has the tree for it.
 pub(crate) fn of_cgroups() -> impl Iterator<Item = String> {
     let paths = crate::place::own_cgroup().into_iter();
-    paths.flat_map(|path| {
-        [
-            format!("cgroup {path}"),
-            format!("cgroup != {path} or sport 80"),
-        ]
-    })
+    paths.flat_map(|path| [format!("cgroup {path}"), format!("cgroup != {path} or sport 80")])
 }
 
 /// Read by `ss` and by us.

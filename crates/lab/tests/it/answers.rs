@@ -61,17 +61,9 @@ fn a_refused_command_is_tried_again() -> Result<()> {
     let listener = service::listen(&stage.host, "100.64.0.10:8080")?;
     stage.fake.wait(VIP, true, SOON)?;
     wait::until(Duration::from_secs(60), "a second announce", || {
-        let announces = stage
-            .fake
-            .lines()
-            .iter()
-            .filter(|(_, line)| line.contains("announce"))
-            .count();
-        if announces >= 2 {
-            Ok(())
-        } else {
-            Err(stage.fake.text())
-        }
+        let announces =
+            stage.fake.lines().iter().filter(|(_, line)| line.contains("announce")).count();
+        if announces >= 2 { Ok(()) } else { Err(stage.fake.text()) }
     })?;
     drop(listener);
     stage.fake.wait(VIP, false, SOON)
@@ -108,17 +100,11 @@ fn a_full_pipe_keeps_the_latest_state() -> Result<()> {
         }
         wait::pause(Duration::from_millis(200));
     }
-    let grown = procfs::memory(pid, "VmHWM")
-        .unwrap_or(0)
-        .saturating_sub(before);
+    let grown = procfs::memory(pid, "VmHWM").unwrap_or(0).saturating_sub(before);
     assert!(grown < 16 * MIB, "{} KiB more than before", grown / 1024);
     stage.fake.read_again();
     let expected: BTreeSet<String> = left.iter().map(|(vip, _)| (*vip).clone()).collect();
     let settled = "the state after the last change";
-    stage.fake.wait_for(settled, Duration::from_secs(30), |t| {
-        *t.announced() == expected
-    })?;
-    stage
-        .fake
-        .holds(settled, WHILE, |table| *table.announced() == expected)
+    stage.fake.wait_for(settled, Duration::from_secs(30), |t| *t.announced() == expected)?;
+    stage.fake.holds(settled, WHILE, |table| *table.announced() == expected)
 }

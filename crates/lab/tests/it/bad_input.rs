@@ -13,38 +13,14 @@ use std::time::Duration;
 const CASES: [(&[&str], &[&str]); 12] = [
     (&["--no-such-flag"], &["--no-such-flag", "--help"]),
     (&["-netwrok", "100.64.0.0/24"], &["netwrok"]),
-    (
-        &["-n", "nonsense"],
-        &["--network", "nonsense", "100.64.0.0/24"],
-    ),
-    (
-        &["-n", "100.64.0.0/33"],
-        &["--network", "100.64.0.0/33", "32"],
-    ),
-    (
-        &["-n", "100.64.0.1/24"],
-        &["--network", "100.64.0.1/24", "100.64.0.0/24"],
-    ),
-    (
-        &["-n", "100.64.0.0/24", "-n", "100.64.0.0/24"],
-        &["--network", "100.64.0.0/24", "twice"],
-    ),
-    (
-        &["-n", "0.0.0.0/0"],
-        &["--network", "0.0.0.0/0", "--allow-any-network"],
-    ),
-    (
-        &["-n", "::/0"],
-        &["--network", "::/0", "--allow-any-network"],
-    ),
-    (
-        &["-l", "sport = = :80"],
-        &["--listen-filter", "sport = = :80"],
-    ),
-    (
-        &["-l", "dst www.example.org"],
-        &["--listen-filter", "www.example.org"],
-    ),
+    (&["-n", "nonsense"], &["--network", "nonsense", "100.64.0.0/24"]),
+    (&["-n", "100.64.0.0/33"], &["--network", "100.64.0.0/33", "32"]),
+    (&["-n", "100.64.0.1/24"], &["--network", "100.64.0.1/24", "100.64.0.0/24"]),
+    (&["-n", "100.64.0.0/24", "-n", "100.64.0.0/24"], &["--network", "100.64.0.0/24", "twice"]),
+    (&["-n", "0.0.0.0/0"], &["--network", "0.0.0.0/0", "--allow-any-network"]),
+    (&["-n", "::/0"], &["--network", "::/0", "--allow-any-network"]),
+    (&["-l", "sport = = :80"], &["--listen-filter", "sport = = :80"]),
+    (&["-l", "dst www.example.org"], &["--listen-filter", "www.example.org"]),
     (&["--device", "nosuch0"], &["--device", "nosuch0"]),
     (&["--up-delay", "soon"], &["--up-delay", "soon", "6s"]),
 ];
@@ -68,9 +44,7 @@ fn exits_with_2_and_says_why() -> Result<()> {
             wrong.push(format!("{args:?}: printed to the route channel: {out}"));
         }
         for needle in needles.iter().filter(|needle| !err.contains(**needle)) {
-            wrong.push(format!(
-                "{args:?}: the message does not name {needle:?}:\n{err}"
-            ));
+            wrong.push(format!("{args:?}: the message does not name {needle:?}:\n{err}"));
         }
     }
     drop(listener);
@@ -88,11 +62,7 @@ fn a_bad_environment_is_named_too() -> Result<()> {
     let mut child = host.start("bad", &mut command, dir.path())?;
     let status = child.wait(SOON)?;
     assert_eq!(status.code(), Some(2), "{}", child.tail());
-    assert!(
-        child.stderr().contains("HA2BGP_NETWORK_FILTER"),
-        "{}",
-        child.tail()
-    );
+    assert!(child.stderr().contains("HA2BGP_NETWORK_FILTER"), "{}", child.tail());
     assert!(child.stderr().contains("nonsense"), "{}", child.tail());
     assert_eq!(child.stdout(), "");
     Ok(())
@@ -103,11 +73,8 @@ fn version_and_help_are_no_errors() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
     let host = host("help")?;
     let dir = readme::workdir()?;
-    for (arg, needle) in [
-        ("--version", "ha2bgp"),
-        ("--help", "--network"),
-        ("-help", "--network"),
-    ] {
+    for (arg, needle) in [("--version", "ha2bgp"), ("--help", "--network"), ("-help", "--network")]
+    {
         let mut child = host.start("help", &mut program::command(&[arg]), dir.path())?;
         let status = child.wait(SOON)?;
         assert_eq!(status.code(), Some(0), "{arg}: {}", child.tail());
@@ -123,31 +90,21 @@ fn stays_under_exabgp(version: Version) -> Result<()> {
     let dir = readme::workdir()?;
     let program = readme::program_for_all(dir.path())?;
     let run = format!("{} -network nonsense", program.display());
-    let config = Config {
-        run: &run,
-        neighbor: "127.0.1.1",
-        local: "127.0.1.2",
-    };
+    let config = Config { run: &run, neighbor: "127.0.1.1", local: "127.0.1.2" };
     let listener = service::listen(&host, "100.64.0.10:80")?;
     let mut exabgp = ExaBgp::start(&host, version, dir.path(), &config, "root")?;
     let helper = exabgp.helper(SOON)?;
     wait::until(SOON, "it says what is wrong", || {
         let log = exabgp.log();
-        if log.contains("nonsense") {
-            Ok(())
-        } else {
-            Err(log)
-        }
+        if log.contains("nonsense") { Ok(()) } else { Err(log) }
     })?;
     let exabgp_pid = exabgp.child().pid();
-    wait::holds(
-        Duration::from_secs(3),
-        "the same helper runs",
-        || match procfs::children(exabgp_pid) {
+    wait::holds(Duration::from_secs(3), "the same helper runs", || {
+        match procfs::children(exabgp_pid) {
             children if children.contains(&helper) => Ok(()),
             children => Err(format!("children now {children:?}\n{}", exabgp.log())),
-        },
-    )?;
+        }
+    })?;
     assert!(!exabgp.log().contains("route added"), "{}", exabgp.log());
     // It ends when it is told to.
     let pid = i32::try_from(helper).ok().and_then(Pid::from_raw);
@@ -163,23 +120,13 @@ fn stays_under_exabgp(version: Version) -> Result<()> {
 
 #[test]
 fn stays_under_exabgp_debian() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("ip"),
-        Need::ExaBgp(Version::Debian)
-    );
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::ExaBgp(Version::Debian));
     stays_under_exabgp(Version::Debian)
 }
 
 #[test]
 fn stays_under_exabgp_5_0_15() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("ip"),
-        Need::ExaBgp(Version::V5_0_15)
-    );
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::ExaBgp(Version::V5_0_15));
     stays_under_exabgp(Version::V5_0_15)
 }
 
@@ -189,28 +136,17 @@ fn by_hand_it_ends_on_a_signal() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
     let host = host("by-hand")?;
     let dir = readme::workdir()?;
-    let mut child: Child = host.start(
-        "by-hand",
-        &mut program::command(&["--up-delay", "0s"]),
-        dir.path(),
-    )?;
+    let mut child: Child =
+        host.start("by-hand", &mut program::command(&["--up-delay", "0s"]), dir.path())?;
     let listener = service::listen(&host, "127.0.0.1:80")?;
     wait::until(SOON, "it announces", || {
         let out = child.stdout();
-        if out == "announce route 127.0.0.1 next-hop self\n" {
-            Ok(())
-        } else {
-            Err(child.tail())
-        }
+        if out == "announce route 127.0.0.1 next-hop self\n" { Ok(()) } else { Err(child.tail()) }
     })?;
     child.signal(Signal::INT)?;
     let status = child.wait(SOON)?;
     assert_eq!(status.code(), Some(0), "{}", child.tail());
-    assert!(
-        child
-            .stdout()
-            .ends_with("withdraw route 127.0.0.1 next-hop self\n")
-    );
+    assert!(child.stdout().ends_with("withdraw route 127.0.0.1 next-hop self\n"));
     drop(listener);
     Ok(())
 }

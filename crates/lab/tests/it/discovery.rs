@@ -15,9 +15,7 @@ fn a_listener_without_its_address_does_not_count() -> Result<()> {
     host.sysctl("net/ipv4/ip_nonlocal_bind", "1")?;
     let mut stage = Stage::on(host, &[], Answer::Done)?;
     let listener = service::listen(&stage.host, "100.64.0.10:8080")?;
-    stage.fake.holds("there is no address", WHILE, |table| {
-        table.announced().is_empty()
-    })?;
+    stage.fake.holds("there is no address", WHILE, |table| table.announced().is_empty())?;
     for _ in 0..3 {
         link::add_address(&stage.host, "100.64.0.10/32", "lo")?;
         stage.fake.wait(VIP, true, SOON)?;
@@ -35,16 +33,8 @@ fn link_down_and_up() -> Result<()> {
     let host = Netns::new("link")?;
     let other = Netns::new("other")?;
     link::cable(
-        End {
-            host: &host,
-            device: "wire0",
-            address: "100.64.0.10/24",
-        },
-        End {
-            host: &other,
-            device: "wire0",
-            address: "100.64.0.1/24",
-        },
+        End { host: &host, device: "wire0", address: "100.64.0.10/24" },
+        End { host: &other, device: "wire0", address: "100.64.0.1/24" },
     )?;
     let mut stage = Stage::on(host, &[], Answer::Done)?;
     let listener = service::listen(&stage.host, "100.64.0.10:8080")?;
@@ -88,16 +78,8 @@ fn tentative_and_duplicate_ipv6_addresses() -> Result<()> {
     let host = Netns::new("dad")?;
     let other = Netns::new("dad-peer")?;
     link::cable(
-        End {
-            host: &host,
-            device: "wire0",
-            address: "10.9.0.1/24",
-        },
-        End {
-            host: &other,
-            device: "wire0",
-            address: "10.9.0.2/24",
-        },
+        End { host: &host, device: "wire0", address: "10.9.0.1/24" },
+        End { host: &other, device: "wire0", address: "10.9.0.2/24" },
     )?;
     link::add_address(&other, "2001:db8:100::bad/64", "wire0")?;
     // About three seconds of duplicate detection.
@@ -105,33 +87,18 @@ fn tentative_and_duplicate_ipv6_addresses() -> Result<()> {
     let mut stage = Stage::on(host, &[], Answer::Done)?;
     let listener = service::listen(&stage.host, "[::]:8080")?;
 
-    stage
-        .host
-        .ip(&["addr", "add", "2001:db8:100::bad/64", "dev", "wire0"])?;
-    stage
-        .host
-        .ip(&["addr", "add", "2001:db8:100::600d/64", "dev", "wire0"])?;
+    stage.host.ip(&["addr", "add", "2001:db8:100::bad/64", "dev", "wire0"])?;
+    stage.host.ip(&["addr", "add", "2001:db8:100::600d/64", "dev", "wire0"])?;
     let shown = |flag: &str| {
         let listed = stage.host.ip(&["-6", "addr", "show", "dev", "wire0", flag]);
         listed.unwrap_or_default()
     };
-    assert!(
-        shown("tentative").contains("::600d"),
-        "duplicate detection should still run"
-    );
-    stage
-        .fake
-        .holds("tentative", Duration::from_secs(1), |table| {
-            table.announced().is_empty()
-        })?;
-    wait::until_true(SOON, "the duplicate is found", || {
-        shown("dadfailed").contains("::bad")
-    })?;
+    assert!(shown("tentative").contains("::600d"), "duplicate detection should still run");
+    stage.fake.holds("tentative", Duration::from_secs(1), |table| table.announced().is_empty())?;
+    wait::until_true(SOON, "the duplicate is found", || shown("dadfailed").contains("::bad"))?;
     stage.fake.wait("2001:db8:100::600d", true, SOON)?;
     let good = |table: &ha2bgp_lab::api::Table| !table.has("2001:db8:100::bad");
-    stage
-        .fake
-        .holds("the duplicate never counts", WHILE, good)?;
+    stage.fake.holds("the duplicate never counts", WHILE, good)?;
     drop(listener);
     Ok(())
 }
@@ -141,15 +108,7 @@ fn two_devices(hint: &str, more: &[&str]) -> Result<(Stage, [socket2::Socket; 2]
     let host = Netns::new(hint)?;
     link::bridge(&host, "web0")?;
     link::bridge(&host, "other0")?;
-    host.ip(&[
-        "addr",
-        "add",
-        "100.64.0.10/32",
-        "dev",
-        "web0",
-        "label",
-        "web0:vip",
-    ])?;
+    host.ip(&["addr", "add", "100.64.0.10/32", "dev", "web0", "label", "web0:vip"])?;
     link::add_address(&host, "100.64.0.11/32", "other0")?;
     let stage = Stage::on(host, more, Answer::Done)?;
     let first = service::listen(&stage.host, "100.64.0.10:8080")?;
@@ -210,9 +169,7 @@ fn only_allowed_networks() -> Result<()> {
     let mut stage = Stage::with_args(host, &args, &[], Answer::Done)?;
     let wildcard = service::listen(&stage.host, "0.0.0.0:8080")?;
     stage.settles_on(&[VIP])?;
-    stage
-        .fake
-        .holds("only the VIP", WHILE, |table| table.announced().len() == 1)?;
+    stage.fake.holds("only the VIP", WHILE, |table| table.announced().len() == 1)?;
     drop(wildcard);
     Ok(())
 }
@@ -220,49 +177,21 @@ fn only_allowed_networks() -> Result<()> {
 #[test]
 fn delays_are_kept() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
-    let args = [
-        "-n",
-        "100.64.0.0/24",
-        "-l",
-        "sport = :8080",
-        "--up-delay",
-        "1s",
-        "--down-delay",
-        "2s",
-    ];
+    let args =
+        ["-n", "100.64.0.0/24", "-l", "sport = :8080", "--up-delay", "1s", "--down-delay", "2s"];
     let mut stage = Stage::with_args(host("delays")?, &args, &[], Answer::Done)?;
     // Gone again before the up-delay is over.
     drop(service::listen(&stage.host, "100.64.0.10:8080")?);
-    stage
-        .fake
-        .holds("too short", Duration::from_secs(2), |table| {
-            table.announced().is_empty()
-        })?;
+    stage.fake.holds("too short", Duration::from_secs(2), |table| table.announced().is_empty())?;
     let listener = service::listen(&stage.host, "100.64.0.10:8080")?;
-    stage
-        .fake
-        .holds("up-delay", Duration::from_millis(900), |table| {
-            !table.has(VIP)
-        })?;
+    stage.fake.holds("up-delay", Duration::from_millis(900), |table| !table.has(VIP))?;
     stage.fake.wait(VIP, true, SOON)?;
     drop(listener);
-    stage
-        .fake
-        .holds("down-delay", Duration::from_millis(1_000), |table| {
-            table.has(VIP)
-        })?;
+    stage.fake.holds("down-delay", Duration::from_millis(1_000), |table| table.has(VIP))?;
     let listener = service::listen(&stage.host, "100.64.0.10:8080")?;
-    stage
-        .fake
-        .holds("restarted in time", Duration::from_secs(3), |table| {
-            table.has(VIP)
-        })?;
+    stage.fake.holds("restarted in time", Duration::from_secs(3), |table| table.has(VIP))?;
     assert_eq!(stage.fake.table().withdrawals(), 0);
     drop(listener);
-    stage
-        .fake
-        .holds("down-delay", Duration::from_millis(1_900), |table| {
-            table.has(VIP)
-        })?;
+    stage.fake.holds("down-delay", Duration::from_millis(1_900), |table| table.has(VIP))?;
     stage.fake.wait(VIP, false, SOON)
 }

@@ -15,18 +15,14 @@ const MIB: u64 = 1024 * 1024;
 const STALL: Duration = Duration::from_secs(20);
 
 fn stall() -> Duration {
-    let seconds = std::env::var("HA2BGP_LAB_STALL")
-        .ok()
-        .and_then(|text| text.parse().ok());
+    let seconds = std::env::var("HA2BGP_LAB_STALL").ok().and_then(|text| text.parse().ok());
     seconds.map_or(STALL, |seconds: u64| Duration::from_secs(seconds.min(150)))
 }
 
 fn stalled(version: Version) -> Result<()> {
     let flags = "--up-delay 0s --down-delay 0s --damping off";
     let mut lab = Readme::start(version, flags, "root")?;
-    let vips: Vec<String> = (11..11 + VIPS)
-        .map(|last| format!("100.64.0.{last}"))
-        .collect();
+    let vips: Vec<String> = (11..11 + VIPS).map(|last| format!("100.64.0.{last}")).collect();
     for vip in &vips {
         link::add_address(&lab.r1, &format!("{vip}/32"), "lo")?;
     }
@@ -55,11 +51,7 @@ fn stalled(version: Version) -> Result<()> {
     lab.exabgp.thaw()?;
 
     settles(&lab, &up)?;
-    assert_eq!(
-        lab.exabgp.helper(Duration::from_secs(1))?,
-        helper,
-        "the same ha2bgp all the time"
-    );
+    assert_eq!(lab.exabgp.helper(Duration::from_secs(1))?, helper, "the same ha2bgp all the time");
     let grown = during.saturating_sub(before);
     assert!(grown < 16 * MIB, "{} KiB more than before", grown / 1024);
     assert!(during < 48 * MIB, "{} KiB", during / 1024);
@@ -76,42 +68,28 @@ fn routes(up: &BTreeMap<&str, Socket>) -> BTreeSet<String> {
 
 fn settles(lab: &Readme, up: &BTreeMap<&str, Socket>) -> Result<()> {
     let expected = routes(up);
-    wait::until(
-        Duration::from_secs(90),
-        "BIRD has exactly what listens",
-        || match lab.bird1.routes_from("exabgp") {
+    wait::until(Duration::from_secs(90), "BIRD has exactly what listens", || {
+        match lab.bird1.routes_from("exabgp") {
             Ok(routes) if routes == expected => Ok(()),
             Ok(routes) => {
                 let missing: Vec<_> = expected.difference(&routes).take(5).collect();
                 let extra: Vec<_> = routes.difference(&expected).take(5).collect();
                 let (have, want) = (routes.len(), expected.len());
-                Err(format!(
-                    "{have} of {want}; missing {missing:?}, extra {extra:?}"
-                ))
+                Err(format!("{have} of {want}; missing {missing:?}, extra {extra:?}"))
             }
             Err(error) => Err(error.to_string()),
-        },
-    )
+        }
+    })
 }
 
 #[test]
 fn five_thousand_changes_while_exabgp_is_stopped_debian() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::Debian)
-    );
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::Debian));
     stalled(Version::Debian)
 }
 
 #[test]
 fn five_thousand_changes_while_exabgp_is_stopped_5_0_15() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::V5_0_15)
-    );
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::V5_0_15));
     stalled(Version::V5_0_15)
 }

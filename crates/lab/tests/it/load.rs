@@ -18,25 +18,15 @@ const LIMIT: Duration = Duration::from_secs(60);
 fn many_files() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.unwrap_or(65_536).min(65_536);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: Some(wanted),
-            maximum: limit.maximum,
-        },
-    )
-    .map_err(LabError::errno("raise the limit of open files"))
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum })
+        .map_err(LabError::errno("raise the limit of open files"))
 }
 
 /// The VIPs `100.64.HIGH.LOW`, all on the loopback, added in one go.
 fn vips(host: &Netns, dir: &std::path::Path, count: u32) -> Result<Vec<String>> {
-    let vips: Vec<String> = (0..count)
-        .map(|n| format!("100.64.{}.{}", n / 250, n % 250 + 1))
-        .collect();
-    let batch: String = vips
-        .iter()
-        .map(|vip| format!("addr add {vip}/32 dev lo\n"))
-        .collect();
+    let vips: Vec<String> =
+        (0..count).map(|n| format!("100.64.{}.{}", n / 250, n % 250 + 1)).collect();
+    let batch: String = vips.iter().map(|vip| format!("addr add {vip}/32 dev lo\n")).collect();
     let file = dir.join("batch");
     std::fs::write(&file, batch).map_err(LabError::io("batch"))?;
     host.ip(&["-batch", &file.display().to_string()])?;
@@ -64,12 +54,8 @@ fn stage(hint: &str, count: u32) -> Result<(Stage, Vec<String>)> {
 
 fn settles(stage: &mut Stage, what: &str, expected: &BTreeSet<String>) -> Result<()> {
     let summary = format!("{what}: exactly {} VIPs", expected.len());
-    stage
-        .fake
-        .wait_for(&summary, LIMIT, |table| table.announced() == expected)?;
-    stage
-        .fake
-        .holds(&summary, WHILE, |table| table.announced() == expected)
+    stage.fake.wait_for(&summary, LIMIT, |table| table.announced() == expected)?;
+    stage.fake.holds(&summary, WHILE, |table| table.announced() == expected)
 }
 
 /// 2 500 VIPs with four ports each.
@@ -135,17 +121,14 @@ fn netlink_overrun_under_churn() -> Result<()> {
     let (mut stage, vips) = stage("churn", 100)?;
     link::add_address(&stage.host, "192.0.2.1/32", "lo")?;
     let (stop, count) = (AtomicBool::new(false), AtomicU64::new(0));
-    let churning: SocketAddr = "192.0.2.1:8083"
-        .parse()
-        .map_err(|_| LabError::Missing("an address".to_owned()))?;
+    let churning: SocketAddr =
+        "192.0.2.1:8083".parse().map_err(|_| LabError::Missing("an address".to_owned()))?;
     let host = stage.host.name().to_owned();
     std::thread::scope(|scope| {
         let churner = scope.spawn(|| churn_in(&host, churning, &stop, &count));
         let outcome = changes_while_stopped(&mut stage, &vips, &count);
         stop.store(true, Ordering::Relaxed);
-        let churned = churner
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let churned = churner.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         outcome.and(churned)
     })
 }

@@ -6,6 +6,7 @@
 mod answers;
 mod bad_input;
 mod discovery;
+mod exabgp_facts;
 mod exabgp_stalled;
 mod harness;
 mod load;

@@ -14,52 +14,36 @@ fn serve(lab: &Readme) -> Result<Service> {
     Service::start(&lab.r1, "service", lab.dir.path(), &format!("{VIP}:80"))
 }
 
-/// With nothing but the README's flags: up after 6 s, down after 3 s, as ExaBGP's own `nobody`.
-fn defaults(version: Version) -> Result<()> {
-    let lab = Readme::start(version, "", "nobody")?;
+/// With nothing but the README's flags: up after 6 s, down after 3 s.
+fn defaults(version: Version, user: &str) -> Result<()> {
+    let lab = Readme::start(version, "", user)?;
     lab.holds(false, Duration::from_millis(500))?;
     let service = serve(&lab)?;
     let up = Instant::now();
     lab.holds(false, Duration::from_secs(5))?;
     lab.wait_route(true, LIMIT)?;
-    assert!(
-        up.elapsed() >= Duration::from_millis(5_500),
-        "announced after {:?}",
-        up.elapsed()
-    );
+    assert!(up.elapsed() >= Duration::from_millis(5_500), "announced after {:?}", up.elapsed());
 
     service.kill()?;
     let down = Instant::now();
     lab.holds(true, Duration::from_secs(2))?;
     lab.bird1.wait_route(ROUTE, false, LIMIT)?;
-    assert!(
-        down.elapsed() >= Duration::from_millis(2_800),
-        "withdrawn after {:?}",
-        down.elapsed()
-    );
+    assert!(down.elapsed() >= Duration::from_millis(2_800), "withdrawn after {:?}", down.elapsed());
     lab.wait_route(false, LIMIT)
 }
 
+/// ExaBGP becomes `nobody`, as it does by default, and so does ha2bgp.
 #[test]
 fn defaults_debian() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::Debian)
-    );
-    defaults(Version::Debian)
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::Debian));
+    defaults(Version::Debian, "nobody")
 }
 
+/// As root: `nobody` need not be able to read a virtual environment below the target directory.
 #[test]
 fn defaults_5_0_15() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::V5_0_15)
-    );
-    defaults(Version::V5_0_15)
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::V5_0_15));
+    defaults(Version::V5_0_15, "root")
 }
 
 /// Short delays; comes, goes, comes back.
@@ -76,23 +60,13 @@ fn comes_and_goes(version: Version) -> Result<()> {
 
 #[test]
 fn comes_and_goes_4_2_25() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::V4_2_25)
-    );
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::V4_2_25));
     comes_and_goes(Version::V4_2_25)
 }
 
 #[test]
 fn comes_and_goes_3_4_28() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::V3_4_28)
-    );
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::V3_4_28));
     comes_and_goes(Version::V3_4_28)
 }
 
@@ -105,46 +79,26 @@ fn restart(version: Version) -> Result<()> {
     lab.holds(true, Duration::from_secs(1))?;
     let service = serve(&lab)?;
     lab.holds(true, Duration::from_secs(7))?;
-    assert_eq!(
-        lab.exabgp.removals(),
-        0,
-        "ExaBGP was told to withdraw:\n{}",
-        lab.exabgp.log()
-    );
+    assert_eq!(lab.exabgp.removals(), 0, "ExaBGP was told to withdraw:\n{}", lab.exabgp.log());
     service.kill()
 }
 
 #[test]
 fn restart_inside_of_the_down_delay_debian() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::Debian)
-    );
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::Debian));
     restart(Version::Debian)
 }
 
 #[test]
 fn restart_inside_of_the_down_delay_5_0_15() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::V5_0_15)
-    );
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::V5_0_15));
     restart(Version::V5_0_15)
 }
 
 /// What flaps is withdrawn and held, though it is up; calm brings it back.
 #[test]
 fn flapping_is_withdrawn_and_held() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::Debian)
-    );
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::Debian));
     let flags = "--up-delay 200ms --down-delay 200ms --damping-half-life 3s";
     let lab = Readme::start(Version::Debian, flags, "root")?;
     let mut service = serve(&lab)?;
@@ -164,17 +118,8 @@ fn flapping_is_withdrawn_and_held() -> Result<()> {
 /// With `ip_nonlocal_bind=1` a listener outlives its address.
 #[test]
 fn address_removed_while_the_listener_stays() -> Result<()> {
-    require!(
-        Need::Root,
-        Need::Ha2bgp,
-        Need::Tool("bird"),
-        Need::ExaBgp(Version::Debian)
-    );
-    let lab = Readme::start(
-        Version::Debian,
-        "--up-delay 500ms --down-delay 500ms",
-        "root",
-    )?;
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::ExaBgp(Version::Debian));
+    let lab = Readme::start(Version::Debian, "--up-delay 500ms --down-delay 500ms", "root")?;
     lab.r1.sysctl("net/ipv4/ip_nonlocal_bind", "1")?;
     let service = serve(&lab)?;
     lab.wait_route(true, LIMIT)?;

@@ -12,17 +12,8 @@ fn withdraws_all(signal: Signal) -> Result<()> {
     stage.settles_on(&[VIP])?;
     stage.fake.child().signal(signal)?;
     let status = stage.fake.wait_exit(SOON)?;
-    assert_eq!(
-        status.code(),
-        Some(0),
-        "{signal:?}: {status}\n{}",
-        stage.fake.child().tail()
-    );
-    assert!(
-        stage.fake.table().announced().is_empty(),
-        "{}",
-        stage.fake.text()
-    );
+    assert_eq!(status.code(), Some(0), "{signal:?}: {status}\n{}", stage.fake.child().tail());
+    assert!(stage.fake.table().announced().is_empty(), "{}", stage.fake.text());
     assert_eq!(stage.fake.table().withdrawals(), 1);
     drop(listener);
     Ok(())
@@ -49,12 +40,7 @@ fn end_of_standard_input() -> Result<()> {
     stage.settles_on(&[VIP])?;
     stage.fake.close_stdin();
     let status = stage.fake.wait_exit(SOON)?;
-    assert_eq!(
-        status.code(),
-        Some(0),
-        "{status}\n{}",
-        stage.fake.child().tail()
-    );
+    assert_eq!(status.code(), Some(0), "{status}\n{}", stage.fake.child().tail());
     drop(listener);
     Ok(())
 }
@@ -69,12 +55,7 @@ fn broken_standard_output() -> Result<()> {
     stage.fake.close_stdout();
     drop(listener);
     let status = stage.fake.wait_exit(SOON)?;
-    assert_eq!(
-        status.code(),
-        Some(0),
-        "{status}\n{}",
-        stage.fake.child().tail()
-    );
+    assert_eq!(status.code(), Some(0), "{status}\n{}", stage.fake.child().tail());
     let log = stage.fake.child().stderr();
     assert!(!log.contains("panicked"), "{log}");
     Ok(())

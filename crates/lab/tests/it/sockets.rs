@@ -32,14 +32,7 @@ fn a_listener_comes_and_goes() -> Result<()> {
 fn one_of_several_ports_is_enough() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
     let filter = ["-l", "sport = :8080 or sport = :8443"];
-    let args = [
-        "-n",
-        "100.64.0.0/24",
-        "--up-delay",
-        "0s",
-        "--down-delay",
-        "0s",
-    ];
+    let args = ["-n", "100.64.0.0/24", "--up-delay", "0s", "--down-delay", "0s"];
     let args = [&args[..], &["--damping", "off"], &filter].concat();
     let mut stage = Stage::with_args(host("ports")?, &args, &[], Answer::Done)?;
     let plain = service::listen(&stage.host, "100.64.0.10:8080")?;
@@ -47,9 +40,7 @@ fn one_of_several_ports_is_enough() -> Result<()> {
     let other = service::listen(&stage.host, "100.64.0.10:9999")?;
     stage.settles_on(&[VIP])?;
     drop(plain);
-    stage
-        .fake
-        .holds("the other port is left", WHILE, |table| table.has(VIP))?;
+    stage.fake.holds("the other port is left", WHILE, |table| table.has(VIP))?;
     drop(tls);
     stage.fake.wait(VIP, false, AT_ONCE)?;
     drop(other);
@@ -77,9 +68,7 @@ fn all_ports_where_all_are_required() -> Result<()> {
     let tls = service::listen(&stage.host, "100.64.0.10:8443")?;
     stage.settles_on(&[VIP])?;
     // Long enough for both ports to have been seen by any tier.
-    stage
-        .fake
-        .holds("both ports", WHILE, |table| table.has(VIP))?;
+    stage.fake.holds("both ports", WHILE, |table| table.has(VIP))?;
     drop(plain);
     stage.fake.wait(VIP, false, AT_ONCE)?;
     let again = service::listen(&stage.host, "100.64.0.10:8080")?;
@@ -92,18 +81,13 @@ fn all_ports_where_all_are_required() -> Result<()> {
 fn reuseport_members_leave_one_by_one() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
     let mut stage = Stage::new("reuseport", &[])?;
-    let options = Options {
-        reuse_port: true,
-        ..Options::default()
-    };
+    let options = Options { reuse_port: true, ..Options::default() };
     let member = || service::listen_with(&stage.host, "100.64.0.10:8080", options);
     let (first, second, third) = (member()?, member()?, member()?);
     stage.settles_on(&[VIP])?;
     drop(second);
     drop(first);
-    stage
-        .fake
-        .holds("a member is left", WHILE, |table| table.has(VIP))?;
+    stage.fake.holds("a member is left", WHILE, |table| table.has(VIP))?;
     assert_eq!(stage.fake.table().withdrawals(), 0);
     drop(third);
     stage.fake.wait(VIP, false, AT_ONCE)
@@ -116,23 +100,12 @@ fn half_open_connections_do_not_delay_the_withdrawal() -> Result<()> {
     let host = host("half-open")?;
     let client = Netns::new("client")?;
     link::cable(
-        End {
-            host: &host,
-            device: "wire0",
-            address: "10.9.0.1/24",
-        },
-        End {
-            host: &client,
-            device: "wire0",
-            address: "10.9.0.2/24",
-        },
+        End { host: &host, device: "wire0", address: "10.9.0.1/24" },
+        End { host: &client, device: "wire0", address: "10.9.0.2/24" },
     )?;
     client.ip(&["route", "add", "100.64.0.0/24", "via", "10.9.0.1"])?;
     let mut stage = Stage::on(host, &[], Answer::Done)?;
-    let options = Options {
-        backlog: 128,
-        ..Options::default()
-    };
+    let options = Options { backlog: 128, ..Options::default() };
     let listener = service::listen_with(&stage.host, "100.64.0.10:8080", options)?;
     stage.settles_on(&[VIP])?;
 
@@ -147,9 +120,7 @@ fn half_open_connections_do_not_delay_the_withdrawal() -> Result<()> {
             Err(error) => Err(error.to_string()),
         }
     })?;
-    stage
-        .fake
-        .holds("requests change nothing", WHILE, |table| table.has(VIP))?;
+    stage.fake.holds("requests change nothing", WHILE, |table| table.has(VIP))?;
     drop(listener);
     stage.fake.wait(VIP, false, AT_ONCE)
 }
@@ -167,11 +138,7 @@ fn connections_outlive_their_listener() -> Result<()> {
     let waiting = connect()?.map_err(io("connect"))?;
     drop(listener);
     stage.fake.wait(VIP, false, AT_ONCE)?;
-    stage
-        .fake
-        .holds("established ones do not count", WHILE, |table| {
-            !table.has(VIP)
-        })?;
+    stage.fake.holds("established ones do not count", WHILE, |table| !table.has(VIP))?;
     drop((accepted, server, waiting));
     Ok(())
 }
@@ -183,9 +150,7 @@ fn shutdown_of_a_listener() -> Result<()> {
     let mut stage = Stage::new("shutdown", &[])?;
     let listener = service::listen(&stage.host, "100.64.0.10:8080")?;
     stage.settles_on(&[VIP])?;
-    listener
-        .shutdown(Shutdown::Both)
-        .map_err(LabError::io("shutdown"))?;
+    listener.shutdown(Shutdown::Both).map_err(LabError::io("shutdown"))?;
     stage.fake.wait(VIP, false, AT_ONCE)?;
     listener.listen(16).map_err(LabError::io("listen again"))?;
     stage.fake.wait(VIP, true, SOON)?;
@@ -219,10 +184,7 @@ fn dual_stack_and_v6only() -> Result<()> {
     stage.settles_on(&[VIP, VIP6])?;
     drop(dual);
     stage.settles_on(&[])?;
-    let options = Options {
-        only_v6: true,
-        ..Options::default()
-    };
+    let options = Options { only_v6: true, ..Options::default() };
     let only = service::listen_with(&stage.host, "[::]:8080", options)?;
     stage.settles_on(&[VIP6])?;
     let four = service::listen(&stage.host, "0.0.0.0:8080")?;
@@ -254,9 +216,7 @@ fn udp_only_where_asked_for() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
     let mut tcp = Stage::new("no-udp", &[])?;
     let socket = service::bind_udp(&tcp.host, "100.64.0.10:8080")?;
-    tcp.fake.holds("tcp is the default", WHILE, |table| {
-        table.announced().is_empty()
-    })?;
+    tcp.fake.holds("tcp is the default", WHILE, |table| table.announced().is_empty())?;
     drop(socket);
 
     let mut udp = Stage::new("udp", &["--protocol", "udp"])?;
@@ -265,8 +225,7 @@ fn udp_only_where_asked_for() -> Result<()> {
     drop(first);
     udp.fake.wait(VIP, false, SOON)?;
     let listener = service::listen(&udp.host, "100.64.0.10:8080")?;
-    udp.fake
-        .holds("udp alone was asked for", WHILE, |table| !table.has(VIP))?;
+    udp.fake.holds("udp alone was asked for", WHILE, |table| !table.has(VIP))?;
     drop(listener);
     Ok(())
 }
@@ -278,13 +237,9 @@ fn both_protocols_together() -> Result<()> {
     let listener = service::listen(&stage.host, "100.64.0.10:8080")?;
     stage.settles_on(&[VIP])?;
     let socket = service::bind_udp(&stage.host, "100.64.0.10:8080")?;
-    stage
-        .fake
-        .holds("still one route", WHILE, |table| table.has(VIP))?;
+    stage.fake.holds("still one route", WHILE, |table| table.has(VIP))?;
     drop(listener);
-    stage
-        .fake
-        .holds("udp is left", WHILE, |table| table.has(VIP))?;
+    stage.fake.holds("udp is left", WHILE, |table| table.has(VIP))?;
     drop(socket);
     stage.fake.wait(VIP, false, SOON)
 }

@@ -63,25 +63,16 @@ impl Stage {
     ) -> Result<Self> {
         let dir = readme::workdir()?;
         let fake = FakeExaBgp::start(&host, dir.path(), args, env, answer)?;
-        Ok(Self {
-            fake,
-            host,
-            _dir: dir,
-        })
+        Ok(Self { fake, host, _dir: dir })
     }
 
     /// Waits until exactly these are announced, then watches that it stays so for a moment.
     pub(crate) fn settles_on(&mut self, prefixes: &[&str]) -> Result<()> {
         let what = format!("announced: {prefixes:?}");
-        self.fake
-            .settles(&what, SOON, Duration::from_millis(300), |table| {
-                table.announced().len() == prefixes.len() && prefixes.iter().all(|p| table.has(p))
-            })?;
-        assert_eq!(
-            self.fake.table().wrong(),
-            [""; 0],
-            "stdout is the route channel"
-        );
+        self.fake.settles(&what, SOON, Duration::from_millis(300), |table| {
+            table.announced().len() == prefixes.len() && prefixes.iter().all(|p| table.has(p))
+        })?;
+        assert_eq!(self.fake.table().wrong(), [""; 0], "stdout is the route channel");
         Ok(())
     }
 }

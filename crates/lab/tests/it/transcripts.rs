@@ -29,11 +29,7 @@ fn play(name: &str, args: &[&str], env: &[(&str, &str)], services: [&str; 2]) ->
         let text = format!("{count} lines");
         ha2bgp_lab::wait::until(SOON, &text, || match stage.fake.lines().len() {
             seen if seen >= count => Ok(()),
-            _ => Err(format!(
-                "{}\n{}",
-                stage.fake.text(),
-                stage.fake.child().tail()
-            )),
+            _ => Err(format!("{}\n{}", stage.fake.text(), stage.fake.child().tail())),
         })
     };
     let a = service::listen(&stage.host, first)?;
@@ -63,28 +59,13 @@ fn defaults_are_the_test_mode() -> Result<()> {
 #[test]
 fn go_style_flags() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
-    play(
-        "go-style",
-        &["-network", "100.64.0.0/24", "-debug=false"],
-        &[],
-        V4,
-    )
+    play("go-style", &["-network", "100.64.0.0/24", "-debug=false"], &[], V4)
 }
 
 #[test]
 fn gnu_style_flags() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
-    play(
-        "gnu-style",
-        &[
-            "--network=100.64.0.0/24",
-            "--no-color",
-            "--nexthop",
-            "10.0.0.1",
-        ],
-        &[],
-        V4,
-    )
+    play("gnu-style", &["--network=100.64.0.0/24", "--no-color", "--nexthop", "10.0.0.1"], &[], V4)
 }
 
 #[test]
@@ -96,55 +77,30 @@ fn environment() -> Result<()> {
         ("HA2BGP_DEVICE", "lo"),
         ("HA2BGP_NEXTHOP", "10.0.0.2"),
     ];
-    play(
-        "environment",
-        &[],
-        &env,
-        ["100.64.0.10:8080", "100.64.0.11:8080"],
-    )
+    play("environment", &[], &env, ["100.64.0.10:8080", "100.64.0.11:8080"])
 }
 
 #[test]
 fn ipv6() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
     let args = ["-n", "2001:db8:100::/64", "-n", "100.64.0.0/24"];
-    play(
-        "ipv6",
-        &args,
-        &[],
-        ["[2001:db8:100::10]:80", "100.64.0.11:443"],
-    )
+    play("ipv6", &args, &[], ["[2001:db8:100::10]:80", "100.64.0.11:443"])
 }
 
 #[test]
 fn exabgp_backend() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
-    play(
-        "exabgp",
-        &["--bgp-backend", "exabgp", "-network", "100.64.0.0/24"],
-        &[],
-        V4,
-    )
+    play("exabgp", &["--bgp-backend", "exabgp", "-network", "100.64.0.0/24"], &[], V4)
 }
 
 #[test]
 fn exabgptest_backend() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
-    play(
-        "exabgptest",
-        &["--bgp-backend", "exabgptest", "-network", "100.64.0.0/24"],
-        &[],
-        V4,
-    )
+    play("exabgptest", &["--bgp-backend", "exabgptest", "-network", "100.64.0.0/24"], &[], V4)
 }
 
 #[test]
 fn test_backend() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
-    play(
-        "test",
-        &["--bgp-backend", "test", "-network", "100.64.0.0/24"],
-        &[],
-        V4,
-    )
+    play("test", &["--bgp-backend", "test", "-network", "100.64.0.0/24"], &[], V4)
 }
