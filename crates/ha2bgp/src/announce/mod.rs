@@ -146,10 +146,7 @@ impl Reports {
     fn send(&mut self, at: Instant, what: What) {
         if self.lost > 0 {
             let count = self.lost;
-            let lost = Report {
-                at,
-                what: What::Lost { count },
-            };
+            let lost = Report { at, what: What::Lost { count } };
             if self.channel.try_send(lost).is_ok() {
                 self.lost = 0;
             }

@@ -92,11 +92,9 @@ impl Writer {
         debug_assert!(bytes.len() <= ha2bgp_proto::exabgp::MAX_WRITE);
         let result = match self {
             Self::Pipe(fd) => rustix::io::write(fd.get_ref(), bytes),
-            Self::Socket(fd) => rustix::net::send(
-                fd.get_ref(),
-                bytes,
-                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-            ),
+            Self::Socket(fd) => {
+                rustix::net::send(fd.get_ref(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+            }
             Self::Direct(fd) => rustix::io::write(fd, bytes),
         };
         match result {
@@ -154,10 +152,7 @@ impl Reader {
         if !matches!(kind, FileType::Fifo | FileType::Socket) {
             return None;
         }
-        Some(Self {
-            fd: register(fd, Interest::READABLE).ok()?,
-            socket: kind == FileType::Socket,
-        })
+        Some(Self { fd: register(fd, Interest::READABLE).ok()?, socket: kind == FileType::Socket })
     }
 
     /// Waits for bytes. Nothing is lost when the wait is abandoned.
@@ -213,10 +208,7 @@ enum State {
 
 fn state(fd: &OwnedFd, wanted: PollFlags) -> State {
     let mut fds = [PollFd::new(fd, wanted)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut fds, Some(&now)).is_err() {
         return State::Wait;
     }

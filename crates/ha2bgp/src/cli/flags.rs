@@ -234,7 +234,7 @@ fn help(flag: &Flag) -> String {
 
 /// Rewrites Go's spellings into GNU's: `-network X`, `-network=X`, `-debug=false`, `--n X`.
 ///
-/// Only names from the table are touched, and nothing behind `--`.
+/// Nothing behind `--` is touched.
 pub fn from_go_style(args: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut only_values = false;
     args.into_iter()
@@ -259,8 +259,13 @@ fn rewrite(arg: String) -> String {
         };
         return if is_short || name == "h" { format!("-{rest}") } else { arg };
     }
+    // Go has no bundles and no attached values: a dash with a word is a name, known or not, so
+    // that a misspelt one is reported as such.
+    let is_word = |name: &str| {
+        name.len() > 2 && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-')
+    };
     match arg.strip_prefix('-') {
-        Some(rest) if is_long(&name_of(rest)) => format!("--{rest}"),
+        Some(rest) if is_long(&name_of(rest)) || is_word(&name_of(rest)) => format!("--{rest}"),
         _ => arg,
     }
 }
@@ -285,7 +290,7 @@ fn reference() -> String {
         let short = flag.short.map(|short| format!("`-{short}`, ")).unwrap_or_default();
         let value = match flag.kind {
             Kind::Switch => String::new(),
-            _ => format!(" {}", flag.value),
+            _ => format!(" {}", flag.value.replace('|', "\\|")),
         };
         let repeated =
             if matches!(flag.kind, Kind::List | Kind::Repeated) { " Repeatable." } else { "" };
@@ -297,7 +302,7 @@ fn reference() -> String {
             flag.long,
             code(flag.env.unwrap_or_default()),
             code(flag.default),
-            flag.help.replace('|', "\\|"),
+            flag.help,
         ));
     }
     page
@@ -338,7 +343,8 @@ mod tests {
             ("-n 10.0.0.0/8 -d", "-n 10.0.0.0/8 -d"),
             ("-debug=false", "--debug=false"),
             ("-no-color -help", "--no-color --help"),
-            ("-nonsense", "-nonsense"),
+            ("-netwrok 10.0.0.0/8", "--netwrok 10.0.0.0/8"),
+            ("-n10.0.0.0/8", "-n10.0.0.0/8"),
             ("-- -network", "-- -network"),
         ] {
             let given = given.split(' ').map(str::to_owned);

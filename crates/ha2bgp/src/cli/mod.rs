@@ -69,14 +69,20 @@ fn command() -> Command {
 fn run(matches: &ArgMatches) -> ExitCode {
     let raw = Raw::collect(matches, &|name| std::env::var(name).ok());
     let log_settings = LogSettings::read(&raw);
-    let settings = Settings::read(&raw, &|device| ha2bgp_sys::lookup::device_index(device).is_some());
+    let settings =
+        Settings::read(&raw, &|device| ha2bgp_sys::lookup::device_index(device).is_some());
     let (settings, filter) = match settings.map(|settings| {
         let filter = filter::parse(&settings.listen_filter.text, &settings.protocols);
         (settings, filter)
     }) {
         Ok((settings, Ok(filter))) => (settings, filter),
         Ok((settings, Err(error))) => {
-            return refuse(&[format!("{}: {error}", settings.listen_filter.origin)]);
+            let filter = settings.listen_filter;
+            return refuse(&[format!(
+                "{}: {error}\n{}",
+                filter.origin,
+                error.render(&filter.text)
+            )]);
         }
         Err(errors) => return refuse(&errors.iter().map(ToString::to_string).collect::<Vec<_>>()),
     };

@@ -3,15 +3,33 @@
 use ha2bgp_core::engine::Engine;
 use ha2bgp_core::explain::Explanation;
 use ha2bgp_core::time::Instant;
+use ha2bgp_proto::exabgp::{Acks, Snapshot};
 
 /// How many services a dump shows.
 const SERVICES_MAX: usize = 1000;
 
 /// Writes the dump.
-pub(super) fn log(engine: &Engine, now: Instant) {
+pub(super) fn log(engine: &Engine, announcer: Option<&Snapshot>, now: Instant) {
     let announced = engine.routes().len();
     let mut services = engine.explain_all(now);
     tracing::info!("status: {announced} announced");
+    if let Some(state) = announcer {
+        let answers = match state.acks {
+            Acks::Unknown => "not known yet",
+            Acks::Present => "yes",
+            Acks::Absent => "no",
+        };
+        tracing::info!(
+            "status: announcer sent={} acknowledged={} rejected={} pending={} in-flight={} \
+             answers={answers:?} stalled={}",
+            state.sent,
+            state.acknowledged,
+            state.rejected,
+            state.pending,
+            state.in_flight,
+            state.stalled,
+        );
+    }
     for explanation in services.by_ref().take(SERVICES_MAX) {
         tracing::info!("status: {}", line(&explanation, now));
     }

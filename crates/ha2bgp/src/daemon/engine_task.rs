@@ -14,6 +14,7 @@ use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::fact::Observation;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
+use ha2bgp_proto::exabgp::Snapshot;
 use tokio::sync::{mpsc, watch};
 
 use super::journal::Journal;
@@ -38,6 +39,8 @@ pub(super) struct EngineTask {
     journal: Journal,
     observations: mpsc::Receiver<Observation>,
     routes: watch::Sender<RouteSet>,
+    /// What the announcer last said of itself.
+    announcer: watch::Receiver<Option<Snapshot>>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
 }
@@ -48,6 +51,7 @@ impl EngineTask {
         clock: Clock,
         observations: mpsc::Receiver<Observation>,
         routes: watch::Sender<RouteSet>,
+        announcer: watch::Receiver<Option<Snapshot>>,
     ) -> Self {
         Self {
             engine: Engine::new(config, clock.now()),
@@ -55,6 +59,7 @@ impl EngineTask {
             journal: Journal::new(clock),
             observations,
             routes,
+            announcer,
             timers_from: None,
         }
     }
@@ -93,7 +98,10 @@ impl EngineTask {
                         self.handle_all([Input::Shutdown]);
                         return Stop::Asked;
                     }
-                    signals::Signal::Dump => dump::log(&self.engine, self.clock.now()),
+                    signals::Signal::Dump => {
+                        let announcer = self.announcer.borrow().clone();
+                        dump::log(&self.engine, announcer.as_ref(), self.clock.now());
+                    }
                 },
                 () = timer => self.timeout(),
             }

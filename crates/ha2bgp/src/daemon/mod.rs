@@ -18,9 +18,9 @@ use tokio::sync::{mpsc, watch};
 
 use self::engine_task::{EngineTask, Stop};
 use self::signals::Signals;
-use ha2bgp_proto::exabgp::Options;
+use ha2bgp_proto::exabgp::{Options, Snapshot};
 
-use crate::announce::{self, Announcer, Ended, ExaBgp, Plain, Report, Stdio};
+use crate::announce::{self, Announcer, Ended, ExaBgp, Plain, Report, Stdio, What};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::{Backend, Settings};
@@ -86,7 +86,8 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     tokio::spawn(address::run(address::AddressConfig::default(), observed.clone()));
     let listen_config = listen::ListenConfig::new(&settings.protocols, filter);
     tokio::spawn(listen::run(listen_config, desired.clone(), observed));
-    tokio::spawn(tell_reports(reports));
+    let (progress, announcer_state) = watch::channel(None);
+    tokio::spawn(tell_reports(reports, progress));
     let announcer = match announcer(&settings, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
@@ -96,7 +97,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     };
     let mut announcer = tokio::spawn(announcer.run(desired, reporting));
 
-    let mut engine = EngineTask::new(settings.engine, clock, observations, routes);
+    let mut engine = EngineTask::new(settings.engine, clock, observations, routes, announcer_state);
     let ended_early = async {
         let ended = (&mut announcer).await;
         tell_ended(&ended);
@@ -173,10 +174,16 @@ fn tell_settings(settings: &Settings, filter: &Filter) {
     );
 }
 
-/// Logs what the announcer reports, for as long as it runs.
-async fn tell_reports(mut reports: mpsc::Receiver<Report>) {
+/// Logs what the announcer reports, for as long as it runs, and keeps its last snapshot.
+async fn tell_reports(
+    mut reports: mpsc::Receiver<Report>,
+    progress: watch::Sender<Option<Snapshot>>,
+) {
     while let Some(report) = reports.recv().await {
         journal::report(&report.what);
+        if let What::Snapshot(snapshot) = report.what {
+            progress.send_replace(Some(snapshot));
+        }
     }
 }
 
