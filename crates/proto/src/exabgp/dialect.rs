@@ -183,7 +183,13 @@ mod tests {
 
     #[test]
     fn the_surroundings_are_read() {
-        let cases: &[(&[(&str, &str)], Option<&str>, bool, Option<Dialect>)] = &[
+        type Case<'a> = (
+            &'a [(&'a str, &'a str)],
+            Option<&'a str>,
+            bool,
+            Option<Dialect>,
+        );
+        let cases: &[Case<'_>] = &[
             (&[], None, false, None),
             (
                 &[],

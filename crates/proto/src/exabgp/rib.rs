@@ -15,7 +15,7 @@ use ha2bgp_core::time::Instant;
 use super::command::{Command, Purpose, Verb};
 
 /// Withdrawn prefixes that are remembered to say it again; the longest withdrawn go first.
-pub(super) const TOMBSTONES_MAX: usize = 131_072;
+pub(super) const TOMBSTONES_MAX: usize = if cfg!(test) { 1024 } else { 131_072 };
 /// Pauses between the attempts for a rejected prefix: 1 s, doubled up to 30 s.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(30);

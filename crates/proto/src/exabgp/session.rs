@@ -10,6 +10,8 @@
 //! Measured with 5 000 routes, one announcement a line (4.2.21 / 5.0.15): window 64: 1.3 s / 1.9 s;
 //! one at a time: 3.2 s / 6.4 s; no window at all: 3.5 s / 4.9 s, since ExaBGP then schedules more
 //! than it works off. Grouped lines of 100: 1.6 s / 2.2 s, so groups save bytes, not time.
+//!
+//! [`MAX_WRITE`]: super::MAX_WRITE
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -21,14 +23,15 @@ use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 
-use super::MAX_WRITE;
 use super::answer::{Line, Reader};
-use super::command::{Command, GROUP_MAX, LINE_MAX, SINGLE_MAX, prefix_cost};
+use super::command::Command;
 use super::dialect::{ApiVersion, Dialect};
 use super::event::{Acks, Event, Snapshot};
 use super::flight::{Flight, Matched, Waiting};
 use super::liveness::{Liveness, Verdict};
-use super::rib::{Lane, Outcome, Preview, Rib};
+use super::rib::{Lane, Outcome, Rib};
+
+mod compose;
 
 /// Commands that may wait for their answers.
 pub(super) const WINDOW: usize = 64;
@@ -38,10 +41,6 @@ pub(super) const WINDOW: usize = 64;
 pub(super) const WINDOW_BYTES: usize = 16_000;
 /// Events kept for the driver; the oldest go first.
 pub(super) const EVENTS_MAX: usize = 4096;
-/// Two reassertions are this far apart, or closer when there are many.
-const REASSERT_GAP: Duration = Duration::from_millis(100);
-/// Reassertions closer together than this are sent in one go.
-const REASSERT_TICK: Duration = Duration::from_millis(10);
 
 /// How a session behaves.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -217,7 +216,7 @@ impl Session {
         !self.out.is_empty() || self.probe || (self.open() && self.next_lane().is_some())
     }
 
-    /// The bytes to write now, at most [`MAX_WRITE`]. Call it only when the pipe takes them: what
+    /// The bytes to write now, at most [`MAX_WRITE`](super::MAX_WRITE). Call it only when the pipe takes them: what
     /// is handed out is settled and does not follow later changes.
     pub fn poll_write(&mut self, now: Instant) -> Option<&[u8]> {
         self.liveness.writable(now);
@@ -438,112 +437,6 @@ impl Session {
     /// change of a prefix could wait for an answer that no version gives.
     fn serial(&self) -> bool {
         self.liveness.acks() == Acks::Present
-    }
-
-    fn open(&self) -> bool {
-        if self.liveness.acks() == Acks::Absent {
-            return true;
-        }
-        let guess_failed = self.learning.as_ref().is_some_and(|it| it.errors > 0);
-        !(guess_failed && self.flight.commands() > 0)
-            && self.flight.commands() + self.batch.len() < WINDOW
-            && self.flight.bytes() + self.out.len() + MAX_WRITE <= WINDOW_BYTES
-    }
-
-    fn next_lane(&self) -> Option<Lane> {
-        [Lane::Withdraw, Lane::Announce, Lane::Reassert]
-            .into_iter()
-            .find(|lane| self.rib.waiting(*lane) > 0)
-    }
-
-    fn compose(&mut self, now: Instant) {
-        if mem::take(&mut self.probe)
-            && let Some(&prefix) = self.flight.oldest().and_then(|it| it.prefixes.first())
-            && let Some(mut command) = self.rib.take(prefix, now)
-        {
-            command.purpose = super::Purpose::Probe;
-            self.liveness.probe();
-            self.append(command);
-        }
-        while self.open()
-            && self.out.len() + SINGLE_MAX <= MAX_WRITE
-            && let Some(lane) = self.next_lane()
-            && let Some(prefix) = self.rib.first(lane)
-        {
-            let full = self.group_size(lane);
-            if full > 1 && !self.out.is_empty() {
-                // A group has a write of its own.
-                return;
-            }
-            let like = self.rib.preview(prefix);
-            let Some(mut command) = self.rib.take(prefix, now) else {
-                return;
-            };
-            if let Some(like) = like.filter(|it| full > 1 && !it.alone) {
-                self.gather(&mut command, lane, like, now);
-            }
-            self.append(command);
-        }
-    }
-
-    /// How many prefixes the next line of this queue may carry.
-    fn group_size(&self, lane: Lane) -> usize {
-        let sure = self.learning.is_none() && self.dialect.groups();
-        let waiting = self.rib.waiting(lane);
-        match self.options.group_from {
-            Some(from) if sure && waiting >= from.max(2) => GROUP_MAX,
-            _ => 1,
-        }
-    }
-
-    /// Adds prefixes to a command while the next in the queue is like it: one next hop and one
-    /// family, since 4.2.21 puts nonsense on the wire for two.
-    fn gather(&mut self, command: &mut Command, lane: Lane, like: Preview, now: Instant) {
-        let Some(first) = command.prefixes.first().copied() else {
-            return;
-        };
-        let mut length = SINGLE_MAX + prefix_cost(first);
-        while command.prefixes.len() < GROUP_MAX
-            && let Some(prefix) = self.rib.first(lane)
-            && length + prefix_cost(prefix) <= LINE_MAX
-            && prefix.is_ipv4() == first.is_ipv4()
-            && self.rib.preview(prefix) == Some(like)
-            && self.rib.take(prefix, now).is_some()
-        {
-            command.prefixes.push(prefix);
-            length += prefix_cost(prefix);
-        }
-    }
-
-    fn append(&mut self, command: Command) {
-        let before = self.out.len();
-        self.out
-            .extend_from_slice(command.text(self.dialect).as_bytes());
-        self.out.push(b'\n');
-        let bytes = self.out.len() - before;
-        self.batch.push((command, bytes));
-    }
-
-    fn may_reassert(&self) -> bool {
-        self.rib.waiting(Lane::Reassert) == 0
-            && self.flight.commands() <= WINDOW / 4
-            && !self.liveness.is_stalled()
-    }
-
-    /// The pause to the next reassertions and how many are sent now: all of them in half the
-    /// period, so that after one round they are spread and stay so.
-    fn reassert_pace(&self) -> (Duration, usize) {
-        let count = u32::try_from(self.rib.reasserted().max(1)).unwrap_or(u32::MAX);
-        let every = self.rib.reassert_every().unwrap_or(Duration::MAX);
-        let gap = (every / 2 / count).clamp(Duration::from_micros(1), REASSERT_GAP);
-        if gap >= REASSERT_TICK {
-            return (gap, 1);
-        }
-        let at_once = REASSERT_TICK.as_nanos() / gap.as_nanos();
-        (
-            REASSERT_TICK,
-            usize::try_from(at_once).unwrap_or(1).clamp(1, WINDOW / 4),
-        )
     }
 
     fn report(&mut self, event: Event) {

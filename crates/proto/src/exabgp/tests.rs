@@ -12,6 +12,7 @@ use ha2bgp_core::net::{NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
 use ha2bgp_core::time::Instant;
 
+use super::rib::TOMBSTONES_MAX;
 use super::session::{WINDOW, WINDOW_BYTES};
 use super::*;
 
@@ -456,14 +457,14 @@ fn withdrawn_prefixes_are_remembered_up_to_a_limit() {
         answers: false,
         ..Options::default()
     });
-    let count = 132_000;
+    let count = 5_000;
     lab.session.set_routes(&many(count), lab.now);
     lab.flush();
     lab.events.clear();
     lab.session.set_routes(&RouteSet::new(), lab.now);
     lab.flush();
     let snapshot = lab.session.snapshot();
-    assert_eq!((snapshot.withdrawn, snapshot.sent), (131_072, 0));
+    assert_eq!((snapshot.withdrawn, snapshot.sent), (TOMBSTONES_MAX, 0));
     assert!(snapshot.lost_events > 0);
     // The forgotten ones can come back like new ones.
     assert_eq!(lab.want(&["10.0.0.0"]).len(), 1);
