@@ -141,19 +141,15 @@ impl Bench {
         let (announcer, peer): (Box<dyn Announcer>, Peer) = match kind {
             Kind::ExaBgp | Kind::Grouped => {
                 let ends = pipes();
-                let stdio = Stdio {
-                    input: Some(ends.answers_out.into()),
-                    output: ends.commands_in.into(),
-                };
+                let stdio =
+                    Stdio { input: Some(ends.answers_out.into()), output: ends.commands_in.into() };
                 let peer = Peer::new(ends.commands_out, Some(Box::new(ends.answers_in)), hold);
                 (Box::new(ExaBgp::new(options, stdio, clock)), peer)
             }
             Kind::Sockets => {
                 let (ours, theirs) = UnixStream::pair().unwrap();
-                let stdio = Stdio {
-                    input: Some(ours.try_clone().unwrap().into()),
-                    output: ours.into(),
-                };
+                let stdio =
+                    Stdio { input: Some(ours.try_clone().unwrap().into()), output: ours.into() };
                 let answers = theirs.try_clone().unwrap();
                 let peer = Peer::new(theirs, Some(Box::new(answers)), hold);
                 (Box::new(ExaBgp::new(options, stdio, clock)), peer)
@@ -161,21 +157,13 @@ impl Bench {
             Kind::Plain => {
                 let (commands_out, commands_in) = std::io::pipe().unwrap();
                 let peer = Peer::new(commands_out, None, hold);
-                (
-                    Box::new(Plain::new(options, commands_in.into(), clock)),
-                    peer,
-                )
+                (Box::new(Plain::new(options, commands_in.into(), clock)), peer)
             }
         };
         let (desired, watched) = watch::channel(first.clone());
         let (sender, reports) = mpsc::channel(reports);
         let task = tokio::spawn(announcer.run(watched, sender));
-        Self {
-            desired,
-            reports,
-            task,
-            peer,
-        }
+        Self { desired, reports, task, peer }
     }
 
     /// Works with the peer aside, so that the announcer runs meanwhile.
@@ -217,27 +205,18 @@ struct Ends {
 fn pipes() -> Ends {
     let (commands_out, commands_in) = std::io::pipe().unwrap();
     let (answers_out, answers_in) = std::io::pipe().unwrap();
-    Ends {
-        commands_out,
-        commands_in,
-        answers_out,
-        answers_in,
-    }
+    Ends { commands_out, commands_in, answers_out, answers_in }
 }
 
 async fn in_time<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(PATIENCE, future)
-        .await
-        .expect("takes for ever")
+    tokio::time::timeout(PATIENCE, future).await.expect("takes for ever")
 }
 
 fn set(range: std::ops::Range<u32>) -> RouteSet {
     range
         .map(|i| {
             let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + i));
-            let route = Route {
-                next_hop: NextHop::SelfAddress,
-            };
+            let route = Route { next_hop: NextHop::SelfAddress };
             (Prefix::host(address), route)
         })
         .collect()
@@ -285,11 +264,7 @@ async fn what_is_not_read_is_coalesced_and_blocks_nobody() {
         let (ended, peer) = bench.end().await;
         assert_eq!(ended, Ended::Finished, "{kind:?}");
         // Each prefix: at most what was in the pipe before, and its end.
-        assert!(
-            peer.seen.len() <= 2 * 5_000,
-            "{kind:?}: {}",
-            peer.seen.len()
-        );
+        assert!(peer.seen.len() <= 2 * 5_000, "{kind:?}: {}", peer.seen.len());
     }
 }
 
@@ -315,10 +290,7 @@ async fn a_reader_that_goes_ends_it() {
             bench.peer.answers = None;
         }
         let answers = bench.peer.answers.take();
-        drop(std::mem::replace(
-            &mut bench.peer,
-            Peer::new(std::io::empty(), None, false),
-        ));
+        drop(std::mem::replace(&mut bench.peer, Peer::new(std::io::empty(), None, false)));
         // The thread that reads ends with the next line.
         bench.desired.send_replace(set(0..4));
         let mut next = 5;
@@ -328,10 +300,7 @@ async fn a_reader_that_goes_ends_it() {
             tokio::task::yield_now().await;
         }
         let ended = in_time(bench.task).await.unwrap();
-        assert!(
-            matches!(ended, Ended::PeerGone { .. }),
-            "{kind:?}: {ended:?}"
-        );
+        assert!(matches!(ended, Ended::PeerGone { .. }), "{kind:?}: {ended:?}");
         drop(answers);
     }
 }
@@ -346,20 +315,14 @@ async fn time_is_up_when_nothing_is_read() {
     for (kind, bench) in benches {
         drop(bench.desired);
         let ended = in_time(bench.task).await.unwrap();
-        assert!(
-            matches!(ended, Ended::Unsent { prefixes: 1.. }),
-            "{kind:?}: {ended:?}"
-        );
+        assert!(matches!(ended, Ended::Unsent { prefixes: 1.. }), "{kind:?}: {ended:?}");
     }
 }
 
 #[tokio::test]
 async fn the_end_of_standard_input_ends_it() {
     let ends = pipes();
-    let stdio = Stdio {
-        input: Some(ends.answers_out.into()),
-        output: ends.commands_in.into(),
-    };
+    let stdio = Stdio { input: Some(ends.answers_out.into()), output: ends.commands_in.into() };
     let announcer = Box::new(ExaBgp::new(Options::default(), stdio, Clock::start()));
     let (_desired, watched) = watch::channel(set(0..3));
     let (sender, _reports) = mpsc::channel(1);
@@ -372,10 +335,7 @@ async fn the_end_of_standard_input_ends_it() {
 #[tokio::test]
 async fn an_idle_pipe_without_reader_ends_it() {
     let ends = pipes();
-    let stdio = Stdio {
-        input: Some(ends.answers_out.into()),
-        output: ends.commands_in.into(),
-    };
+    let stdio = Stdio { input: Some(ends.answers_out.into()), output: ends.commands_in.into() };
     let announcer = Box::new(ExaBgp::new(Options::default(), stdio, Clock::start()));
     let (_desired, watched) = watch::channel(RouteSet::new());
     let (sender, _reports) = mpsc::channel(1);
@@ -393,14 +353,7 @@ async fn files_and_null_devices_are_written_and_never_read() {
     let output = OwnedFd::from(file.try_clone().unwrap());
     for (input, output) in [
         (Some(null()), output),
-        (
-            None,
-            std::fs::OpenOptions::new()
-                .write(true)
-                .open("/dev/null")
-                .unwrap()
-                .into(),
-        ),
+        (None, std::fs::OpenOptions::new().write(true).open("/dev/null").unwrap().into()),
     ] {
         let stdio = Stdio { input, output };
         let announcer = Box::new(ExaBgp::new(Options::default(), stdio, Clock::start()));
@@ -414,10 +367,7 @@ async fn files_and_null_devices_are_written_and_never_read() {
     let mut text = String::new();
     std::io::Seek::rewind(&mut file).unwrap();
     file.read_to_string(&mut text).unwrap();
-    assert!(
-        text.ends_with("announce route 10.0.0.1 next-hop self\n"),
-        "{text}"
-    );
+    assert!(text.ends_with("announce route 10.0.0.1 next-hop self\n"), "{text}");
 }
 
 #[tokio::test]
@@ -448,9 +398,7 @@ async fn reports_tell_what_happened_and_are_dropped_when_nobody_listens() {
             Ok(_) => {}
             // Nothing happens by itself.
             Err(_) => {
-                bench
-                    .desired
-                    .send_modify(|routes| *routes = set(0..routes_len(routes) + 1));
+                bench.desired.send_modify(|routes| *routes = set(0..routes_len(routes) + 1));
             }
         }
     }
@@ -464,14 +412,9 @@ fn routes_len(routes: &RouteSet) -> u32 {
 #[tokio::test]
 async fn neither_end_is_made_nonblocking() {
     let ends = pipes();
-    let (input, output) = (
-        OwnedFd::from(ends.answers_out),
-        OwnedFd::from(ends.commands_in),
-    );
-    let stdio = Stdio {
-        input: Some(input.try_clone().unwrap()),
-        output: output.try_clone().unwrap(),
-    };
+    let (input, output) = (OwnedFd::from(ends.answers_out), OwnedFd::from(ends.commands_in));
+    let stdio =
+        Stdio { input: Some(input.try_clone().unwrap()), output: output.try_clone().unwrap() };
     let announcer = Box::new(ExaBgp::new(Options::default(), stdio, Clock::start()));
     let (desired, watched) = watch::channel(set(0..1));
     let (sender, mut reports) = mpsc::channel(10);
@@ -484,8 +427,5 @@ async fn neither_end_is_made_nonblocking() {
     drop(ends.commands_out);
     drop(output);
     drop(desired);
-    assert!(matches!(
-        in_time(task).await.unwrap(),
-        Ended::PeerGone { .. }
-    ));
+    assert!(matches!(in_time(task).await.unwrap(), Ended::PeerGone { .. }));
 }

@@ -34,11 +34,7 @@ impl ExaBgp {
     /// An announcer on these descriptors. Answers are read when the input is a FIFO or a socket;
     /// else it behaves as an output without answers.
     pub const fn new(options: Options, stdio: Stdio, clock: Clock) -> Self {
-        Self {
-            options,
-            stdio,
-            clock,
-        }
+        Self { options, stdio, clock }
     }
 }
 
@@ -49,23 +45,13 @@ impl Announcer for ExaBgp {
         reports: mpsc::Sender<Report>,
     ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
         Box::pin(async move {
-            let Self {
-                mut options,
-                stdio,
-                clock,
-            } = *self;
-            let reader = stdio
-                .input
-                .filter(|_| options.answers)
-                .and_then(Reader::new);
+            let Self { mut options, stdio, clock } = *self;
+            let reader = stdio.input.filter(|_| options.answers).and_then(Reader::new);
             options.answers = reader.is_some();
             let task = Task {
                 session: Session::new(options),
                 writer: Writer::new(stdio.output),
-                reports: Reports {
-                    channel: reports,
-                    lost: 0,
-                },
+                reports: Reports { channel: reports, lost: 0 },
                 clock,
                 news: false,
                 next_snapshot: Instant::START,
@@ -121,11 +107,8 @@ impl Task {
                     return self.end(Ended::Unsent { prefixes });
                 }
             }
-            let wake = [
-                self.session.poll_timeout(),
-                closing,
-                self.news.then_some(self.next_snapshot),
-            ];
+            let wake =
+                [self.session.poll_timeout(), closing, self.news.then_some(self.next_snapshot)];
             let wake = wake.into_iter().flatten().min();
             tokio::select! {
                 changed = desired.changed(), if closing.is_none() => match changed {
@@ -195,8 +178,7 @@ impl Task {
         if self.news && (last || now >= self.next_snapshot) {
             self.news = false;
             self.next_snapshot = now + SNAPSHOT_EVERY;
-            self.reports
-                .send(now, What::Snapshot(self.session.snapshot()));
+            self.reports.send(now, What::Snapshot(self.session.snapshot()));
         }
     }
 
@@ -222,20 +204,12 @@ fn what(event: Event) -> What {
             again: command.purpose != Purpose::Change,
             prefixes: command.prefixes,
         },
-        Event::Acknowledged { command, latency } => What::Acknowledged {
-            verb: command.verb,
-            prefixes: command.prefixes,
-            latency,
-        },
-        Event::Rejected {
-            prefix,
-            line,
-            reason,
-        } => What::Rejected {
-            prefix,
-            command: line,
-            reason,
-        },
+        Event::Acknowledged { command, latency } => {
+            What::Acknowledged { verb: command.verb, prefixes: command.prefixes, latency }
+        }
+        Event::Rejected { prefix, line, reason } => {
+            What::Rejected { prefix, command: line, reason }
+        }
         Event::Accepted { prefix } => What::Accepted { prefix },
         Event::DialectLearned { dialect } => What::DialectLearned { dialect },
         Event::AcksAbsent => What::AcksAbsent,

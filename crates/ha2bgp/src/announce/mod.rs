@@ -25,7 +25,7 @@ use ha2bgp_proto::exabgp::{Dialect, Snapshot, Verb};
 use tokio::sync::{mpsc, watch};
 
 pub use exabgp::ExaBgp;
-pub use pipe::{Stdio, parent_command_line};
+pub use pipe::{Stdio, stdin_closed};
 pub use plain::Plain;
 
 /// How long the last set may take once the channel of desired sets is closed.
@@ -146,10 +146,7 @@ impl Reports {
     fn send(&mut self, at: Instant, what: What) {
         if self.lost > 0 {
             let count = self.lost;
-            let lost = Report {
-                at,
-                what: What::Lost { count },
-            };
+            let lost = Report { at, what: What::Lost { count } };
             if self.channel.try_send(lost).is_ok() {
                 self.lost = 0;
             }

@@ -5,7 +5,6 @@
 //! time-out, and no write is longer than `PIPE_BUF`, so that neither ever blocks (pipe(7)).
 //! Regular files and `/dev/null` always take writes and cannot be registered with epoll.
 
-use std::fs;
 use std::future::pending;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -39,11 +38,14 @@ impl Stdio {
     }
 }
 
-/// The command line of the parent process, for [`ha2bgp_proto::exabgp::detect`].
-pub fn parent_command_line() -> Option<String> {
-    let parent = rustix::process::getppid()?.as_raw_nonzero();
-    let bytes = fs::read(format!("/proc/{parent}/cmdline")).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+/// Waits until standard input, if it is a pipe, is closed; throws away what comes.
+pub async fn stdin_closed() {
+    let input = io::stdin().as_fd().try_clone_to_owned().ok();
+    let Some(reader) = input.and_then(Reader::new) else {
+        return pending().await;
+    };
+    let mut buffer = [0; 4096];
+    while reader.read(&mut buffer).await.is_ok() {}
 }
 
 /// What a write came to.
@@ -90,11 +92,9 @@ impl Writer {
         debug_assert!(bytes.len() <= ha2bgp_proto::exabgp::MAX_WRITE);
         let result = match self {
             Self::Pipe(fd) => rustix::io::write(fd.get_ref(), bytes),
-            Self::Socket(fd) => rustix::net::send(
-                fd.get_ref(),
-                bytes,
-                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
-            ),
+            Self::Socket(fd) => {
+                rustix::net::send(fd.get_ref(), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+            }
             Self::Direct(fd) => rustix::io::write(fd, bytes),
         };
         match result {
@@ -152,10 +152,7 @@ impl Reader {
         if !matches!(kind, FileType::Fifo | FileType::Socket) {
             return None;
         }
-        Some(Self {
-            fd: register(fd, Interest::READABLE).ok()?,
-            socket: kind == FileType::Socket,
-        })
+        Some(Self { fd: register(fd, Interest::READABLE).ok()?, socket: kind == FileType::Socket })
     }
 
     /// Waits for bytes. Nothing is lost when the wait is abandoned.
@@ -211,10 +208,7 @@ enum State {
 
 fn state(fd: &OwnedFd, wanted: PollFlags) -> State {
     let mut fds = [PollFd::new(fd, wanted)];
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     if poll(&mut fds, Some(&now)).is_err() {
         return State::Wait;
     }

@@ -21,17 +21,9 @@ pub struct Plain {
 impl Plain {
     /// Prints to `output` in the grammar and the rhythm of `options`.
     pub fn new(options: Options, output: OwnedFd, clock: Clock) -> Self {
-        let options = Options {
-            answers: false,
-            ..options
-        };
-        let stdio = Stdio {
-            input: None,
-            output,
-        };
-        Self {
-            inner: Box::new(ExaBgp::new(options, stdio, clock)),
-        }
+        let options = Options { answers: false, ..options };
+        let stdio = Stdio { input: None, output };
+        Self { inner: Box::new(ExaBgp::new(options, stdio, clock)) }
     }
 }
 

@@ -149,48 +149,30 @@ mod tests {
         let cases: &[(&[u8], &[Line])] = &[
             (b"done\n", &[Line::Done]),
             (b"  error \r\n", &[Line::Error]),
-            (
-                b"{ \"answer\": \"done\", \"message\": \"command completed\" }\n",
-                &[Line::Done],
-            ),
+            (b"{ \"answer\": \"done\", \"message\": \"command completed\" }\n", &[Line::Done]),
             (b"{\"answer\":\"error\"}\n", &[Line::Error]),
-            (
-                b"{\"answer\":\"error\"}\nerror\nerror\n",
-                &[Line::Error, Line::Error],
-            ),
+            (b"{\"answer\":\"error\"}\nerror\nerror\n", &[Line::Error, Line::Error]),
             (b"error\nerror\n", &[Line::Error, Line::Error]),
-            (
-                b"error: no such peer\x1b[1m\nerror\n",
-                &[reason("no such peer[1m"), Line::Error],
-            ),
+            (b"error: no such peer\x1b[1m\nerror\n", &[reason("no such peer[1m"), Line::Error]),
             (
                 b"{\"error\": \"bad \\\"route\\\"\"}\n{ \"answer\": \"error\" }\nerror\n",
                 &[reason("bad \\\"route\\\""), Line::Error],
             ),
             (b"shutdown 12 13\ndone\n", &[Line::Other, Line::Done]),
-            (
-                b"{ \"exabgp\": \"4.0.1\", \"answer\": \"done\" }\n",
-                &[Line::Other],
-            ),
+            (b"{ \"exabgp\": \"4.0.1\", \"answer\": \"done\" }\n", &[Line::Other]),
             (b"{ \"answer\": \"shutdown\" }\n", &[Line::Other]),
             (
                 b"{ \"answer\n{\n{\"answer\":done}\n\n",
                 &[Line::Other, Line::Other, Line::Other, Line::Other],
             ),
-            (
-                b"neighbor 10.0.0.1 up\ndonee\nDONE\n",
-                &[Line::Other, Line::Other, Line::Other],
-            ),
+            (b"neighbor 10.0.0.1 up\ndonee\nDONE\n", &[Line::Other, Line::Other, Line::Other]),
             (b"\xff\xfe done\ndone", &[Line::Other]),
         ];
         for (bytes, want) in cases {
             assert_eq!(lines(&mut Reader::default(), bytes), *want);
             // One byte at a time makes no difference.
             let mut reader = Reader::default();
-            let got: Vec<Line> = bytes
-                .iter()
-                .flat_map(|b| lines(&mut reader, &[*b]))
-                .collect();
+            let got: Vec<Line> = bytes.iter().flat_map(|b| lines(&mut reader, &[*b])).collect();
             assert_eq!(got, *want);
         }
     }

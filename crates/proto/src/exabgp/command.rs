@@ -65,12 +65,7 @@ pub struct Command {
 
 impl Command {
     pub(super) fn single(verb: Verb, next_hop: NextHop, prefix: Prefix, purpose: Purpose) -> Self {
-        Self {
-            verb,
-            next_hop,
-            prefixes: vec![prefix],
-            purpose,
-        }
+        Self { verb, next_hop, prefixes: vec![prefix], purpose }
     }
 
     /// The line, without its newline.
@@ -101,19 +96,11 @@ impl Command {
 /// Host routes bare, as the original wrote them.
 fn write_prefix(line: &mut String, dialect: Dialect, prefix: Prefix) -> fmt::Result {
     let bare = prefix.is_host() && (prefix.is_ipv4() || dialect != Dialect::V3);
-    if bare {
-        write!(line, "{}", prefix.address())
-    } else {
-        write!(line, "{prefix}")
-    }
+    if bare { write!(line, "{}", prefix.address()) } else { write!(line, "{prefix}") }
 }
 
 /// The bytes that one more prefix adds to a grouped line, at most: a space, the address, a slash,
 /// the length.
 pub(super) fn prefix_cost(prefix: Prefix) -> usize {
-    if prefix.is_ipv4() {
-        1 + 15 + 3
-    } else {
-        1 + 39 + 4
-    }
+    if prefix.is_ipv4() { 1 + 15 + 3 } else { 1 + 39 + 4 }
 }

@@ -51,9 +51,7 @@ impl FromStr for ApiVersion {
             "4" => Ok(Self::V4),
             "5" => Ok(Self::V5),
             "6" => Ok(Self::V6),
-            _ => Err(ApiVersionError {
-                text: text.to_string(),
-            }),
+            _ => Err(ApiVersionError { text: text.to_string() }),
         }
     }
 }
@@ -160,10 +158,7 @@ fn names_exabgp(command_line: &str) -> bool {
         .split(['\0', ' '])
         .filter_map(|word| word.rsplit('/').next())
         .filter_map(|name| name.strip_prefix("exabgp"))
-        .any(|rest| {
-            rest.bytes()
-                .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
-        })
+        .any(|rest| rest.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-')))
 }
 
 #[cfg(test)]
@@ -183,35 +178,15 @@ mod tests {
 
     #[test]
     fn the_surroundings_are_read() {
-        type Case<'a> = (
-            &'a [(&'a str, &'a str)],
-            Option<&'a str>,
-            bool,
-            Option<Dialect>,
-        );
+        type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>, bool, Option<Dialect>);
         let cases: &[Case<'_>] = &[
             (&[], None, false, None),
-            (
-                &[],
-                Some("/usr/bin/python3\0/usr/sbin/exabgp\0x.conf\0"),
-                true,
-                None,
-            ),
-            (
-                &[],
-                Some("/v/bin/python3 /v/bin/exabgp server x"),
-                true,
-                None,
-            ),
+            (&[], Some("/usr/bin/python3\0/usr/sbin/exabgp\0x.conf\0"), true, None),
+            (&[], Some("/v/bin/python3 /v/bin/exabgp server x"), true, None),
             (&[], Some("/opt/exabgp-4.2.25 x"), true, None),
             (&[], Some("vi\0/etc/exabgp/exabgp.conf"), false, None),
             (&[], Some("-bash"), false, None),
-            (
-                &[("exabgp_api_version", "6")],
-                None,
-                false,
-                Some(Dialect::V6),
-            ),
+            (&[("exabgp_api_version", "6")], None, false, Some(Dialect::V6)),
             (
                 &[("exabgp.api.version", "4"), ("exabgp_api_version", "6")],
                 None,
@@ -223,9 +198,7 @@ mod tests {
         ];
         for (env, parent, child, dialect) in cases {
             let lookup = |name: &str| {
-                env.iter()
-                    .find(|(key, _)| *key == name)
-                    .map(|(_, value)| (*value).to_string())
+                env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_string())
             };
             let got = detect(&lookup, *parent);
             assert_eq!(

@@ -45,11 +45,7 @@ impl Flight {
     pub(super) fn push(&mut self, command: Command, bytes: usize, written: Instant) {
         self.commands += 1;
         self.bytes += bytes;
-        self.slots.push_back(Slot::Command(Waiting {
-            command,
-            written,
-            bytes,
-        }));
+        self.slots.push_back(Slot::Command(Waiting { command, written, bytes }));
     }
 
     pub(super) fn push_ghost(&mut self) {

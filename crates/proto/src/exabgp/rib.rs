@@ -205,10 +205,7 @@ impl Rib {
         Some(Preview {
             verb,
             next_hop,
-            purpose: entry
-                .again
-                .filter(|_| said == entry.said)
-                .unwrap_or(Purpose::Change),
+            purpose: entry.again.filter(|_| said == entry.said).unwrap_or(Purpose::Change),
             // An `error` for a group does not say which one: they are tried again one by one.
             alone: entry.rejected.is_some(),
         })
@@ -216,12 +213,7 @@ impl Rib {
 
     /// Turns the newest state of a prefix into a command and notes it as said.
     pub(super) fn take(&mut self, prefix: Prefix, now: Instant) -> Option<Command> {
-        let Preview {
-            verb,
-            next_hop,
-            purpose,
-            ..
-        } = self.preview(prefix)?;
+        let Preview { verb, next_hop, purpose, .. } = self.preview(prefix)?;
         let said = said(verb, next_hop);
         self.enqueue(prefix, None);
         self.sequence += 1;
@@ -281,10 +273,7 @@ impl Rib {
                 entry.rejected = None;
                 return;
             }
-            let before = entry.rejected.unwrap_or(Rejection {
-                attempts: 0,
-                reported: false,
-            });
+            let before = entry.rejected.unwrap_or(Rejection { attempts: 0, reported: false });
             if !guessing && !before.reported {
                 outcome = Outcome::Rejected;
             }
@@ -292,11 +281,7 @@ impl Rib {
                 attempts: before.attempts.saturating_add(u8::from(!guessing)),
                 reported: before.reported || !guessing,
             });
-            retry = Some(if guessing {
-                now
-            } else {
-                now + pause(before.attempts)
-            });
+            retry = Some(if guessing { now } else { now + pause(before.attempts) });
         });
         self.set_retry(prefix, retry);
         outcome
@@ -464,11 +449,7 @@ impl Entry {
     /// Sent, acknowledged, rejected.
     fn counts(&self) -> [bool; 3] {
         let announced = matches!(self.said, Some(Said::Announced(_)));
-        [
-            announced,
-            announced && self.acknowledged,
-            self.rejected.is_some(),
-        ]
+        [announced, announced && self.acknowledged, self.rejected.is_some()]
     }
 }
 

@@ -119,10 +119,7 @@ impl Session {
             liveness: Liveness::new(acks),
             reader: Reader::default(),
             dialect: fixed.or(options.detected).unwrap_or(Dialect::V4),
-            learning: (fixed.is_none() && answers).then_some(Learning {
-                errors: 0,
-                rounds: 0,
-            }),
+            learning: (fixed.is_none() && answers).then_some(Learning { errors: 0, rounds: 0 }),
             learned: None,
             options,
             probe: false,
@@ -201,14 +198,10 @@ impl Session {
             .next_reassert()
             .filter(|_| self.may_reassert())
             .map(|at| at.max(self.next_reassert));
-        [
-            self.rib.next_retry(),
-            reassert,
-            self.liveness.due(self.flight.commands()),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [self.rib.next_retry(), reassert, self.liveness.due(self.flight.commands())]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// True when [`Session::poll_write`] has something.
@@ -223,9 +216,7 @@ impl Session {
         if self.out.is_empty() {
             self.compose(now);
         }
-        self.out
-            .get(self.out_done..)
-            .filter(|rest| !rest.is_empty())
+        self.out.get(self.out_done..).filter(|rest| !rest.is_empty())
     }
 
     /// Notes that so many bytes of [`Session::poll_write`] were written.
@@ -239,9 +230,7 @@ impl Session {
         let mut batch = mem::take(&mut self.batch);
         for (command, bytes) in batch.drain(..) {
             self.commands += 1;
-            self.report(Event::Sent {
-                command: command.clone(),
-            });
+            self.report(Event::Sent { command: command.clone() });
             if self.liveness.acks() == Acks::Absent {
                 if self.options.answers {
                     self.flight.push_ghost();
@@ -307,11 +296,7 @@ impl Session {
     }
 
     fn answer(&mut self, done: bool, now: Instant) {
-        let count = if done {
-            &mut self.done
-        } else {
-            &mut self.errors
-        };
+        let count = if done { &mut self.done } else { &mut self.errors };
         *count += 1;
         let reason = self.reason.take();
         let (were_absent, silence) = self.liveness.answered(now);
@@ -349,10 +334,7 @@ impl Session {
         let all_refused = self.rib.acknowledged == 0 && self.rib.rejected > 0;
         if self.options.version == ApiVersion::Auto && self.learning.is_none() && all_refused {
             // What was learned is worth nothing: answers may have been matched wrongly.
-            self.learning = Some(Learning {
-                errors: 0,
-                rounds: 1,
-            });
+            self.learning = Some(Learning { errors: 0, rounds: 1 });
         }
         if ghost_errors > 0 {
             // Whose errors they were nobody knows.
@@ -373,10 +355,7 @@ impl Session {
                 self.report(Event::Accepted { prefix });
             }
         }
-        self.report(Event::Acknowledged {
-            command,
-            latency: now.since(waiting.written),
-        });
+        self.report(Event::Acknowledged { command, latency: now.since(waiting.written) });
     }
 
     fn refused(&mut self, command: &Command, reason: Option<&String>, now: Instant) {
@@ -387,16 +366,9 @@ impl Session {
         });
         for &prefix in &command.prefixes {
             if self.conclude(prefix, command, false, guessing, now) == Outcome::Rejected {
-                let line = Command {
-                    prefixes: Vec::from([prefix]),
-                    ..command.clone()
-                }
-                .text(self.dialect);
-                self.report(Event::Rejected {
-                    prefix,
-                    line,
-                    reason: reason.cloned(),
-                });
+                let line =
+                    Command { prefixes: Vec::from([prefix]), ..command.clone() }.text(self.dialect);
+                self.report(Event::Rejected { prefix, line, reason: reason.cloned() });
             }
         }
     }

@@ -35,10 +35,7 @@ impl Lab {
     }
 
     fn version(version: ApiVersion) -> Self {
-        Self::new(Options {
-            version,
-            ..Options::default()
-        })
+        Self::new(Options { version, ..Options::default() })
     }
 
     /// Sets the routes and writes what there is to write.
@@ -120,9 +117,7 @@ fn many(count: u32) -> RouteSet {
     (0..count)
         .map(|i| {
             let address = core::net::Ipv4Addr::from_bits(0x0a00_0000 + i);
-            let route = Route {
-                next_hop: NextHop::SelfAddress,
-            };
+            let route = Route { next_hop: NextHop::SelfAddress };
             (Prefix::host(address.into()), route)
         })
         .collect()
@@ -154,10 +149,7 @@ fn each_version_has_its_text() {
             "route 2001:db8:1::/48 next-hop 2001:db8::9".to_string(),
         ];
         let expect = |verb: &str| -> Vec<String> {
-            tails
-                .iter()
-                .map(|tail| format!("{selector}{verb} {tail}"))
-                .collect()
+            tails.iter().map(|tail| format!("{selector}{verb} {tail}")).collect()
         };
         assert_eq!(lab.want(&wanted), expect("announce"), "{version}");
         lab.say("done\ndone\ndone\ndone\n");
@@ -191,8 +183,7 @@ fn only_the_newest_state_is_sent_and_withdrawals_go_first() {
     // Back and forth to where it was: nothing to say.
     lab.say("done\ndone\ndone\n");
     lab.session.set_routes(&routes(&[]), lab.now);
-    lab.session
-        .set_routes(&routes(&["192.0.2.1", "192.0.2.3", "192.0.2.4"]), lab.now);
+    lab.session.set_routes(&routes(&["192.0.2.1", "192.0.2.3", "192.0.2.4"]), lab.now);
     assert_eq!(lab.flush(), Vec::<String>::new());
     assert!(lab.session.is_settled());
     // Another next hop is another announcement, without a withdrawal.
@@ -209,11 +200,8 @@ fn the_window_bounds_commands_and_bytes() {
     assert_eq!(lab.flush().len(), WINDOW);
     assert_eq!(lab.say("done\n").len(), 1);
     assert_eq!(lab.say(&"done\n".repeat(10)).len(), 10);
-    let mut grouped = Lab::new(Options {
-        version: ApiVersion::V4,
-        group_from: Some(2),
-        ..Options::default()
-    });
+    let mut grouped =
+        Lab::new(Options { version: ApiVersion::V4, group_from: Some(2), ..Options::default() });
     grouped.session.set_routes(&many(10_000), grouped.now);
     let bytes: usize = grouped.flush().iter().map(|line| line.len() + 1).sum();
     assert!(bytes <= WINDOW_BYTES, "{bytes}");
@@ -227,10 +215,7 @@ fn a_prefix_waits_for_its_own_answer() {
     assert_eq!(lab.want(&["192.0.2.1", "192.0.2.2"]).len(), 1);
     assert_eq!(lab.want(&["192.0.2.1"]), Vec::<String>::new());
     assert_eq!(lab.want(&[]), ["withdraw route 192.0.2.1 next-hop self"]);
-    assert_eq!(
-        lab.say("done\n"),
-        ["withdraw route 192.0.2.2 next-hop self"]
-    );
+    assert_eq!(lab.say("done\n"), ["withdraw route 192.0.2.2 next-hop self"]);
     assert!(!lab.session.is_settled());
     lab.say("done\ndone\n");
     assert!(lab.session.is_settled());
@@ -295,18 +280,12 @@ fn the_dialect_is_learned_from_answers() {
     let bare = "announce route 192.0.2.1 next-hop self";
     let peer = "peer * announce route 192.0.2.1 next-hop self";
     assert_eq!(lab.want(&["192.0.2.1"]), [bare]);
-    assert_eq!(
-        lab.say("{\"error\": \"unknown\"}\n{ \"answer\": \"error\" }\n"),
-        [peer]
-    );
+    assert_eq!(lab.say("{\"error\": \"unknown\"}\n{ \"answer\": \"error\" }\n"), [peer]);
     assert_eq!(lab.take_events(), []);
     lab.say("error\n{ \"answer\": \"done\", \"message\": \"command completed\" }\n");
     let dialect = Dialect::V6;
     assert_eq!(lab.take_events(), [Event::DialectLearned { dialect }]);
-    assert_eq!(
-        lab.want(&[]),
-        ["peer * withdraw route 192.0.2.1 next-hop self"]
-    );
+    assert_eq!(lab.want(&[]), ["peer * withdraw route 192.0.2.1 next-hop self"]);
 
     // Nothing is ever accepted: both in turn, more and more slowly; then one report.
     let mut lab = Lab::version(ApiVersion::Auto);
@@ -332,11 +311,7 @@ fn the_dialect_is_learned_from_answers() {
 
 #[test]
 fn groups_share_a_line() {
-    let options = Options {
-        version: ApiVersion::V4,
-        group_from: Some(3),
-        ..Options::default()
-    };
+    let options = Options { version: ApiVersion::V4, group_from: Some(3), ..Options::default() };
     let mut lab = Lab::new(options.clone());
     assert_eq!(lab.want(&["192.0.2.1", "192.0.2.2"]).len(), 2);
     let mut lab = Lab::new(options.clone());
@@ -362,10 +337,7 @@ fn groups_share_a_line() {
     assert_eq!(lab.take_events().len(), 4);
     assert_eq!(lab.pass(SEC).len(), 4);
     lab.say("done\ndone\ndone\ndone\n");
-    assert_eq!(
-        lab.want(&["192.0.2.1"])[1],
-        "withdraw route 198.51.101.1 next-hop 192.0.2.9"
-    );
+    assert_eq!(lab.want(&["192.0.2.1"])[1], "withdraw route 198.51.101.1 next-hop 192.0.2.9");
 
     // A line has 100 prefixes and 4 000 bytes at most.
     let mut lab = Lab::new(options);
@@ -378,10 +350,7 @@ fn groups_share_a_line() {
 
 #[test]
 fn a_guess_is_never_grouped() {
-    let mut lab = Lab::new(Options {
-        group_from: Some(2),
-        ..Options::default()
-    });
+    let mut lab = Lab::new(Options { group_from: Some(2), ..Options::default() });
     let wanted = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
     assert_eq!(lab.want(&wanted).len(), 3);
     lab.say("done\ndone\ndone\n");
@@ -407,17 +376,9 @@ fn everything_is_said_again_now_and_then() {
     let two = "withdraw route 192.0.2.2 next-hop self";
     assert_eq!(
         said,
-        [
-            format!("300 {one}"),
-            format!("600 {one}"),
-            format!("900 {one}"),
-            format!("1000 {two}"),
-        ]
+        [format!("300 {one}"), format!("600 {one}"), format!("900 {one}"), format!("1000 {two}"),]
     );
-    let off = Options {
-        reassert: None,
-        ..Options::default()
-    };
+    let off = Options { reassert: None, ..Options::default() };
     let mut lab = Lab::new(off);
     lab.want(&["192.0.2.1"]);
     lab.say("done\n");
@@ -427,10 +388,7 @@ fn everything_is_said_again_now_and_then() {
 #[test]
 fn reassertions_do_not_burst() {
     for count in [10u32, 1_000, 4_000] {
-        let mut lab = Lab::new(Options {
-            answers: false,
-            ..Options::default()
-        });
+        let mut lab = Lab::new(Options { answers: false, ..Options::default() });
         lab.session.set_routes(&many(count), lab.now);
         assert_eq!(lab.flush().len(), count as usize);
         let mut per_second = [0usize; 1000];
@@ -439,24 +397,15 @@ fn reassertions_do_not_burst() {
         }
         let most = per_second.iter().copied().max().unwrap();
         let pace = (count as usize).div_ceil(150).max(11);
-        assert!(
-            most <= pace + pace / 4,
-            "{count} routes: {most} in one second"
-        );
+        assert!(most <= pace + pace / 4, "{count} routes: {most} in one second");
         let first: usize = per_second[..600].iter().sum();
-        assert!(
-            first >= count as usize,
-            "{count} routes: {first} said again"
-        );
+        assert!(first >= count as usize, "{count} routes: {first} said again");
     }
 }
 
 #[test]
 fn withdrawn_prefixes_are_remembered_up_to_a_limit() {
-    let mut lab = Lab::new(Options {
-        answers: false,
-        ..Options::default()
-    });
+    let mut lab = Lab::new(Options { answers: false, ..Options::default() });
     let count = 5_000;
     lab.session.set_routes(&many(count), lab.now);
     lab.flush();

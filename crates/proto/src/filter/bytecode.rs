@@ -99,9 +99,7 @@ fn relocate_failures(left: &mut [u8], by: usize) {
         {
             *head = op(code, yes, no + by);
         }
-        rest = rest
-            .get_mut(size.max(usize::from(OP))..)
-            .unwrap_or_default();
+        rest = rest.get_mut(size.max(usize::from(OP))..).unwrap_or_default();
     }
 }
 

@@ -29,11 +29,7 @@ pub(super) fn point_at(text: &str, span: Span) -> String {
     let end = span.offset.saturating_add(span.length);
     let mut marked = false;
     for (at, character) in text.char_indices() {
-        line.push(if character.is_control() {
-            ' '
-        } else {
-            character
-        });
+        line.push(if character.is_control() { ' ' } else { character });
         if (span.offset..end).contains(&at) || (span.length == 0 && at == span.offset) {
             carets.push('^');
             marked = true;
@@ -99,21 +95,13 @@ pub enum Problem {
 
     /// `src != 127.0.0.1`.
     #[error("\"{predicate}\" cannot be compared with \"{comparison}\": {fix}")]
-    BadComparison {
-        predicate: &'static str,
-        comparison: String,
-        fix: &'static str,
-    },
+    BadComparison { predicate: &'static str, comparison: String, fix: &'static str },
 
     /// Not a number, not a service.
     #[error(
         "\"{word}\" is not a port: it must be a number or a name from /etc/services ({protocols}); {fix}"
     )]
-    BadPort {
-        word: String,
-        protocols: &'static str,
-        fix: &'static str,
-    },
+    BadPort { word: String, protocols: &'static str, fix: &'static str },
 
     /// A service with different ports for tcp and udp.
     #[error(

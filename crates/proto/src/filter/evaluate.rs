@@ -51,14 +51,8 @@ impl Socket {
     /// A socket that listens on this address and port, and is special in no way.
     pub const fn listening(address: IpAddr, port: u16) -> Self {
         let addresses = match address {
-            IpAddr::V4(source) => Addresses::V4 {
-                source,
-                destination: Ipv4Addr::UNSPECIFIED,
-            },
-            IpAddr::V6(source) => Addresses::V6 {
-                source,
-                destination: Ipv6Addr::UNSPECIFIED,
-            },
+            IpAddr::V4(source) => Addresses::V4 { source, destination: Ipv4Addr::UNSPECIFIED },
+            IpAddr::V6(source) => Addresses::V6 { source, destination: Ipv6Addr::UNSPECIFIED },
         };
         Self {
             addresses,
@@ -116,24 +110,16 @@ impl Condition {
     /// True when the socket meets this condition.
     pub fn matches(&self, socket: &Socket) -> bool {
         match self {
-            Self::Host {
-                side,
-                address,
-                port,
-            } => {
+            Self::Host { side, address, port } => {
                 (*port == Port::ANY || port.0 == i32::from(socket.port(*side)))
                     && address.contains(socket.address(*side))
             }
-            Self::Compare {
-                side,
-                ordering: Ordering::AtLeast,
-                port,
-            } => socket.port(*side) >= port.low_bits(),
-            Self::Compare {
-                side,
-                ordering: Ordering::AtMost,
-                port,
-            } => socket.port(*side) <= port.low_bits(),
+            Self::Compare { side, ordering: Ordering::AtLeast, port } => {
+                socket.port(*side) >= port.low_bits()
+            }
+            Self::Compare { side, ordering: Ordering::AtMost, port } => {
+                socket.port(*side) <= port.low_bits()
+            }
             Self::Autobound => socket.autobound,
             Self::Device { index, .. } => socket.interface == *index,
             Self::Mark { value, mask } => socket.mark & mask == *value,
@@ -148,9 +134,9 @@ impl Address {
         match (self, other) {
             (Self::Any, _) => true,
             (Self::V4 { address, length }, IpAddr::V4(other)) => holds_v4(address, length, other),
-            (Self::V4 { address, length }, IpAddr::V6(other)) => other
-                .to_ipv4_mapped()
-                .is_some_and(|other| holds_v4(address, length, other)),
+            (Self::V4 { address, length }, IpAddr::V6(other)) => {
+                other.to_ipv4_mapped().is_some_and(|other| holds_v4(address, length, other))
+            }
             (Self::V6 { address, length }, IpAddr::V6(other)) => {
                 let differing = address.to_bits() ^ other.to_bits();
                 differing.leading_zeros() >= u32::from(length)

@@ -191,11 +191,7 @@ impl Expression {
 }
 
 fn in_parentheses(text: String, needed: bool) -> String {
-    if needed {
-        ["( ", &text, " )"].concat()
-    } else {
-        text
-    }
+    if needed { ["( ", &text, " )"].concat() } else { text }
 }
 
 fn join(parts: &mut Vec<(String, Shape)>, word: &str, shape: Shape) {
@@ -248,29 +244,17 @@ impl Condition {
             _ => "=",
         };
         match self {
-            Self::Host {
-                side,
-                address: Address::Any,
-                port,
-            } if *port != Port::ANY => {
+            Self::Host { side, address: Address::Any, port } if *port != Port::ANY => {
                 write!(out, "{} {sign} {prefix}{port}", side.port_word())
             }
-            Self::Host {
-                side,
-                address,
-                port,
-            } => {
+            Self::Host { side, address, port } => {
                 write!(out, "{} = {prefix}{address}", side.word())?;
                 if *port == Port::ANY {
                     return Ok(());
                 }
                 write!(out, "{port}")
             }
-            Self::Compare {
-                side,
-                ordering,
-                port,
-            } => {
+            Self::Compare { side, ordering, port } => {
                 let sign = match ordering {
                     _ if negated => sign,
                     Ordering::AtLeast => ">=",
@@ -346,15 +330,9 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Any => f.write_str("*"),
-            Self::V4 {
-                address,
-                length: 32,
-            } => address.fmt(f),
+            Self::V4 { address, length: 32 } => address.fmt(f),
             Self::V4 { address, length } => write!(f, "{address}/{length}"),
-            Self::V6 {
-                address,
-                length: 128,
-            } => write!(f, "[{address}]"),
+            Self::V6 { address, length: 128 } => write!(f, "[{address}]"),
             Self::V6 { address, length } => write!(f, "[{address}/{length}]"),
         }
     }

@@ -74,11 +74,7 @@ struct Operation {
 impl Operation {
     fn at(bytes: &[u8], at: usize) -> Option<Self> {
         let [code, yes, low, high] = *array(bytes, at)?;
-        Some(Self {
-            code,
-            yes,
-            no: u16::from_ne_bytes([low, high]),
-        })
+        Some(Self { code, yes, no: u16::from_ne_bytes([low, high]) })
     }
 }
 
@@ -106,12 +102,9 @@ impl<'a> Bytecode<'a> {
             let size = size(bytes, at, operation, net_admin)?;
             let rest = length - at;
             let yes = u16::from(operation.yes);
-            for distance in [
-                Some(yes),
-                (operation.code != code::NOP).then_some(operation.no),
-            ]
-            .into_iter()
-            .flatten()
+            for distance in [Some(yes), (operation.code != code::NOP).then_some(operation.no)]
+                .into_iter()
+                .flatten()
             {
                 let far = usize::from(distance);
                 if far < size || far > rest + 4 || far % 4 != 0 {

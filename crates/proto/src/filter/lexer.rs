@@ -121,17 +121,9 @@ impl Iterator for Words<'_> {
                 text.push(character);
             }
         }
-        let span = Span {
-            offset: self.at,
-            length,
-        };
+        let span = Span { offset: self.at, length };
         self.at += length;
-        Some(Word {
-            token: token(&text),
-            text,
-            span,
-            dangling: escaped,
-        })
+        Some(Word { token: token(&text), text, span, dangling: escaped })
     }
 }
 
@@ -176,16 +168,10 @@ mod tests {
         for (text, want) in [
             ("", &[][..]),
             (" \t ", &[]),
-            (
-                "sport = :80",
-                &[("sport", 0, 5), ("=", 6, 1), (":80", 8, 3)],
-            ),
+            ("sport = :80", &[("sport", 0, 5), ("=", 6, 1), (":80", 8, 3)]),
             ("\tsport\t=:80 ", &[("sport", 1, 5), ("=:80", 7, 4)]),
             (r"s\port \=", &[("sport", 0, 6), ("=", 7, 2)]),
-            (
-                r"dev a\ b \\",
-                &[("dev", 0, 3), ("a b", 4, 4), (r"\", 9, 2)],
-            ),
+            (r"dev a\ b \\", &[("dev", 0, 3), ("a b", 4, 4), (r"\", 9, 2)]),
             ("(sport=80)\nx", &[("(sport=80)\nx", 0, 12)]),
             (r"\ü ü", &[("ü", 0, 3), ("ü", 4, 2)]),
             (r"80\", &[("80", 0, 3)]),

@@ -180,10 +180,7 @@ impl Filter {
             Addresses::V6 { .. } => Family::V6,
         };
         self.family.is_none_or(|only| only == family)
-            && self
-                .expression
-                .as_ref()
-                .is_none_or(|expression| expression.matches(socket))
+            && self.expression.as_ref().is_none_or(|expression| expression.matches(socket))
     }
 }
 

@@ -22,10 +22,7 @@ impl Operands<'_> {
             .or_else(|| whole_unsigned(name))
             .ok_or_else(|| Problem::UnknownDevice { word: name.into() })?;
         self.warn(word, |word| Surprise::BoundToDevice { word });
-        Ok(Condition::Device {
-            index,
-            name: Arc::from(name),
-        })
+        Ok(Condition::Device { index, name: Arc::from(name) })
     }
 
     /// The operand of `fwmark`: `VALUE` or `VALUE/MASK`; without a mask, junk behind is ignored.
@@ -57,14 +54,8 @@ impl Operands<'_> {
     /// The operand of `cgroup`: a path that the caller's [`Names`](super::Names) finds.
     pub(super) fn cgroup(&mut self, word: &Word) -> Result<Condition, Problem> {
         match self.context.names.cgroup(&word.text) {
-            Ok(id) => Ok(Condition::Cgroup {
-                id,
-                path: Arc::from(word.text.as_str()),
-            }),
-            Err(reason) => Err(Problem::UnknownCgroup {
-                word: word.text.clone(),
-                reason,
-            }),
+            Ok(id) => Ok(Condition::Cgroup { id, path: Arc::from(word.text.as_str()) }),
+            Err(reason) => Err(Problem::UnknownCgroup { word: word.text.clone(), reason }),
         }
     }
 }

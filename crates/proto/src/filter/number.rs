@@ -145,12 +145,9 @@ mod tests {
         ] {
             assert_eq!(whole_int(text), value, "{text:?}");
         }
-        for (text, value) in [
-            ("4294967295", Some(u32::MAX)),
-            ("4294967296", None),
-            ("-1", None),
-            ("-0", Some(0)),
-        ] {
+        for (text, value) in
+            [("4294967295", Some(u32::MAX)), ("4294967296", None), ("-1", None), ("-0", Some(0))]
+        {
             assert_eq!(whole_unsigned(text), value, "{text:?}");
         }
     }

@@ -22,12 +22,8 @@ pub(super) struct Operands<'a> {
 }
 
 /// Tables of sockets that are neither TCP nor UDP, by the prefix that selects them.
-const OTHER_TABLES: [(&str, &str); 4] = [
-    ("unix:", "Unix domain"),
-    ("link:", "packet"),
-    ("netlink:", "netlink"),
-    ("vsock:", "vsock"),
-];
+const OTHER_TABLES: [(&str, &str); 4] =
+    [("unix:", "Unix domain"), ("link:", "packet"), ("netlink:", "netlink"), ("vsock:", "vsock")];
 
 impl Operands<'_> {
     /// The operand of `sport` and `dport`.
@@ -48,9 +44,8 @@ impl Operands<'_> {
     pub(super) fn host(&mut self, word: &Word) -> Result<(Address, Port), Problem> {
         let text = self.without_family(word)?;
         let (address, port) = split_host(text).ok_or_else(|| unclosed(word))?;
-        let read = self
-            .port_number(word, port)
-            .and_then(|port| Ok((self.address(word, address)?, port)));
+        let read =
+            self.port_number(word, port).and_then(|port| Ok((self.address(word, address)?, port)));
         read.map_err(|problem| explain_brackets(text, word).unwrap_or(problem))
     }
 
@@ -59,10 +54,7 @@ impl Operands<'_> {
         let text = word.text.as_str();
         for (prefix, kind) in OTHER_TABLES {
             if text.starts_with(prefix) {
-                return Err(Problem::OtherTable {
-                    word: word.text.clone(),
-                    kind,
-                });
+                return Err(Problem::OtherTable { word: word.text.clone(), kind });
             }
         }
         for family in [Family::V4, Family::V6] {
@@ -93,17 +85,12 @@ impl Operands<'_> {
 
     fn service(&self, name: &str) -> Result<i32, Problem> {
         let has = |protocol| self.context.protocols.contains(&protocol);
-        let find = |protocol| {
-            has(protocol)
-                .then(|| self.context.services.port(name, protocol))
-                .flatten()
-        };
+        let find =
+            |protocol| has(protocol).then(|| self.context.services.port(name, protocol)).flatten();
         match (find(Protocol::Tcp), find(Protocol::Udp)) {
-            (Some(tcp), Some(udp)) if tcp != udp => Err(Problem::AmbiguousPort {
-                word: name.to_string(),
-                tcp,
-                udp,
-            }),
+            (Some(tcp), Some(udp)) if tcp != udp => {
+                Err(Problem::AmbiguousPort { word: name.to_string(), tcp, udp })
+            }
             (Some(port), _) | (None, Some(port)) => Ok(port.into()),
             (None, None) => Err(Problem::BadPort {
                 word: name.to_string(),
@@ -133,21 +120,17 @@ impl Operands<'_> {
             Some((name, length)) => (name, Some(length)),
             None => (text, None),
         };
-        let bad = || Problem::BadAddress {
-            word: text.to_string(),
-        };
+        let bad = || Problem::BadAddress { word: text.to_string() };
         if is_everything(name) {
             return match (length, self.family) {
                 (Some(_), _) => Err(bad()),
                 (None, None) => Ok(Address::Any),
-                (None, Some(Family::V4)) => Ok(Address::V4 {
-                    address: Ipv4Addr::UNSPECIFIED,
-                    length: 0,
-                }),
-                (None, Some(Family::V6)) => Ok(Address::V6 {
-                    address: Ipv6Addr::UNSPECIFIED,
-                    length: 0,
-                }),
+                (None, Some(Family::V4)) => {
+                    Ok(Address::V4 { address: Ipv4Addr::UNSPECIFIED, length: 0 })
+                }
+                (None, Some(Family::V6)) => {
+                    Ok(Address::V6 { address: Ipv6Addr::UNSPECIFIED, length: 0 })
+                }
             };
         }
         if name.contains(':') {
@@ -168,15 +151,10 @@ impl Operands<'_> {
             Some(address) => {
                 self.only(Family::V4, text)?;
                 self.warn(word, |word| Surprise::ShortAddress { word, address });
-                Ok(Address::V4 {
-                    address,
-                    length: 32,
-                })
+                Ok(Address::V4 { address, length: 32 })
             }
             None if text.starts_with(|c: char| c.is_ascii_alphabetic()) && length.is_none() => {
-                Err(Problem::HostName {
-                    word: text.to_string(),
-                })
+                Err(Problem::HostName { word: text.to_string() })
             }
             None => Err(bad()),
         }
@@ -185,10 +163,9 @@ impl Operands<'_> {
     /// Refuses a literal of `family` behind a prefix of the other one.
     fn only(&self, family: Family, text: &str) -> Result<(), Problem> {
         match self.family {
-            Some(other) if other != family => Err(Problem::WrongFamily {
-                word: text.to_string(),
-                family: other,
-            }),
+            Some(other) if other != family => {
+                Err(Problem::WrongFamily { word: text.to_string(), family: other })
+            }
             _ => Ok(()),
         }
     }
@@ -198,19 +175,13 @@ impl Operands<'_> {
         word: &Word,
         surprise: impl FnOnce(alloc::string::String) -> Surprise,
     ) {
-        self.warnings.push(Warning {
-            surprise: surprise(word.text.clone()),
-            span: word.span,
-        });
+        self.warnings.push(Warning { surprise: surprise(word.text.clone()), span: word.span });
     }
 
     pub(super) fn warn_octal(&mut self, word: &Word, text: &str) {
         if let Some(number) = integer(text, Base::Auto).filter(|number| number.octal) {
             let value = number.unsigned_long();
-            self.warn(word, |_| Surprise::Octal {
-                word: text.to_string(),
-                value,
-            });
+            self.warn(word, |_| Surprise::Octal { word: text.to_string(), value });
         }
     }
 
@@ -227,9 +198,7 @@ impl Operands<'_> {
 }
 
 fn unclosed(word: &Word) -> Problem {
-    Problem::UnclosedBracket {
-        word: word.text.clone(),
-    }
+    Problem::UnclosedBracket { word: word.text.clone() }
 }
 
 /// Splits a host operand into address and port; `None` when a bracket is not closed.
@@ -244,15 +213,8 @@ fn split_host(text: &str) -> Option<(&str, &str)> {
         return Some(("*", port));
     }
     let from = text.find('/').unwrap_or(0);
-    let colon = text
-        .get(from..)
-        .and_then(|tail| tail.rfind(':'))
-        .map(|at| from + at);
-    Some(
-        colon
-            .and_then(|at| text.split_at_checked(at))
-            .unwrap_or((text, "")),
-    )
+    let colon = text.get(from..).and_then(|tail| tail.rfind(':')).map(|at| from + at);
+    Some(colon.and_then(|at| text.split_at_checked(at)).unwrap_or((text, "")))
 }
 
 /// The likely cause when a host operand with colons is not understood.
@@ -260,9 +222,7 @@ fn explain_brackets(text: &str, word: &Word) -> Option<Problem> {
     let word = word.text.clone();
     if text.starts_with('[') {
         let (_, behind) = text.split_once(']')?;
-        return behind
-            .starts_with('/')
-            .then_some(Problem::LengthOutsideBrackets { word });
+        return behind.starts_with('/').then_some(Problem::LengthOutsideBrackets { word });
     }
     let bare = text.matches(':').count() > 1 && !text.contains('/');
     bare.then_some(Problem::BareIpv6 { word })
@@ -287,10 +247,7 @@ fn ipv4(text: &str) -> Option<Ipv4Addr> {
 ///
 /// Only texts that [`ipv4`] refuses come here, by way of `gethostbyname2(3)` in glibc.
 fn inet_aton(text: &str) -> Option<Ipv4Addr> {
-    if !text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || byte == b'.')
-    {
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return None;
     }
     let mut parts = text.rsplit('.');
@@ -321,9 +278,7 @@ fn prefix_length(text: Option<&str>, max: u8) -> Option<u8> {
         None => {
             let mask = ipv4(text)?.to_bits();
             let contiguous = mask.leading_ones() == mask.count_ones();
-            u8::try_from(mask.leading_ones())
-                .ok()
-                .filter(|_| contiguous)?
+            u8::try_from(mask.leading_ones()).ok().filter(|_| contiguous)?
         }
     };
     (length <= max).then_some(length)

@@ -72,10 +72,7 @@ struct Parser<'a> {
 
 /// Reads a filter that is not blank.
 pub(super) fn parse(text: &str, context: &Context<'_>) -> Result<Parsed, FilterError> {
-    let whole = Span {
-        offset: 0,
-        length: text.len(),
-    };
+    let whole = Span { offset: 0, length: text.len() };
     if text.len() > MAX_TEXT {
         let (length, max) = (text.len(), MAX_TEXT);
         return fail(whole, Problem::TextTooLong { length, max });
@@ -84,11 +81,7 @@ pub(super) fn parse(text: &str, context: &Context<'_>) -> Result<Parsed, FilterE
         return fail(Span { offset, length: 1 }, Problem::Nul);
     }
     let parser = Parser {
-        operands: Operands {
-            context,
-            family: None,
-            warnings: Vec::new(),
-        },
+        operands: Operands { context, family: None, warnings: Vec::new() },
         list: List::default(),
         // What stands outside of the parentheses that ss is given around the filter.
         outer: Vec::from([List::default()]),
@@ -127,10 +120,7 @@ impl Parser<'_> {
             Token::Or => self.list.join = Some((Join::Or, word.span)),
             Token::Open => {
                 let open = word.span;
-                let list = List {
-                    open,
-                    ..List::default()
-                };
+                let list = List { open, ..List::default() };
                 self.outer.push(core::mem::replace(&mut self.list, list));
             }
             Token::Close => self.close(word)?,
@@ -226,10 +216,7 @@ impl Parser<'_> {
         } else {
             self.comparison(predicate, word, words)?
         };
-        if matches!(
-            predicate,
-            Predicate::Destination | Predicate::DestinationPort
-        ) {
+        if matches!(predicate, Predicate::Destination | Predicate::DestinationPort) {
             self.operands.warn(word, |word| Surprise::NoPeer { word });
         }
         self.grow(bytecode::length(&condition), word.span)?;
@@ -279,10 +266,8 @@ impl Parser<'_> {
         }
         let read = self.operand(predicate, comparison, &operand);
         let condition = read.or_else(|problem| fail(operand.span, problem))?;
-        let negated = matches!(
-            comparison,
-            Comparison::NotEqual | Comparison::More | Comparison::Less
-        );
+        let negated =
+            matches!(comparison, Comparison::NotEqual | Comparison::More | Comparison::Less);
         Ok((condition, negated))
     }
 
@@ -314,11 +299,7 @@ impl Parser<'_> {
                     let never = |word| Surprise::NeverMatches { word };
                     self.operands.warn(operand, never);
                 }
-                return Ok(Condition::Host {
-                    side,
-                    address,
-                    port,
-                });
+                return Ok(Condition::Host { side, address, port });
             }
         };
         if u16::try_from(port.0).is_err() {
@@ -326,19 +307,12 @@ impl Parser<'_> {
             let truncated = |word| Surprise::Truncated { word, value };
             self.operands.warn(operand, truncated);
         }
-        Ok(Condition::Compare {
-            side,
-            ordering,
-            port,
-        })
+        Ok(Condition::Compare { side, ordering, port })
     }
 
     /// The end of the text: `ss` finds the parenthesis here that closes the first one.
     fn finish(mut self, text: &str) -> Result<Parsed, FilterError> {
-        let end = Span {
-            offset: text.len(),
-            length: 0,
-        };
+        let end = Span { offset: text.len(), length: 0 };
         if !self.list.is_complete()
             && let Some(last) = self.last.take()
         {
@@ -358,11 +332,7 @@ impl Parser<'_> {
         let outer = self.list.finish();
         let expression = Expression(outer.steps);
         let conventional = Expression(outer.conventional);
-        let Operands {
-            family,
-            mut warnings,
-            ..
-        } = self.operands;
+        let Operands { family, mut warnings, .. } = self.operands;
         if let Some(span) = self.mixed
             && expression != conventional
         {
@@ -374,19 +344,12 @@ impl Parser<'_> {
             warnings.push(Warning { surprise, span });
         }
         warnings.sort_by_key(|warning| warning.span.offset);
-        Ok(Parsed {
-            expression,
-            family,
-            warnings,
-        })
+        Ok(Parsed { expression, family, warnings })
     }
 }
 
 fn unexpected<T>(word: &Word, hint: Hint) -> Result<T, FilterError> {
-    let problem = Problem::UnexpectedWord {
-        word: word.text.clone(),
-        hint,
-    };
+    let problem = Problem::UnexpectedWord { word: word.text.clone(), hint };
     fail(word.span, problem)
 }
 
@@ -425,10 +388,7 @@ impl List {
 
     fn finish(mut self) -> Item {
         self.flush();
-        Item {
-            steps: self.steps,
-            conventional: self.ors,
-        }
+        Item { steps: self.steps, conventional: self.ors }
     }
 }
 

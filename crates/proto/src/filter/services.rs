@@ -18,10 +18,7 @@ pub struct Services {
 impl Services {
     /// A table without names: filters can use port numbers only.
     pub const fn empty() -> Self {
-        Self {
-            tcp: BTreeMap::new(),
-            udp: BTreeMap::new(),
-        }
+        Self { tcp: BTreeMap::new(), udp: BTreeMap::new() }
     }
 
     /// Reads lines of the form `name port/protocol alias... # comment`.

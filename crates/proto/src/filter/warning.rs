@@ -31,10 +31,7 @@ pub enum Surprise {
     #[error(
         "and/or are read from left to right, without precedence: {reading} -- if you mean {conventional}, write it with these parentheses"
     )]
-    Precedence {
-        reading: String,
-        conventional: String,
-    },
+    Precedence { reading: String, conventional: String },
 
     /// `0120`.
     #[error("\"{word}\" begins with 0 and is octal: {value}")]
@@ -54,10 +51,7 @@ pub enum Surprise {
 
     /// `src 127.1`.
     #[error("\"{word}\" is read as {address}: write all four numbers")]
-    ShortAddress {
-        word: String,
-        address: core::net::Ipv4Addr,
-    },
+    ShortAddress { word: String, address: core::net::Ipv4Addr },
 
     /// `[80]junk`.
     #[error("\"{word}\": what stands behind the bracket is ignored")]

@@ -94,8 +94,7 @@ impl Session {
 
     fn append(&mut self, command: Command) {
         let before = self.out.len();
-        self.out
-            .extend_from_slice(command.text(self.dialect).as_bytes());
+        self.out.extend_from_slice(command.text(self.dialect).as_bytes());
         self.out.push(b'\n');
         let bytes = self.out.len() - before;
         self.batch.push((command, bytes));
@@ -117,9 +116,6 @@ impl Session {
             return (gap, 1);
         }
         let at_once = REASSERT_TICK.as_nanos() / gap.as_nanos();
-        (
-            REASSERT_TICK,
-            usize::try_from(at_once).unwrap_or(1).clamp(1, WINDOW / 4),
-        )
+        (REASSERT_TICK, usize::try_from(at_once).unwrap_or(1).clamp(1, WINDOW / 4))
     }
 }

@@ -88,11 +88,8 @@ impl World {
 
     fn change(&mut self, mask: u32) {
         for bit in (0..24u8).filter(|bit| mask >> bit & 1 == 1) {
-            let text = if bit % 2 == 0 {
-                format!("192.0.2.{bit}")
-            } else {
-                format!("2001:db8::{bit:x}")
-            };
+            let text =
+                if bit % 2 == 0 { format!("192.0.2.{bit}") } else { format!("2001:db8::{bit:x}") };
             let prefix = prefix_of(&text);
             let hop = |last: u8| Route {
                 next_hop: NextHop::Address(core::net::Ipv4Addr::new(10, 0, 0, last).into()),
@@ -282,14 +279,8 @@ impl World {
 
 fn model() -> impl Strategy<Value = (Model, Options)> {
     let grammar = prop_oneof![Just(Dialect::V4), Just(Dialect::V6)];
-    (
-        any::<bool>(),
-        any::<bool>(),
-        grammar,
-        any::<bool>(),
-        0usize..6,
-    )
-        .prop_map(|(json, acks, grammar, auto, group)| {
+    (any::<bool>(), any::<bool>(), grammar, any::<bool>(), 0usize..6).prop_map(
+        |(json, acks, grammar, auto, group)| {
             let auto = auto && (acks || grammar == Dialect::V4);
             let options = Options {
                 version: match (auto, grammar) {
@@ -300,13 +291,10 @@ fn model() -> impl Strategy<Value = (Model, Options)> {
                 group_from: (group > 1).then_some(group),
                 ..Options::default()
             };
-            let model = Model {
-                json,
-                acks,
-                grammar,
-            };
+            let model = Model { json, acks, grammar };
             (model, options)
-        })
+        },
+    )
 }
 
 fn op(moods: BoxedStrategy<Mood>) -> impl Strategy<Value = Op> {

@@ -31,14 +31,8 @@ fn without_answers_the_pipe_alone_sets_the_pace() {
 #[test]
 fn version_3_and_plain_output_never_wait() {
     for options in [
-        Options {
-            version: ApiVersion::V3,
-            ..Options::default()
-        },
-        Options {
-            answers: false,
-            ..Options::default()
-        },
+        Options { version: ApiVersion::V3, ..Options::default() },
+        Options { answers: false, ..Options::default() },
     ] {
         let mut lab = Lab::new(options);
         lab.session.set_routes(&many(1000), lab.now);
@@ -62,10 +56,7 @@ fn answering(waiting: u32) -> Lab {
 fn a_busy_exabgp_is_waited_for() {
     let mut lab = answering(9);
     let probe = "withdraw route 192.0.2.1 next-hop self";
-    assert_eq!(
-        lab.pass(Duration::from_secs(59)),
-        [(10_000, probe.to_string())]
-    );
+    assert_eq!(lab.pass(Duration::from_secs(59)), [(10_000, probe.to_string())]);
     assert_eq!(lab.take_events(), [Event::Stalled { in_flight: 10 }]);
     assert!(lab.session.snapshot().stalled);
     // Changes go on, up to the window.
@@ -80,12 +71,7 @@ fn a_busy_exabgp_is_waited_for() {
     assert_eq!(lab.take_events(), []);
     let snapshot = lab.session.snapshot();
     assert_eq!((snapshot.acknowledged, snapshot.in_flight), (500, 0));
-    assert_eq!(
-        lab.session
-            .poll_timeout()
-            .map(|at| at >= Instant::from_secs(300)),
-        Some(true)
-    );
+    assert_eq!(lab.session.poll_timeout().map(|at| at >= Instant::from_secs(300)), Some(true));
 }
 
 #[test]

@@ -10,78 +10,22 @@ use super::*;
 /// ss 6.1 was seen to send (`cargo test -p ha2bgp-lab --test filter` compares again), for a
 /// little-endian machine; the second part has `dev`, for which ss sends none.
 const READINGS: &[(&str, &str, &str)] = &[
-    (
-        "sport = :80",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "sport 80",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "sport == 0120",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "sport eq 0x50",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "sport http",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "sport :www",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        r"s\port \= \ 80",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "sport [80]foo",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "sport [:80]",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
+    ("sport = :80", "sport = :80", "07101400000000005000000000000000"),
+    ("sport 80", "sport = :80", "07101400000000005000000000000000"),
+    ("sport == 0120", "sport = :80", "07101400000000005000000000000000"),
+    ("sport eq 0x50", "sport = :80", "07101400000000005000000000000000"),
+    ("sport http", "sport = :80", "07101400000000005000000000000000"),
+    ("sport :www", "sport = :80", "07101400000000005000000000000000"),
+    (r"s\port \= \ 80", "sport = :80", "07101400000000005000000000000000"),
+    ("sport [80]foo", "sport = :80", "07101400000000005000000000000000"),
+    ("sport [:80]", "sport = :80", "07101400000000005000000000000000"),
     ("src :80", "sport = :80", "07101400000000005000000000000000"),
     ("src *80", "sport = :80", "07101400000000005000000000000000"),
-    (
-        "src *:80",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "src []:80",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "src default:80",
-        "sport = :80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "sport = inet::80",
-        "sport = inet::80",
-        "07101400000000005000000000000000",
-    ),
-    (
-        "sport inet6:[80]",
-        "sport = inet6::80",
-        "07101400000000005000000000000000",
-    ),
+    ("src *:80", "sport = :80", "07101400000000005000000000000000"),
+    ("src []:80", "sport = :80", "07101400000000005000000000000000"),
+    ("src default:80", "sport = :80", "07101400000000005000000000000000"),
+    ("sport = inet::80", "sport = inet::80", "07101400000000005000000000000000"),
+    ("sport inet6:[80]", "sport = inet6::80", "07101400000000005000000000000000"),
     ("sport *", "src = *", "0710140000000000ffffffff00000000"),
     ("sport *:80", "src = *", "0710140000000000ffffffff00000000"),
     ("sport :*foo", "src = *", "0710140000000000ffffffff00000000"),
@@ -90,101 +34,25 @@ const READINGS: &[(&str, &str, &str)] = &[
     ("src **", "src = *", "0710140000000000ffffffff00000000"),
     ("src any", "src = *", "0710140000000000ffffffff00000000"),
     ("src []", "src = *", "0710140000000000ffffffff00000000"),
-    (
-        "sport -5",
-        "sport = :-5",
-        "0710140000000000fbffffff00000000",
-    ),
-    (
-        "sport 65616",
-        "sport = :65616",
-        "07101400000000005000010000000000",
-    ),
-    (
-        "src 1.2.3.4",
-        "src = 1.2.3.4",
-        "0710140002200000ffffffff01020304",
-    ),
-    (
-        "dst 1.2.3.4",
-        "dst = 1.2.3.4",
-        "0810140002200000ffffffff01020304",
-    ),
-    (
-        "src 127",
-        "src = 127.0.0.0",
-        "0710140002200000ffffffff7f000000",
-    ),
-    (
-        "src 127.1",
-        "src = 127.1.0.0",
-        "0710140002200000ffffffff7f010000",
-    ),
-    (
-        "src 0x7f.0.0.1",
-        "src = 127.0.0.1",
-        "0710140002200000ffffffff7f000001",
-    ),
-    (
-        "src 256",
-        "src = 0.0.1.0",
-        "0710140002200000ffffffff00000100",
-    ),
-    (
-        "src 1.2.300",
-        "src = 1.2.1.44",
-        "0710140002200000ffffffff0102012c",
-    ),
-    (
-        "src 1.2.3.4/8",
-        "src = 1.2.3.4/8",
-        "0710140002080000ffffffff01020304",
-    ),
-    (
-        "src 1.2.3.4/255.0",
-        "src = 1.2.3.4/8",
-        "0710140002080000ffffffff01020304",
-    ),
-    (
-        "src 1.2.3.4/any",
-        "src = 1.2.3.4/0",
-        "0710140002000000ffffffff01020304",
-    ),
-    (
-        "src 1:2",
-        "src = 1.0.0.0:2",
-        "07101400022000000200000001000000",
-    ),
-    (
-        "src 127.0.0.1:",
-        "src = 127.0.0.1",
-        "0710140002200000ffffffff7f000001",
-    ),
-    (
-        "src 127.0.0.1:*",
-        "src = 127.0.0.1",
-        "0710140002200000ffffffff7f000001",
-    ),
-    (
-        "src [1.2.3.4]80",
-        "src = 1.2.3.4:80",
-        "07101400022000005000000001020304",
-    ),
-    (
-        "src 1.2.3.4:ssh",
-        "src = 1.2.3.4:22",
-        "07101400022000001600000001020304",
-    ),
-    (
-        "src [::1]",
-        "src = [::1]",
-        "071c20000a800000ffffffff00000000000000000000000000000001",
-    ),
-    (
-        "src ::1/128",
-        "src = [::1]",
-        "071c20000a800000ffffffff00000000000000000000000000000001",
-    ),
+    ("sport -5", "sport = :-5", "0710140000000000fbffffff00000000"),
+    ("sport 65616", "sport = :65616", "07101400000000005000010000000000"),
+    ("src 1.2.3.4", "src = 1.2.3.4", "0710140002200000ffffffff01020304"),
+    ("dst 1.2.3.4", "dst = 1.2.3.4", "0810140002200000ffffffff01020304"),
+    ("src 127", "src = 127.0.0.0", "0710140002200000ffffffff7f000000"),
+    ("src 127.1", "src = 127.1.0.0", "0710140002200000ffffffff7f010000"),
+    ("src 0x7f.0.0.1", "src = 127.0.0.1", "0710140002200000ffffffff7f000001"),
+    ("src 256", "src = 0.0.1.0", "0710140002200000ffffffff00000100"),
+    ("src 1.2.300", "src = 1.2.1.44", "0710140002200000ffffffff0102012c"),
+    ("src 1.2.3.4/8", "src = 1.2.3.4/8", "0710140002080000ffffffff01020304"),
+    ("src 1.2.3.4/255.0", "src = 1.2.3.4/8", "0710140002080000ffffffff01020304"),
+    ("src 1.2.3.4/any", "src = 1.2.3.4/0", "0710140002000000ffffffff01020304"),
+    ("src 1:2", "src = 1.0.0.0:2", "07101400022000000200000001000000"),
+    ("src 127.0.0.1:", "src = 127.0.0.1", "0710140002200000ffffffff7f000001"),
+    ("src 127.0.0.1:*", "src = 127.0.0.1", "0710140002200000ffffffff7f000001"),
+    ("src [1.2.3.4]80", "src = 1.2.3.4:80", "07101400022000005000000001020304"),
+    ("src 1.2.3.4:ssh", "src = 1.2.3.4:22", "07101400022000001600000001020304"),
+    ("src [::1]", "src = [::1]", "071c20000a800000ffffffff00000000000000000000000000000001"),
+    ("src ::1/128", "src = [::1]", "071c20000a800000ffffffff00000000000000000000000000000001"),
     (
         "src [::1/0200]:http",
         "src = [::1]:80",
@@ -200,16 +68,8 @@ const READINGS: &[(&str, &str, &str)] = &[
         "src = inet6:[::/0]",
         "071c20000a000000ffffffff00000000000000000000000000000000",
     ),
-    (
-        "src inet:default:80",
-        "src = inet:0.0.0.0/0:80",
-        "07101400020000005000000000000000",
-    ),
-    (
-        "src inet:*",
-        "src = inet:*",
-        "0710140000000000ffffffff00000000",
-    ),
+    ("src inet:default:80", "src = inet:0.0.0.0/0:80", "07101400020000005000000000000000"),
+    ("src inet:*", "src = inet:*", "0710140000000000ffffffff00000000"),
     (
         "src inet:* or src any",
         "src = * or src = inet:0.0.0.0/0",
@@ -229,41 +89,17 @@ const READINGS: &[(&str, &str, &str)] = &[
     ("sport lt 80", "sport < :80", "02080c000000500001040800"),
     ("sport >= *", "sport >= :*", "02080c000000ffff"),
     ("sport >= -5", "sport >= :-5", "02080c000000fbff"),
-    (
-        "sport > 65616",
-        "sport > :65616",
-        "03080c000000500001040800",
-    ),
-    (
-        "sport neq 80",
-        "sport != :80",
-        "0710140000000000500000000000000001040800",
-    ),
+    ("sport > 65616", "sport > :65616", "03080c000000500001040800"),
+    ("sport neq 80", "sport != :80", "0710140000000000500000000000000001040800"),
     ("autobound", "autobound", "06040800"),
     ("! autobound", "not autobound", "0604080001040800"),
-    (
-        "not not autobound",
-        "not not autobound",
-        "060408000104080001040800",
-    ),
+    ("not not autobound", "not not autobound", "060408000104080001040800"),
     ("fwmark 16", "fwmark = 0x10", "0a0c100010000000ffffffff"),
     ("fwmark 5x", "fwmark = 0x5", "0a0c100005000000ffffffff"),
     ("fwmark 0x", "fwmark = 0x0", "0a0c100000000000ffffffff"),
-    (
-        "fwmark -1",
-        "fwmark = 0xffffffff",
-        "0a0c1000ffffffffffffffff",
-    ),
-    (
-        "fwmark != 020/0xf0",
-        "fwmark != 0x10/0xf0",
-        "0a0c100010000000f000000001040800",
-    ),
-    (
-        "cgroup /sys/fs/cgroup/web",
-        "cgroup = /sys/fs/cgroup/web",
-        "0d0c10000807060504030201",
-    ),
+    ("fwmark -1", "fwmark = 0xffffffff", "0a0c1000ffffffffffffffff"),
+    ("fwmark != 020/0xf0", "fwmark != 0x10/0xf0", "0a0c100010000000f000000001040800"),
+    ("cgroup /sys/fs/cgroup/web", "cgroup = /sys/fs/cgroup/web", "0d0c10000807060504030201"),
     (
         "sport = :80 or sport = :443",
         "sport = :80 or sport = :443",
@@ -319,11 +155,7 @@ fn every_filter_has_one_reading_and_the_bytes_of_ss() {
 #[test]
 fn and_or_and_nothing_are_read_from_left_to_right() {
     for (text, reading, conventional) in [
-        (
-            "sport 1 and sport 2 or sport 3",
-            "( sport = :1 and sport = :2 ) or sport = :3",
-            None,
-        ),
+        ("sport 1 and sport 2 or sport 3", "( sport = :1 and sport = :2 ) or sport = :3", None),
         (
             "sport 1 or sport 2 and sport 3",
             "( sport = :1 or sport = :2 ) and sport = :3",
@@ -337,28 +169,18 @@ fn and_or_and_nothing_are_read_from_left_to_right() {
         (
             "sport 1 && sport 2 || sport 3 & sport 4",
             "( ( sport = :1 and sport = :2 ) or sport = :3 ) and sport = :4",
-            Some((
-                "( sport = :1 and sport = :2 ) or ( sport = :3 and sport = :4 )",
-                30,
-            )),
+            Some(("( sport = :1 and sport = :2 ) or ( sport = :3 and sport = :4 )", 30)),
         ),
         ("not sport 1 or sport 2", "sport != :1 or sport = :2", None),
         ("sport 1 not sport 2", "sport = :1 and sport != :2", None),
         ("sport 1 ! sport 2", "sport = :1 and sport != :2", None),
         ("! ! sport 1", "not sport != :1", None),
-        (
-            "sport 1 or ( sport 2 or sport 3 )",
-            "sport = :1 or ( sport = :2 or sport = :3 )",
-            None,
-        ),
+        ("sport 1 or ( sport 2 or sport 3 )", "sport = :1 or ( sport = :2 or sport = :3 )", None),
         ("( ( sport 1 ) )", "sport = :1", None),
         (
             "sport 9 ( sport 1 or sport 2 and sport 3 )",
             "sport = :9 and ( ( sport = :1 or sport = :2 ) and sport = :3 )",
-            Some((
-                "sport = :9 and ( sport = :1 or ( sport = :2 and sport = :3 ) )",
-                29,
-            )),
+            Some(("sport = :9 and ( sport = :1 or ( sport = :2 and sport = :3 ) )", 29)),
         ),
         (
             "sport 1 ) or sport 2 and ( sport 3",
@@ -372,10 +194,7 @@ fn and_or_and_nothing_are_read_from_left_to_right() {
             .warnings()
             .iter()
             .map(|warning| match &warning.surprise {
-                Surprise::Precedence {
-                    reading: shown,
-                    conventional,
-                } => {
+                Surprise::Precedence { reading: shown, conventional } => {
                     assert_eq!(shown, reading);
                     (conventional.as_str(), warning.span.offset)
                 }
@@ -401,14 +220,7 @@ fn sockets_match_by_the_rules_of_the_kernel() {
         ..listening("192.0.2.1", 65535)
     };
     // One letter for each socket that matches: v, a, 6, n, m, o.
-    let all = [
-        ("v", v4),
-        ("a", any),
-        ("6", v6),
-        ("n", any6),
-        ("m", mapped),
-        ("o", odd),
-    ];
+    let all = [("v", v4), ("a", any), ("6", v6), ("n", any6), ("m", mapped), ("o", odd)];
     for (text, want) in [
         ("", "va6nmo"),
         ("\t ", "va6nmo"),
@@ -496,10 +308,7 @@ fn long_filters_have_a_limit_and_deep_ones_do_not_overflow() {
     let nots = ["! ".repeat(4095), "autobound".to_string()].concat();
     let filter = parse(&nots).unwrap();
     assert!(matches(&filter, &listening("::", 80)));
-    assert_eq!(
-        parse(&filter.to_string()).unwrap().bytecode(),
-        filter.bytecode()
-    );
+    assert_eq!(parse(&filter.to_string()).unwrap().bytecode(), filter.bytecode());
     assert!(parse(&["! ", &nots].concat()).is_err());
 
     let deep = [&"( ".repeat(15_000), "autobound", &" )".repeat(15_000)].concat();

@@ -43,14 +43,7 @@ fn services() -> Services {
 
 fn parse_for(text: &str, protocols: &[Protocol]) -> Result<Filter, FilterError> {
     let services = services();
-    Filter::parse(
-        text,
-        &Context {
-            services: &services,
-            protocols,
-            names: &Host,
-        },
-    )
+    Filter::parse(text, &Context { services: &services, protocols, names: &Host })
 }
 
 fn parse(text: &str) -> Result<Filter, FilterError> {

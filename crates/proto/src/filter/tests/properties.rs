@@ -13,9 +13,7 @@ fn condition() -> impl Strategy<Value = String> {
     let side = prop_oneof![Just("s"), Just("d")];
     let sign = prop::sample::select(&["", "=", "!=", ">=", "<=", ">", "<"][..]);
     let port = prop::sample::select(
-        &[
-            "80", "81", "0x51", "*", "-1", "-5", "65616", "0", "65535", "http", "inet:80",
-        ][..],
+        &["80", "81", "0x51", "*", "-1", "-5", "65616", "0", "65535", "http", "inet:80"][..],
     );
     let host = prop::sample::select(
         &[
@@ -79,11 +77,7 @@ fn filter() -> impl Strategy<Value = String> {
         prop_oneof![
             inner.clone().prop_map(|a| format!("( {a} )")),
             inner.clone().prop_map(|a| format!("not {a}")),
-            (
-                inner.clone(),
-                prop::sample::select(&["and", "or", "", "&", "||"][..]),
-                inner
-            )
+            (inner.clone(), prop::sample::select(&["and", "or", "", "&", "||"][..]), inner)
                 .prop_map(|(a, join, b)| format!("{a} {join} {b}")),
         ]
     })
@@ -114,39 +108,22 @@ fn socket() -> impl Strategy<Value = Socket> {
     )
     .prop_map(|text| text.parse::<Ipv6Addr>().unwrap());
     let addresses = prop_oneof![
-        (v4.clone(), v4).prop_map(|(source, destination)| Addresses::V4 {
-            source,
-            destination
-        }),
-        (v6.clone(), v6).prop_map(|(source, destination)| Addresses::V6 {
-            source,
-            destination
-        }),
+        (v4.clone(), v4).prop_map(|(source, destination)| Addresses::V4 { source, destination }),
+        (v6.clone(), v6).prop_map(|(source, destination)| Addresses::V6 { source, destination }),
     ];
     let port = prop::sample::select(&[0, 1, 79, 80, 81, 82, 65531, 65535][..]);
     let cgroup = prop::sample::select(&[0, 0x0102_0304_0506_0708][..]);
-    (
-        addresses,
-        port.clone(),
-        port,
-        0u32..4,
-        0u32..8,
-        cgroup,
-        any::<bool>(),
+    (addresses, port.clone(), port, 0u32..4, 0u32..8, cgroup, any::<bool>()).prop_map(
+        |(addresses, source_port, destination_port, interface, mark, cgroup, autobound)| Socket {
+            addresses,
+            source_port,
+            destination_port,
+            interface,
+            mark,
+            cgroup,
+            autobound,
+        },
     )
-        .prop_map(
-            |(addresses, source_port, destination_port, interface, mark, cgroup, autobound)| {
-                Socket {
-                    addresses,
-                    source_port,
-                    destination_port,
-                    interface,
-                    mark,
-                    cgroup,
-                    autobound,
-                }
-            },
-        )
 }
 
 /// Bytes that resemble bytecode: real operations with some bytes changed.
@@ -260,77 +237,29 @@ fn bytecode_with_mistakes_is_refused() {
     };
     for (bytes, want) in [
         (Vec::new(), Err(Error::TooShort { length: 0 })),
-        (
-            op(0, 4, 0)[..3].to_vec(),
-            Err(Error::TooShort { length: 3 }),
-        ),
+        (op(0, 4, 0)[..3].to_vec(), Err(Error::TooShort { length: 3 })),
         (op(0, 4, 999).to_vec(), Ok(true)),
         (op(1, 4, 8).to_vec(), Ok(false)),
         (op(1, 4, 4).to_vec(), Ok(true)),
         (op(6, 4, 8).to_vec(), Ok(false)),
-        (
-            op(14, 4, 8).to_vec(),
-            Err(Error::UnknownCode { at: 0, code: 14 }),
-        ),
-        (
-            op(6, 0, 8).to_vec(),
-            Err(Error::BadJump { at: 0, distance: 0 }),
-        ),
-        (
-            op(6, 4, 0).to_vec(),
-            Err(Error::BadJump { at: 0, distance: 0 }),
-        ),
-        (
-            op(6, 4, 12).to_vec(),
-            Err(Error::BadJump {
-                at: 0,
-                distance: 12,
-            }),
-        ),
-        (
-            op(6, 4, 6).to_vec(),
-            Err(Error::BadJump { at: 0, distance: 6 }),
-        ),
+        (op(14, 4, 8).to_vec(), Err(Error::UnknownCode { at: 0, code: 14 })),
+        (op(6, 0, 8).to_vec(), Err(Error::BadJump { at: 0, distance: 0 })),
+        (op(6, 4, 0).to_vec(), Err(Error::BadJump { at: 0, distance: 0 })),
+        (op(6, 4, 12).to_vec(), Err(Error::BadJump { at: 0, distance: 12 })),
+        (op(6, 4, 6).to_vec(), Err(Error::BadJump { at: 0, distance: 6 })),
         (op(6, 8, 8).to_vec(), Err(Error::Truncated { at: 0 })),
         (op(2, 8, 12).to_vec(), Err(Error::Truncated { at: 0 })),
         ([op(11, 8, 12), op(0, 0, 80)].concat(), Ok(true)),
         ([op(12, 8, 12), op(0, 0, 80)].concat(), Ok(false)),
         (host(2, 32), Ok(true)),
-        (
-            host(2, 33),
-            Err(Error::BadPrefix {
-                at: 0,
-                family: 2,
-                length: 33,
-            }),
-        ),
-        (
-            host(0, 1),
-            Err(Error::BadPrefix {
-                at: 0,
-                family: 0,
-                length: 1,
-            }),
-        ),
-        (
-            host(1, 0),
-            Err(Error::BadPrefix {
-                at: 0,
-                family: 1,
-                length: 0,
-            }),
-        ),
+        (host(2, 33), Err(Error::BadPrefix { at: 0, family: 2, length: 33 })),
+        (host(0, 1), Err(Error::BadPrefix { at: 0, family: 0, length: 1 })),
+        (host(1, 0), Err(Error::BadPrefix { at: 0, family: 1, length: 0 })),
         (host(10, 0), Err(Error::Truncated { at: 0 })),
         // Into the middle of a condition.
-        (
-            [op(1, 4, 8).to_vec(), host(2, 32)].concat(),
-            Err(Error::BadJump { at: 0, distance: 8 }),
-        ),
+        ([op(1, 4, 8).to_vec(), host(2, 32)].concat(), Err(Error::BadJump { at: 0, distance: 8 })),
         ([op(1, 4, 4).to_vec(), host(2, 32)].concat(), Ok(true)),
-        (
-            [&host(2, 32)[..], &[0]].concat(),
-            Err(Error::Truncated { at: 16 }),
-        ),
+        ([&host(2, 32)[..], &[0]].concat(), Err(Error::Truncated { at: 16 })),
     ] {
         let socket = Socket::listening(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
         let got = Bytecode::audit(&bytes).map(|bytecode| bytecode.accepts(&socket));

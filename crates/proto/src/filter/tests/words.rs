@@ -72,16 +72,8 @@ const ERRORS: &[(&str, &str, &str)] = &[
         ")",
         "\")\" has no \"(\" before it: remove it, or add \"( \"; parentheses are words with blanks around them",
     ),
-    (
-        "sport = :80 or ( )",
-        ")",
-        "\")\" closes nothing: put a condition between the parentheses",
-    ),
-    (
-        "src != 127.0.0.1",
-        "!=",
-        "\"src\" cannot be compared with \"!=\": write not src = ADDRESS",
-    ),
+    ("sport = :80 or ( )", ")", "\")\" closes nothing: put a condition between the parentheses"),
+    ("src != 127.0.0.1", "!=", "\"src\" cannot be compared with \"!=\": write not src = ADDRESS"),
     (
         "dev > lo",
         ">",
@@ -152,11 +144,7 @@ const ERRORS: &[(&str, &str, &str)] = &[
         r":80\",
         "the filter ends in a backslash, which would escape what follows: remove it, or write \\\\ for a backslash",
     ),
-    (
-        "sport = :8\x000",
-        "\0",
-        "a NUL character cannot be in a filter: remove it",
-    ),
+    ("sport = :8\x000", "\0", "a NUL character cannot be in a filter: remove it"),
 ];
 
 #[test]
@@ -164,11 +152,7 @@ fn errors_name_the_word_the_rule_and_the_fix() {
     for (text, word, message) in ERRORS {
         let error = parse(text).expect_err(text);
         let span = error.span;
-        assert_eq!(
-            text.get(span.offset..span.offset + span.length),
-            Some(*word),
-            "{text}"
-        );
+        assert_eq!(text.get(span.offset..span.offset + span.length), Some(*word), "{text}");
         assert_eq!(error.to_string(), *message, "{text}");
     }
 }
@@ -266,22 +250,14 @@ fn everything_else_that_ss_refuses_is_refused() {
 #[test]
 fn the_word_to_blame_is_underlined() {
     for (text, want) in [
-        (
-            "sport = :80 or :443",
-            "sport = :80 or :443\n               ^^^^",
-        ),
+        ("sport = :80 or :443", "sport = :80 or :443\n               ^^^^"),
         ("src bücher", "src bücher\n    ^^^^^^"),
         ("src\tx", "src x\n    ^"),
     ] {
         assert_eq!(parse(text).unwrap_err().render(text), want);
     }
-    let end = FilterError {
-        problem: Problem::UnclosedParenthesis,
-        span: Span {
-            offset: 3,
-            length: 0,
-        },
-    };
+    let end =
+        FilterError { problem: Problem::UnclosedParenthesis, span: Span { offset: 3, length: 0 } };
     assert_eq!(end.render("dev"), "dev\n   ^");
     assert_eq!(end.render(""), "\n^");
 }
@@ -290,52 +266,25 @@ fn the_word_to_blame_is_underlined() {
 fn surprises_are_told() {
     let message = |text: &str, start: &str| {
         let found = warnings(text);
-        assert!(
-            found.iter().any(|warning| warning.starts_with(start)),
-            "{text}: {found:?}"
-        );
+        assert!(found.iter().any(|warning| warning.starts_with(start)), "{text}: {found:?}");
     };
     message("sport = 0120", "\"0120\" begins with 0 and is octal: 80");
     message("src 010.0.0.1", "\"010\" begins with 0 and is octal: 8");
     message("fwmark 010", "\"010\" begins with 0 and is octal: 8");
     message("sport = *:80", "\"*:80\" means any port");
     message("src 127.0.0.1:*80", "\"127.0.0.1:*80\" means any port");
-    message(
-        "sport = 65616",
-        "\"65616\" is outside 0 to 65535 and matches no port",
-    );
-    message(
-        "src :65616",
-        "\":65616\" is outside 0 to 65535 and matches no port",
-    );
-    message(
-        "sport >= 65616",
-        "\"65616\" is outside 0 to 65535: the kernel compares with 80",
-    );
-    message(
-        "sport < *",
-        "\"*\" is outside 0 to 65535: the kernel compares with 65535",
-    );
+    message("sport = 65616", "\"65616\" is outside 0 to 65535 and matches no port");
+    message("src :65616", "\":65616\" is outside 0 to 65535 and matches no port");
+    message("sport >= 65616", "\"65616\" is outside 0 to 65535: the kernel compares with 80");
+    message("sport < *", "\"*\" is outside 0 to 65535: the kernel compares with 65535");
     message("src 127.1", "\"127.1\" is read as 127.1.0.0");
     message("src 256", "\"256\" is read as 0.0.1.0");
     message("sport = [80]x", "\"[80]x\": what stands behind the bracket");
-    message(
-        "sport = inet:80",
-        "\"inet:80\" limits the whole filter to IPv4",
-    );
-    message(
-        "dev != lo",
-        "\"lo\" looks at sockets bound to an interface (SO_BINDTODEVICE)",
-    );
+    message("sport = inet:80", "\"inet:80\" limits the whole filter to IPv4");
+    message("dev != lo", "\"lo\" looks at sockets bound to an interface (SO_BINDTODEVICE)");
     message("dport = 80", "\"dport\" asks for the peer");
-    message(
-        "fwmark 0x10/0x0f",
-        "\"0x10/0x0f\" wants bits outside its mask",
-    );
-    message(
-        "fwmark 1",
-        "\"1\": the kernel answers filters on marks only with CAP_NET_ADMIN",
-    );
+    message("fwmark 0x10/0x0f", "\"0x10/0x0f\" wants bits outside its mask");
+    message("fwmark 1", "\"1\": the kernel answers filters on marks only with CAP_NET_ADMIN");
 
     for text in [
         "",
