@@ -176,6 +176,17 @@ pub const FLAGS: &[Flag] = &[
         ..flag("exabgp-api", HOW, Kind::Value, "Version of ExaBGP's API: auto, 3, 4, 5 or 6")
     },
     Flag {
+        value: "NUMBER|off",
+        default: "off",
+        ..flag(
+            "exabgp-group",
+            HOW,
+            Kind::Value,
+            "From this many waiting routes on, put up to 100 on one line (announce attributes … \
+             nlri …); fewer bytes, not faster",
+        )
+    },
+    Flag {
         value: "DURATION",
         default: "300s",
         ..flag(

@@ -38,6 +38,8 @@ pub struct Settings {
     pub backend: Backend,
     /// Which grammar ExaBGP understands.
     pub exabgp_api: ApiVersion,
+    /// From how many waiting routes on several go on one line; `None`: never.
+    pub exabgp_group: Option<usize>,
     /// How often announcements are repeated; zero means never.
     pub reassert: Duration,
 }
@@ -139,6 +141,7 @@ impl Settings {
         };
         let backend = reader.one(raw, "bgp-backend", backend);
         let exabgp_api = reader.one(raw, "exabgp-api", str::parse::<ApiVersion>);
+        let exabgp_group = reader.one(raw, "exabgp-group", group).flatten();
         let reassert = reader.one(raw, "reassert", duration::parse);
         for name in ["debug", "no-color"] {
             reader.switch(raw, name);
@@ -155,6 +158,7 @@ impl Settings {
                     protocols,
                     backend,
                     exabgp_api,
+                    exabgp_group,
                     reassert,
                 })
             }
@@ -274,6 +278,16 @@ fn backend(text: &str) -> Result<Backend, String> {
         "exabgp" => Ok(Backend::Exabgp),
         "test" | "exabgptest" => Ok(Backend::Test),
         other => Err(format!("\"{other}\" is not a backend: write exabgp, test or exabgptest")),
+    }
+}
+
+fn group(text: &str) -> Result<Option<usize>, String> {
+    match text.parse() {
+        _ if text == "off" => Ok(None),
+        Ok(from) if from >= 2 => Ok(Some(from)),
+        _ => Err(format!(
+            "\"{text}\" is neither off nor a whole number from 2 on: write for example 64"
+        )),
     }
 }
 

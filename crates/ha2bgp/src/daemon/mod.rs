@@ -133,6 +133,7 @@ fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn Announcer>
     let options = Options {
         version: settings.exabgp_api,
         detected: detected.dialect,
+        group_from: settings.exabgp_group,
         reassert: (!settings.reassert.is_zero()).then_some(settings.reassert),
         ..Options::default()
     };

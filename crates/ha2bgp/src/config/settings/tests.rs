@@ -93,6 +93,14 @@ fn bad_values_name_place_value_rule_and_fix() {
             "--nexthop 127.0.0.1",
             "--nexthop: \"127.0.0.1\" cannot be a next hop: routers refuse unspecified, loopback, multicast, link-local and reserved addresses; write self or an address of this host",
         ),
+        (
+            "--exabgp-group 1",
+            "--exabgp-group: \"1\" is neither off nor a whole number from 2 on: write for example 64",
+        ),
+        (
+            "--exabgp-api 7",
+            "--exabgp-api: \"7\" is not a version of the ExaBGP API: write auto, 3, 4, 5 or 6",
+        ),
         ("--nexthop web", "--nexthop: \"web\" is not a next hop: write self or an IP address"),
         ("--damping maybe", "--damping: \"maybe\" is neither on nor off: write on or off"),
         (
