@@ -42,10 +42,7 @@ impl Language {
 }
 
 /// Says something on the terminal.
-#[expect(
-    clippy::print_stderr,
-    reason = "the person at the terminal must see it"
-)]
+#[expect(clippy::print_stderr, reason = "the person at the terminal must see it")]
 fn tell(text: &str) {
     eprintln!("{text}");
 }
