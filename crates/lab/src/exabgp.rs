@@ -117,6 +117,8 @@ impl Config<'_> {
 #[derive(Debug)]
 pub struct ExaBgp {
     child: Child,
+    /// The first word of the helper's command line.
+    program: String,
 }
 
 impl ExaBgp {
@@ -144,7 +146,8 @@ impl ExaBgp {
         ] {
             command.env(key, value);
         }
-        Ok(Self { child: host.start("exabgp", &mut command, dir)? })
+        let program = config.run.split(' ').next().unwrap_or_default().to_owned();
+        Ok(Self { child: host.start("exabgp", &mut command, dir)?, program })
     }
 
     /// The process itself.
@@ -164,10 +167,13 @@ impl ExaBgp {
         self.log().matches("route removed from").count()
     }
 
-    /// The helper's pid, once it runs.
+    /// The helper's pid, once it runs. ExaBGP has other children for moments.
     pub fn helper(&self, limit: Duration) -> Result<u32> {
         wait::until(limit, "ExaBGP starts its helper", || {
-            procfs::children(self.child.pid()).first().copied().ok_or_else(|| self.child.tail())
+            let mut children = procfs::children(self.child.pid()).into_iter();
+            children
+                .find(|child| procfs::command_line(*child).contains(&self.program))
+                .ok_or_else(|| self.child.tail())
         })
     }
 

@@ -10,30 +10,29 @@ use rustix::process::{Pid, Signal, test_kill_process};
 use std::time::Duration;
 
 /// Arguments, and what the message must contain.
-const CASES: [(&[&str], &[&str]); 12] = [
+const CASES: [(&[&str], &[&str]); 13] = [
     (&["--no-such-flag"], &["--no-such-flag", "--help"]),
-    (&["-netwrok", "100.64.0.0/24"], &["netwrok"]),
-    (&["-n", "nonsense"], &["--network", "nonsense", "100.64.0.0/24"]),
+    (&["--netwrok", "100.64.0.0/24"], &["--netwrok", "--network"]),
+    (&["-n", "nonsense"], &["--network", "nonsense", "for example 192.0.2.0/24"]),
     (&["-n", "100.64.0.0/33"], &["--network", "100.64.0.0/33", "32"]),
     (&["-n", "100.64.0.1/24"], &["--network", "100.64.0.1/24", "100.64.0.0/24"]),
     (&["-n", "100.64.0.0/24", "-n", "100.64.0.0/24"], &["--network", "100.64.0.0/24", "twice"]),
     (&["-n", "0.0.0.0/0"], &["--network", "0.0.0.0/0", "--allow-any-network"]),
     (&["-n", "::/0"], &["--network", "::/0", "--allow-any-network"]),
-    (&["-l", "sport = = :80"], &["--listen-filter", "sport = = :80"]),
+    (&["-n", "169.254.0.0/16"], &["--network", "169.254.0.0/16", "link-local"]),
+    (&["-l", "sport = = :80"], &["--listen-filter", "\"=\"", "for example sport = :80"]),
     (&["-l", "dst www.example.org"], &["--listen-filter", "www.example.org"]),
     (&["--device", "nosuch0"], &["--device", "nosuch0"]),
-    (&["--up-delay", "soon"], &["--up-delay", "soon", "6s"]),
+    (&["--up-delay", "soon"], &["--up-delay", "soon", "such as 3s"]),
 ];
 
-#[test]
-fn exits_with_2_and_says_why() -> Result<()> {
-    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+fn exits_with_2(cases: &[(&[&str], &[&str])]) -> Result<()> {
     let host = host("bad-input")?;
     // Something that would be announced, were the input good.
     let listener = service::listen(&host, "100.64.0.10:80")?;
     let dir = readme::workdir()?;
     let mut wrong = Vec::new();
-    for (args, needles) in CASES {
+    for (args, needles) in cases {
         let mut child = host.start("bad", &mut program::command(args), dir.path())?;
         let status = child.wait(SOON)?;
         let (out, err) = (child.stdout(), child.stderr());
@@ -50,6 +49,24 @@ fn exits_with_2_and_says_why() -> Result<()> {
     drop(listener);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+#[test]
+fn exits_with_2_and_says_why() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+    exits_with_2(&CASES)
+}
+
+/// In Go's style a misspelt flag is one flag too, not a cluster of short ones: here it must not
+/// be read as `-n etwrok`.
+#[test]
+fn a_misspelt_go_style_flag() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+    exits_with_2(&[
+        (&["-netwrok", "100.64.0.0/24"], &["netwrok"]),
+        (&["-debugg"], &["debugg"]),
+        (&["-nosuch=1"], &["nosuch"]),
+    ])
 }
 
 #[test]

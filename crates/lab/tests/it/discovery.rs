@@ -143,35 +143,38 @@ fn label_filters_by_name_and_glob() -> Result<()> {
     Ok(())
 }
 
-/// Nothing outside of the allowed networks, and never what cannot be a service address.
-#[test]
-fn only_allowed_networks() -> Result<()> {
-    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
-    let host = host("networks")?;
+/// A host with addresses inside and outside of the VIP's network, all served by one wildcard.
+fn many_networks(hint: &str, networks: &[&str]) -> Result<(Stage, socket2::Socket)> {
+    let host = host(hint)?;
     link::bridge(&host, "vip0")?;
     for address in ["100.64.1.10/32", "169.254.7.7/32", "192.0.2.1/32"] {
         link::add_address(&host, address, "vip0")?;
     }
-    let args = [
-        "-n",
-        "100.64.0.0/24",
-        "-n",
-        "169.254.0.0/16",
-        "-l",
-        "sport = :8080",
-        "--up-delay",
-        "0s",
-        "--down-delay",
-        "0s",
-        "--damping",
-        "off",
-    ];
-    let mut stage = Stage::with_args(host, &args, &[], Answer::Done)?;
+    let args = ["-l", "sport = :8080", "--up-delay", "0s", "--down-delay", "0s"];
+    let args = [networks, &args, &["--damping", "off"]].concat();
+    let stage = Stage::with_args(host, &args, &[], Answer::Done)?;
     let wildcard = service::listen(&stage.host, "0.0.0.0:8080")?;
+    Ok((stage, wildcard))
+}
+
+#[test]
+fn only_allowed_networks() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+    let (mut stage, _listener) = many_networks("networks", &["-n", "100.64.0.0/24"])?;
     stage.settles_on(&[VIP])?;
-    stage.fake.holds("only the VIP", WHILE, |table| table.announced().len() == 1)?;
-    drop(wildcard);
-    Ok(())
+    stage.fake.holds("only the VIP", WHILE, |table| table.announced().len() == 1)
+}
+
+/// Even where any network is allowed, what cannot be routed never is.
+#[test]
+fn any_network_is_without_link_local() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+    let networks = ["-n", "0.0.0.0/0", "--allow-any-network"];
+    let (mut stage, _listener) = many_networks("any", &networks)?;
+    for vip in [VIP, "100.64.1.10", "192.0.2.1"] {
+        stage.fake.wait(vip, true, SOON)?;
+    }
+    stage.fake.holds("no link-local", WHILE, |table| !table.has("169.254.7.7"))
 }
 
 #[test]
