@@ -49,7 +49,7 @@ fn errors_name_their_command() -> Result<()> {
         let log = stage.fake.child().stderr();
         let named = log
             .lines()
-            .any(|line| line.to_lowercase().contains("error") && line.contains("route 100.64.0.1"));
+            .any(|line| line.contains("[E]") && line.contains("announce route 100.64.0.1"));
         if named { Ok(()) } else { Err(log) }
     })
 }
