@@ -8,10 +8,13 @@ mod exabgp;
 use crate::{paths, sh};
 
 /// Debian packages, each with something that shows it is there.
-const PACKAGES: [(&str, Probe); 8] = [
+const PACKAGES: [(&str, Probe); 11] = [
     ("iproute2", Probe::Program("ss")),
     ("bird2", Probe::Program("birdc")),
     ("exabgp", Probe::Program("exabgp")),
+    ("frr", Probe::File("/usr/lib/frr/bgpd")),
+    ("gobgpd", Probe::Program("gobgpd")),
+    ("openbgpd", Probe::Program("bgpctl")),
     ("strace", Probe::Program("strace")),
     ("procps", Probe::Program("ps")),
     ("util-linux", Probe::Program("nsenter")),

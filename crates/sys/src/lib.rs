@@ -1,10 +1,11 @@
 //! System calls of ha2bgp: netlink sockets and look-ups. No policy.
 //!
-//! The one crate that may hold `unsafe`; each place that does says so with its own `allow`. Sockets belong to the network namespace of the thread
-//! that opens them, and stay there.
+//! The one crate that may hold `unsafe`; each place that does says so with its own `allow`.
+//! Sockets belong to the network namespace of the thread that opens them, and stay there.
 //!
 //! * [`diag`]: which sockets exist (sock_diag). * [`destroy`]: which sockets were destroyed.
 //! * [`route`]: links and addresses (rtnetlink). * [`lookup`]: names of the kernel to numbers.
+//! * [`tcp`]: sockets for BGP sessions.
 #![deny(unsafe_code)]
 
 pub mod destroy;
@@ -12,5 +13,6 @@ pub mod diag;
 pub mod lookup;
 mod netlink;
 pub mod route;
+pub mod tcp;
 
 pub use netlink::NetlinkError;
