@@ -1,8 +1,8 @@
 //! The lab: tests of ha2bgp with real peers in network namespaces that the tests make themselves.
 //!
 //! * [`netns`], [`link`]: hosts and cables. * [`child`], [`wait`]: processes and waiting, both
-//!   bounded. * [`bird`], [`exabgp`], [`service`], [`syn`],
-//!   [`fake_exabgp`], [`stand_in`]: who plays along.
+//!   bounded. * [`bird`], [`router`], [`exabgp`],
+//!   [`service`], [`syn`], [`fake_exabgp`], [`stand_in`]: who plays along.
 //! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
 //!   README. * [`tools`], [`skip`]: what is installed, and what follows where it is not.
 //!
@@ -21,6 +21,7 @@ pub mod netns;
 pub mod procfs;
 pub mod program;
 pub mod readme;
+pub mod router;
 pub mod service;
 pub mod skip;
 pub mod stand_in;

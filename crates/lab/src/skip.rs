@@ -17,6 +17,8 @@ pub enum Need {
     Ha2bgp,
     /// A program from a Debian package.
     Tool(&'static str),
+    /// A file from a Debian package, where the program is on no path.
+    File(&'static str),
     /// A version of ExaBGP.
     ExaBgp(Version),
 }
@@ -32,6 +34,8 @@ impl Need {
             Self::Tool(name) => tools::find(name)
                 .is_none()
                 .then(|| (format!("no `{name}` here: cargo xtask lab-setup"), false)),
+            Self::File(path) => (!std::path::Path::new(path).is_file())
+                .then(|| (format!("no {path} here: cargo xtask lab-setup"), false)),
             Self::ExaBgp(version) => version.program().err(),
         }
     }

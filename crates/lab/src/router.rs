@@ -1,0 +1,208 @@
+//! Routers as receivers: four BGP daemons that nobody here wrote, started with one BGP session
+//! each and asked what is in their own table, all in the same way.
+//!
+//! Each is configured as its own documentation has it, with nothing but what the session needs.
+
+mod bird;
+mod frr;
+mod gobgp;
+mod openbgpd;
+
+use crate::child::Child;
+use crate::netns::Netns;
+use crate::skip::Need;
+use crate::{LabError, Result, wait};
+use rustix::process::Signal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The daemons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// BIRD 2.
+    Bird,
+    /// FRR's zebra and bgpd.
+    Frr,
+    /// gobgpd.
+    GoBgp,
+    /// OpenBGPD, the portable one.
+    OpenBgpd,
+}
+
+impl Kind {
+    /// What a test with it cannot do without.
+    #[must_use]
+    pub fn need(self) -> Need {
+        match self {
+            Self::Bird => Need::Tool("bird"),
+            Self::Frr => Need::File("/usr/lib/frr/bgpd"),
+            Self::GoBgp => Need::Tool("gobgpd"),
+            Self::OpenBgpd => Need::Tool("bgpctl"),
+        }
+    }
+}
+
+/// The one session of a router. All addresses are of one family.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The router's own address.
+    pub address: String,
+    /// The router's own AS.
+    pub asn: u32,
+    /// The other side's address.
+    pub neighbor: String,
+    /// The other side's AS.
+    pub neighbor_as: u32,
+    /// The key of TCP MD5 signatures.
+    pub password: Option<String>,
+    /// GTSM for a neighbor one hop away.
+    pub ttl_security: bool,
+}
+
+impl Config {
+    fn ebgp(&self) -> bool {
+        self.asn != self.neighbor_as
+    }
+}
+
+/// A running router.
+#[derive(Debug)]
+pub struct Router {
+    kind: Kind,
+    config: Config,
+    /// Its configuration, logs, sockets; nobody else's.
+    dir: PathBuf,
+    /// Its namespace, for what asks it over TCP.
+    host: String,
+    children: Vec<Child>,
+}
+
+impl Router {
+    /// Starts one on `host` with files in a new directory `dir/name`, and waits until it answers.
+    pub fn start(kind: Kind, host: &Netns, name: &str, dir: &Path, config: Config) -> Result<Self> {
+        let dir = dir.join(name);
+        std::fs::create_dir(&dir).map_err(LabError::io(dir.display().to_string()))?;
+        let host_name = host.name().to_owned();
+        let mut router = Self { kind, config, dir, host: host_name, children: Vec::new() };
+        router.start_again(host)?;
+        Ok(router)
+    }
+
+    /// Starts it once more after [`Router::kill`].
+    pub fn start_again(&mut self, host: &Netns) -> Result<()> {
+        self.children = match self.kind {
+            Kind::Bird => bird::start(self, host),
+            Kind::Frr => frr::start(self, host),
+            Kind::GoBgp => gobgp::start(self, host),
+            Kind::OpenBgpd => openbgpd::start(self, host),
+        }?;
+        wait::until(Duration::from_secs(20), &format!("{:?} answers", self.kind), || {
+            self.neighbor().map(drop).map_err(|error| format!("{error}\n{}", self.tail()))
+        })
+    }
+
+    /// What it says of its neighbor.
+    pub fn neighbor(&self) -> Result<String> {
+        match self.kind {
+            Kind::Bird => bird::neighbor(self),
+            Kind::Frr => frr::neighbor(self),
+            Kind::GoBgp => gobgp::neighbor(self),
+            Kind::OpenBgpd => openbgpd::neighbor(self),
+        }
+    }
+
+    /// Whether the session is established, as the router sees it.
+    pub fn is_established(&self) -> Result<bool> {
+        let text = self.neighbor()?;
+        Ok(match self.kind {
+            Kind::Bird | Kind::GoBgp => text.contains("Establ") || text.contains("ESTABLISHED"),
+            Kind::Frr => text.contains("BGP state = Established"),
+            Kind::OpenBgpd => text.contains("BGP state = Established"),
+        })
+    }
+
+    /// What it says of one prefix in its table, with all attributes; empty when it has no route.
+    pub fn route(&self, prefix: &str) -> Result<String> {
+        match self.kind {
+            Kind::Bird => bird::route(self, prefix),
+            Kind::Frr => frr::route(self, prefix),
+            Kind::GoBgp => gobgp::route(self, prefix),
+            Kind::OpenBgpd => openbgpd::route(self, prefix),
+        }
+    }
+
+    /// Waits until the session is established (`true`) or is not.
+    pub fn wait_established(&self, up: bool, limit: Duration) -> Result<()> {
+        let what = format!("{:?}: session established is {up}", self.kind);
+        wait::until(limit, &what, || match self.is_established() {
+            Ok(is) if is == up => Ok(()),
+            Ok(_) => Err(format!("{}\n{}", self.neighbor().unwrap_or_default(), self.tail())),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// Waits until a route is there (`true`) or gone (`false`).
+    pub fn wait_route(&self, prefix: &str, there: bool, limit: Duration) -> Result<()> {
+        let what = format!("{:?}: route to {prefix} there is {there}", self.kind);
+        wait::until(limit, &what, || match self.route(prefix) {
+            Ok(text) if text.is_empty() != there => Ok(()),
+            Ok(text) => {
+                Err(format!("{text}\n{}\n{}", self.neighbor().unwrap_or_default(), self.tail()))
+            }
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// Ends it at once, as a crash does.
+    pub fn kill(&mut self) -> Result<()> {
+        // The last started speaks BGP: nothing else must be able to tell it to end in order.
+        for child in self.children.iter_mut().rev() {
+            child.kill()?;
+        }
+        Ok(())
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) -> Result<()> {
+        for child in self.children.iter_mut().rev() {
+            child.signal(Signal::TERM)?;
+            child.wait(Duration::from_secs(20))?;
+        }
+        Ok(())
+    }
+
+    /// Stops the process that speaks BGP where it is, or lets it go on. OpenBGPD has several.
+    pub fn freeze(&mut self, frozen: bool) -> Result<()> {
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        if let Some(child) = self.children.last_mut() {
+            for pid in crate::procfs::children(child.pid()) {
+                let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+                let pid = pid.ok_or_else(|| LabError::Missing("a pid".to_owned()))?;
+                rustix::process::kill_process(pid, signal)
+                    .map_err(LabError::errno(format!("signal {signal:?}")))?;
+            }
+            child.signal(signal)?;
+        }
+        Ok(())
+    }
+
+    /// The ends of its logs.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        self.children.iter().map(Child::tail).collect()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.file(name);
+        std::fs::write(&path, text).map_err(LabError::io(path.display().to_string()))?;
+        Ok(path)
+    }
+}
+
+fn ipv6(prefix: &str) -> bool {
+    prefix.contains(':')
+}

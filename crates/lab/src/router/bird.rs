@@ -1,0 +1,49 @@
+//! BIRD 2.
+
+use super::{Config, Router};
+use crate::Result;
+use crate::child::{self, Child};
+use crate::netns::Netns;
+use std::process::Command;
+
+fn text(config: &Config) -> String {
+    let Config { address, asn, neighbor, neighbor_as, .. } = config;
+    let password =
+        config.password.as_ref().map(|key| format!("password \"{key}\";")).unwrap_or_default();
+    let security = if config.ttl_security { "ttl security on;" } else { "" };
+    // Connected networks, so that next hops can be resolved.
+    format!(
+        "router id 10.255.0.1;\nlog stderr all;\n\
+         protocol device {{}}\nprotocol direct {{ ipv4; ipv6; interface \"-lo\", \"*\"; }}\n\
+         protocol bgp speaker {{\n\
+         \x20 local {address} as {asn};\n  neighbor {neighbor} as {neighbor_as};\n\
+         \x20 {password} {security}\n\
+         \x20 ipv4 {{ import all; export none; }};\n  ipv6 {{ import all; export none; }};\n}}\n"
+    )
+}
+
+pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
+    let conf = router.write("bird.conf", &text(&router.config))?;
+    let mut command = Command::new("bird");
+    command.arg("-f").arg("-c").arg(conf).arg("-s").arg(router.file("bird.ctl"));
+    Ok(vec![host.start("bird", &mut command, &router.dir)?])
+}
+
+fn ask(router: &Router, question: &[&str]) -> Result<String> {
+    let mut command = Command::new("birdc");
+    child::run(command.arg("-s").arg(router.file("bird.ctl")).args(question))
+}
+
+pub(super) fn neighbor(router: &Router) -> Result<String> {
+    ask(router, &["show", "protocols", "all", "speaker"])
+}
+
+pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
+    let reply = ask(router, &["show", "route", prefix, "protocol", "speaker", "all"]);
+    // "Network not found" when there is no route to it at all.
+    let reply = reply.or_else(|error| match error.to_string().contains("not found") {
+        true => Ok(String::new()),
+        false => Err(error),
+    })?;
+    Ok(if reply.contains(prefix) { reply } else { String::new() })
+}

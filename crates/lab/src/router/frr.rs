@@ -1,0 +1,69 @@
+//! FRR: zebra, which bgpd needs to resolve next hops, and bgpd; one directory of sockets a router.
+
+use super::{Config, Router, ipv6};
+use crate::child::{self, Child};
+use crate::netns::Netns;
+use crate::{Result, wait};
+use std::process::Command;
+use std::time::Duration;
+
+fn text(config: &Config) -> String {
+    let Config { asn, neighbor, neighbor_as, .. } = config;
+    // A router that drops all routes for want of a policy is of no use as a receiver.
+    let mut text = format!(
+        "log stdout\nrouter bgp {asn}\n bgp router-id 10.255.0.1\n no bgp ebgp-requires-policy\n \
+         neighbor {neighbor} remote-as {neighbor_as}\n"
+    );
+    if let Some(key) = &config.password {
+        text.push_str(&format!(" neighbor {neighbor} password {key}\n"));
+    }
+    if config.ttl_security {
+        text.push_str(&format!(" neighbor {neighbor} ttl-security hops 1\n"));
+    }
+    text.push_str(&format!(
+        " address-family ipv4 unicast\n  neighbor {neighbor} activate\n exit-address-family\n \
+         address-family ipv6 unicast\n  neighbor {neighbor} activate\n exit-address-family\n"
+    ));
+    text
+}
+
+pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
+    router.write("bgpd.conf", &text(&router.config))?;
+    router.write("zebra.conf", "log stdout\n")?;
+    // Both become the user frr before they make their sockets.
+    child::run(Command::new("chown").arg("-R").arg("frr:frr").arg(&router.dir))?;
+    let program = |name: &str| {
+        let mut command = Command::new(format!("/usr/lib/frr/{name}"));
+        command.arg("-f").arg(router.file(&format!("{name}.conf")));
+        command.arg("-i").arg(router.file(&format!("{name}.pid")));
+        command.arg("-z").arg(router.file("zserv.api"));
+        command.arg("--vty_socket").arg(&router.dir).args(["-P", "0"]);
+        command
+    };
+    let zebra = host.start("zebra", &mut program("zebra"), &router.dir)?;
+    wait::until(Duration::from_secs(20), "zebra takes clients", || {
+        if router.file("zserv.api").exists() { Ok(()) } else { Err(zebra.tail()) }
+    })?;
+    let mut bgpd = program("bgpd");
+    bgpd.args(["-l", &router.config.address]);
+    Ok(vec![zebra, host.start("bgpd", &mut bgpd, &router.dir)?])
+}
+
+fn ask(router: &Router, question: &str) -> Result<String> {
+    let mut command = Command::new("vtysh");
+    child::run(command.arg("--vty_socket").arg(&router.dir).args(["-d", "bgpd", "-c", question]))
+}
+
+pub(super) fn neighbor(router: &Router) -> Result<String> {
+    ask(router, &format!("show bgp neighbors {}", router.config.neighbor))
+}
+
+pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
+    let family = if ipv6(prefix) { "ipv6" } else { "ipv4" };
+    let reply = ask(router, &format!("show bgp {family} unicast {prefix}"))?;
+    Ok(if reply.contains(prefix) && !reply.contains("not in table") {
+        reply
+    } else {
+        String::new()
+    })
+}

@@ -1,0 +1,62 @@
+//! GoBGP: only the families that are named are negotiated.
+
+use super::{Config, Router, ipv6};
+use crate::Result;
+use crate::child::{self, Child};
+use crate::netns::Netns;
+use std::process::Command;
+
+/// Its API, in a namespace of its own.
+const API: &str = "127.0.0.1:50051";
+
+fn text(config: &Config) -> String {
+    let Config { address, asn, neighbor, neighbor_as, .. } = config;
+    let password = config
+        .password
+        .as_ref()
+        .map(|key| format!("    auth-password = \"{key}\"\n"))
+        .unwrap_or_default();
+    let mut text = format!(
+        "[global.config]\n  as = {asn}\n  router-id = \"10.255.0.1\"\n  port = 179\n  \
+         local-address-list = [\"{address}\"]\n\
+         [[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"{neighbor}\"\n    \
+         peer-as = {neighbor_as}\n{password}\
+         \x20 [neighbors.transport.config]\n    local-address = \"{address}\"\n"
+    );
+    if config.ttl_security {
+        text.push_str("  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = 255\n");
+    }
+    for family in ["ipv4-unicast", "ipv6-unicast"] {
+        text.push_str(&format!(
+            "  [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      \
+             afi-safi-name = \"{family}\"\n"
+        ));
+    }
+    text
+}
+
+pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
+    let conf = router.write("gobgpd.toml", &text(&router.config))?;
+    let mut command = Command::new("gobgpd");
+    command.arg("-f").arg(conf).args(["--api-hosts", API, "--log-plain"]);
+    Ok(vec![host.start("gobgpd", &mut command, &router.dir)?])
+}
+
+fn ask(router: &Router, question: &[&str]) -> Result<String> {
+    let mut command = Command::new("ip");
+    child::run(command.args(["netns", "exec", &router.host, "gobgp"]).args(question))
+}
+
+pub(super) fn neighbor(router: &Router) -> Result<String> {
+    ask(router, &["neighbor", &router.config.neighbor])
+}
+
+pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
+    let family = if ipv6(prefix) { "ipv6" } else { "ipv4" };
+    let reply = ask(router, &["global", "rib", prefix, "-a", family]);
+    let reply = reply.or_else(|error| match error.to_string().contains("not in table") {
+        true => Ok(String::new()),
+        false => Err(error),
+    })?;
+    Ok(if reply.contains(prefix) { reply } else { String::new() })
+}
