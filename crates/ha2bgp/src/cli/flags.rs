@@ -39,6 +39,7 @@ pub struct Flag {
 const WHAT: &str = "What is announced";
 const WHEN: &str = "When it is announced";
 const HOW: &str = "How it is announced";
+const SPEAKER: &str = "The built-in BGP speaker (--bgp-backend speaker)";
 const OTHER: &str = "Other";
 
 const fn flag(long: &'static str, heading: &'static str, kind: Kind, help: &'static str) -> Flag {
@@ -167,7 +168,8 @@ pub const FLAGS: &[Flag] = &[
             "bgp-backend",
             HOW,
             Kind::Value,
-            "exabgp: as ExaBGP's process; test, exabgptest: print the same lines, expect no answers",
+            "exabgp: as ExaBGP's process; speaker: straight to routers; test, exabgptest: print the \
+             lines for ExaBGP, expect no answers",
         )
     },
     Flag {
@@ -194,6 +196,74 @@ pub const FLAGS: &[Flag] = &[
             HOW,
             Kind::Value,
             "Repeat announcements this often, withdrawals a third as often; 0s: never",
+        )
+    },
+    Flag { value: "AS", ..flag("local-as", SPEAKER, Kind::Value, "Our AS number") },
+    Flag {
+        value: "ADDRESS",
+        ..flag(
+            "router-id",
+            SPEAKER,
+            Kind::Value,
+            "Our BGP identifier: an IPv4 address that no other BGP speaker of yours has",
+        )
+    },
+    Flag {
+        value: "ADDRESS",
+        ..flag("peer", SPEAKER, Kind::List, "Address of a router to announce to, on port 179")
+    },
+    Flag {
+        value: "AS",
+        ..flag(
+            "peer-as",
+            SPEAKER,
+            Kind::List,
+            "AS number of the peers: one for all, or one for each in the same order",
+        )
+    },
+    Flag {
+        value: "ADDRESS",
+        ..flag(
+            "local-address",
+            SPEAKER,
+            Kind::Value,
+            "Address of this host that sessions come from. Without it: what the kernel chooses",
+        )
+    },
+    Flag {
+        value: "PATH",
+        ..flag(
+            "password-file",
+            SPEAKER,
+            Kind::Value,
+            "File with the key of TCP MD5 signatures (RFC 2385), one line of at most 80 bytes",
+        )
+    },
+    flag(
+        "ttl-security",
+        SPEAKER,
+        Kind::Switch,
+        "Send with TTL 255 and accept nothing less: peers are neighbors (GTSM, RFC 5082)",
+    ),
+    Flag {
+        value: "HOPS|off",
+        default: "off",
+        ..flag(
+            "multihop",
+            SPEAKER,
+            Kind::Value,
+            "Peers may be this many hops away. Without it external peers must be neighbors",
+        )
+    },
+    Flag {
+        value: "DURATION",
+        default: "9s",
+        ..flag(
+            "hold-time",
+            SPEAKER,
+            Kind::Value,
+            "A peer that is silent this long is down, and we are for it; the smaller one of both \
+             sides counts; 0s: never",
         )
     },
     Flag {

@@ -14,12 +14,17 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 
 use crate::config::raw::Raw;
+use crate::config::reader::Host;
 use crate::config::settings::{Backend, LogSettings, Settings};
 use crate::daemon::{self, parent};
 use crate::log::{self, Style};
 
 /// Bad usage or configuration.
 const EXIT_USAGE: u8 = 2;
+
+/// An address that no host has (RFC 5737), to see whether this one binds everything
+/// (`net.ipv4.ip_nonlocal_bind`).
+const PROBABLY_FOREIGN: std::net::Ipv4Addr = std::net::Ipv4Addr::new(192, 0, 2, 255);
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -69,8 +74,18 @@ fn command() -> Command {
 fn run(matches: &ArgMatches) -> ExitCode {
     let raw = Raw::collect(matches, &|name| std::env::var(name).ok());
     let log_settings = LogSettings::read(&raw);
-    let settings =
-        Settings::read(&raw, &|device| ha2bgp_sys::lookup::device_index(device).is_some());
+    let settings = Settings::read(
+        &raw,
+        &Host {
+            device_exists: &|device| ha2bgp_sys::lookup::device_index(device).is_some(),
+            // Only an address of this host can be bound, unless the host permits all.
+            is_own_address: &|address| {
+                std::net::UdpSocket::bind((address, 0)).is_ok()
+                    && std::net::UdpSocket::bind((PROBABLY_FOREIGN, 0)).is_err()
+            },
+            read_file: &|path| std::fs::read(path),
+        },
+    );
     let (settings, filter) = match settings.map(|settings| {
         let filter = filter::parse(&settings.listen_filter.text, &settings.protocols);
         (settings, filter)

@@ -1,6 +1,5 @@
 //! The validated settings of the daemon, and how they are read from text.
 
-use std::fmt::Display;
 use std::time::Duration;
 
 use ha2bgp_core::config::EngineConfig;
@@ -13,6 +12,8 @@ use ha2bgp_proto::exabgp::ApiVersion;
 use super::duration;
 use super::error::ConfigError;
 use super::raw::{Raw, Written};
+use super::reader::{Host, Reader, go_bool};
+use super::speaker::{self, SpeakerSettings};
 
 /// Where the routes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,6 +22,8 @@ pub enum Backend {
     Exabgp,
     /// The same lines on stdout, for the eyes of people; no answers.
     Test,
+    /// BGP itself, straight to routers.
+    Speaker,
 }
 
 /// Everything the daemon needs to know.
@@ -42,6 +45,8 @@ pub struct Settings {
     pub exabgp_group: Option<usize>,
     /// How often announcements are repeated; zero means never.
     pub reassert: Duration,
+    /// Whom the speaker speaks to; with [`Backend::Speaker`] only.
+    pub speaker: Option<SpeakerSettings>,
 }
 
 /// How the log looks. Read apart from [`Settings`], because errors in those are logged too.
@@ -51,40 +56,6 @@ pub struct LogSettings {
     pub debug: bool,
     /// Never use colours.
     pub no_color: bool,
-}
-
-/// Collects errors, so that all are reported at once.
-#[derive(Default)]
-struct Reader {
-    errors: Vec<ConfigError>,
-}
-
-impl Reader {
-    /// Keeps the error of `result` with its place.
-    fn keep<T, E: Display>(&mut self, at: &Written, result: Result<T, E>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.errors.push(ConfigError::new(at, error));
-                None
-            }
-        }
-    }
-
-    /// Reads a setting that always has a value (its flag has a default).
-    fn one<T, E: Display>(
-        &mut self,
-        raw: &Raw,
-        name: &str,
-        read: impl Fn(&str) -> Result<T, E>,
-    ) -> Option<T> {
-        let at = raw.one(name)?;
-        self.keep(at, read(&at.text))
-    }
-
-    fn switch(&mut self, raw: &Raw, name: &str) -> bool {
-        self.one(raw, name, go_bool).unwrap_or(false)
-    }
 }
 
 impl LogSettings {
@@ -97,18 +68,18 @@ impl LogSettings {
 }
 
 impl Settings {
-    /// Reads all settings. `device_exists` says whether an interface of that name is there.
+    /// Reads all settings.
     ///
     /// # Errors
     /// Everything that is wrong, in the order of the flags.
-    pub fn read(raw: &Raw, device_exists: &dyn Fn(&str) -> bool) -> Result<Self, Vec<ConfigError>> {
+    pub fn read(raw: &Raw, host: &Host<'_>) -> Result<Self, Vec<ConfigError>> {
         let mut reader = Reader::default();
         let allow_any = reader.switch(raw, "allow-any-network");
         let networks = networks(&mut reader, raw, allow_any);
         let test_mode = raw.all("network").is_empty();
         let devices = globs(&mut reader, raw, "device");
         for (at, device) in &devices {
-            if device.is_exact() && !device_exists(device.as_str()) {
+            if device.is_exact() && !(host.device_exists)(device.as_str()) {
                 reader.errors.push(ConfigError::new(
                     at,
                     format_args!(
@@ -143,6 +114,7 @@ impl Settings {
         let exabgp_api = reader.one(raw, "exabgp-api", str::parse::<ApiVersion>);
         let exabgp_group = reader.one(raw, "exabgp-group", group).flatten();
         let reassert = reader.one(raw, "reassert", duration::parse);
+        let speaker = speaker::read(&mut reader, raw, host, backend == Some(Backend::Speaker));
         for name in ["debug", "no-color"] {
             reader.switch(raw, name);
         }
@@ -160,6 +132,7 @@ impl Settings {
                     exabgp_api,
                     exabgp_group,
                     reassert,
+                    speaker,
                 })
             }
             _ => Err(reader.errors),
@@ -241,15 +214,6 @@ fn damping(reader: &mut Reader, raw: &Raw) -> Option<DampingConfig> {
     Some(config)
 }
 
-/// Go's strconv.ParseBool, whose spellings the original took.
-fn go_bool(text: &str) -> Result<bool, String> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        other => Err(format!("\"{other}\" is neither on nor off: write true or false")),
-    }
-}
-
 fn on_off(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
@@ -277,7 +241,10 @@ fn backend(text: &str) -> Result<Backend, String> {
     match text {
         "exabgp" => Ok(Backend::Exabgp),
         "test" | "exabgptest" => Ok(Backend::Test),
-        other => Err(format!("\"{other}\" is not a backend: write exabgp, test or exabgptest")),
+        "speaker" => Ok(Backend::Speaker),
+        other => {
+            Err(format!("\"{other}\" is not a backend: write exabgp, speaker, test or exabgptest"))
+        }
     }
 }
 
@@ -309,4 +276,4 @@ fn next_hop(text: &str) -> Result<NextHop, String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -140,7 +140,7 @@ fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn Announcer>
     let stdio = Stdio::of_process()?;
     Ok(match settings.backend {
         Backend::Exabgp => Box::new(ExaBgp::new(options, stdio, clock)),
-        Backend::Test => Box::new(Plain::new(options, stdio.output, clock)),
+        Backend::Test | Backend::Speaker => Box::new(Plain::new(options, stdio.output, clock)),
     })
 }
 

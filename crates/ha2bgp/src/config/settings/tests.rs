@@ -1,7 +1,18 @@
 use super::*;
 use crate::cli::flags;
 
-fn read(args: &[&str], env: &[(&str, &str)]) -> Result<Settings, String> {
+/// A host that has one interface, one address and two files.
+const HOST: Host<'_> = Host {
+    device_exists: &|device| device == "lo",
+    is_own_address: &|address| address.to_string() == "192.0.2.9",
+    read_file: &|path| match path {
+        "good.key" => Ok(b"secret\n".to_vec()),
+        "long.key" => Ok(vec![b'x'; 81]),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    },
+};
+
+pub(in crate::config) fn read(args: &[&str], env: &[(&str, &str)]) -> Result<Settings, String> {
     let args = flags::from_go_style(args.iter().map(|arg| (*arg).to_owned()));
     let command = flags::add_to(clap::Command::new("ha2bgp").no_binary_name(true));
     let matches = command.try_get_matches_from(args).map_err(|error| error.to_string())?;
@@ -9,7 +20,7 @@ fn read(args: &[&str], env: &[(&str, &str)]) -> Result<Settings, String> {
         env.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
     };
     let raw = Raw::collect(&matches, &variable);
-    Settings::read(&raw, &|device| device == "lo")
+    Settings::read(&raw, &HOST)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
@@ -87,7 +98,7 @@ fn bad_values_name_place_value_rule_and_fix() {
         ("--protocol sctp", "--protocol: \"sctp\" is not a protocol: write tcp or udp"),
         (
             "--bgp-backend gobgp",
-            "--bgp-backend: \"gobgp\" is not a backend: write exabgp, test or exabgptest",
+            "--bgp-backend: \"gobgp\" is not a backend: write exabgp, speaker, test or exabgptest",
         ),
         (
             "--nexthop 127.0.0.1",

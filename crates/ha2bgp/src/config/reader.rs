@@ -1,0 +1,62 @@
+//! Reading settings from text: every error is kept with its place, and reported with the others.
+
+use std::fmt::Display;
+use std::io;
+use std::net::IpAddr;
+
+use super::error::ConfigError;
+use super::raw::{Raw, Written};
+
+/// What is asked of this host while settings are read.
+#[derive(Clone, Copy)]
+pub struct Host<'a> {
+    /// Whether an interface of that name is there.
+    pub device_exists: &'a dyn Fn(&str) -> bool,
+    /// Whether an address is one of this host.
+    pub is_own_address: &'a dyn Fn(IpAddr) -> bool,
+    /// What a file holds.
+    pub read_file: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
+}
+
+/// Collects errors, so that all are reported at once.
+#[derive(Default)]
+pub(super) struct Reader {
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl Reader {
+    /// Keeps the error of `result` with its place.
+    pub(super) fn keep<T, E: Display>(&mut self, at: &Written, result: Result<T, E>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.errors.push(ConfigError::new(at, error));
+                None
+            }
+        }
+    }
+
+    /// Reads a setting that always has a value (its flag has a default).
+    pub(super) fn one<T, E: Display>(
+        &mut self,
+        raw: &Raw,
+        name: &str,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let at = raw.one(name)?;
+        self.keep(at, read(&at.text))
+    }
+
+    pub(super) fn switch(&mut self, raw: &Raw, name: &str) -> bool {
+        self.one(raw, name, go_bool).unwrap_or(false)
+    }
+}
+
+/// Go's strconv.ParseBool, whose spellings the original took.
+pub(super) fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        other => Err(format!("\"{other}\" is neither on nor off: write true or false")),
+    }
+}

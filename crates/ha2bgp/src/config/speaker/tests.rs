@@ -1,0 +1,94 @@
+use super::*;
+use crate::config::settings::tests::read;
+
+/// The example of the README.
+const README: &str =
+    "--bgp-backend speaker --local-as 65000 --router-id 10.1.1.1 --peer 127.0.1.1 --peer-as 65000";
+
+/// The README's flags and more; of a flag that is given twice the last one counts.
+fn speaker(more: &str) -> Result<SpeakerSettings, String> {
+    let args: Vec<&str> = README.split(' ').chain(more.split_whitespace()).collect();
+    read(&args, &[]).map(|settings| settings.speaker.unwrap())
+}
+
+#[test]
+fn the_simplest_case_and_its_defaults() {
+    let settings = speaker("").unwrap();
+    let peer = PeerSettings {
+        address: "127.0.1.1".parse().unwrap(),
+        asn: 65000,
+        local_address: None,
+        key: None,
+        hops: Hops::Any,
+        hold_time: Duration::from_secs(9),
+    };
+    let router_id = "10.1.1.1".parse().unwrap();
+    assert_eq!(settings, SpeakerSettings { local_as: 65000, router_id, peers: vec![peer] });
+}
+
+#[test]
+fn several_peers_with_one_as_or_one_each() {
+    let peers = |more: &str| {
+        let peers = speaker(more).unwrap().peers;
+        peers.iter().map(|peer| (peer.address.to_string(), peer.asn)).collect::<Vec<_>>()
+    };
+    let both = |first, second| vec![("127.0.1.1".into(), first), ("2001:db8::1".into(), second)];
+    assert_eq!(peers("--peer 2001:db8::1"), both(65000, 65000));
+    assert_eq!(peers("--peer 2001:db8::1 --peer-as 1.2"), both(65000, 65538));
+}
+
+#[test]
+fn protection_of_internal_and_external_peers() {
+    let hops = |more: &str| speaker(more).unwrap().peers[0].hops;
+    assert_eq!(hops("--ttl-security"), Hops::Security(1));
+    assert_eq!(hops("--multihop 3"), Hops::Ttl(3));
+    assert_eq!(hops("--local-as 65001"), Hops::Ttl(1), "external");
+    assert_eq!(hops("--local-as 65001 --multihop 255"), Hops::Ttl(255));
+    let key = speaker("--password-file good.key").unwrap().peers[0].key.clone();
+    assert_eq!(key, Some(Key::new(b"secret").unwrap()));
+}
+
+#[test]
+fn bad_values_name_place_value_rule_and_fix() {
+    for (more, want) in [
+        ("--local-as 0", "--local-as: \"0\" is reserved and nobody's AS: write your own"),
+        ("--local-as AS1", "--local-as: \"AS1\" is not an AS number: write a whole number"),
+        ("--router-id 0.0.0.0", "--router-id: \"0.0.0.0\" is not a router id: write an IPv4"),
+        ("--router-id 2001:db8::1", "--router-id: \"2001:db8::1\" is not a router id"),
+        ("--peer router1", "--peer: \"router1\" is not an IP address: write for example"),
+        ("--peer fe80::1", "--peer: \"fe80::1\" cannot be an end of a session"),
+        ("--peer 127.0.1.1", "--peer: \"127.0.1.1\" is given twice: leave one out"),
+        ("--peer 192.0.2.9", "--peer: \"192.0.2.9\" is an address of this host: name the router's"),
+        ("--peer-as 1 --peer-as 2", "--peer-as: there are 3 AS numbers for 1 peers: write one"),
+        ("--local-address 127.0.1.1", "--local-address: \"127.0.1.1\" is the peer's address too"),
+        ("--local-address ::1", "--local-address: \"::1\" and the peer 127.0.1.1 are not of one"),
+        ("--password-file no.key", "--password-file: \"no.key\" cannot be read: "),
+        (
+            "--password-file long.key",
+            "--password-file: \"long.key\": the key has 81 bytes, the kernel takes at most 80: \
+             write one line",
+        ),
+        ("--multihop 0", "--multihop: \"0\" is neither off nor a number of hops from 1 to 255"),
+        ("--ttl-security --multihop 2", "--multihop: ttl-security is for neighbors, multihop"),
+        ("--hold-time 2s", "--hold-time: \"2s\" cannot be a hold time: write whole seconds"),
+        ("--hold-time 65536s", "--hold-time: \"65536s\" cannot be a hold time"),
+        ("--hold-time 3500ms", "--hold-time: \"3500ms\" cannot be a hold time"),
+    ] {
+        let error = speaker(more).unwrap_err();
+        assert!(error.starts_with(want) && !error.contains('\n'), "{more}: {error}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_named_all_at_once() {
+    let error = read(&["--bgp-backend", "speaker"], &[]).unwrap_err();
+    let places: Vec<&str> = error.lines().filter_map(|line| line.split(": ").next()).collect();
+    assert_eq!(places, ["--local-as", "--router-id", "--peer", "--peer-as"]);
+}
+
+#[test]
+fn flags_of_the_speaker_without_the_speaker_are_refused() {
+    let error = read(&["--peer", "192.0.2.1", "--hold-time", "3s"], &[]).unwrap_err();
+    assert_eq!(error.lines().count(), 2, "{error}");
+    assert!(error.starts_with("--peer: is of the built-in speaker: add --bgp-backend speaker"));
+}
