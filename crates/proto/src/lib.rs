@@ -8,6 +8,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod bgp;
 pub mod exabgp;
 pub mod filter;
 pub mod inet_diag;

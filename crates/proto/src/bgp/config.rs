@@ -1,0 +1,245 @@
+//! How a session with one peer behaves, and what is said to it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
+
+use ha2bgp_core::net::Networks;
+
+use super::config_error::{self, ConfigError};
+use super::wire::{Asn, Families};
+
+/// Everything about one peer. Check it with [`PeerConfig::validate`] before use.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PeerConfig {
+    /// Our AS.
+    pub local_as: Asn,
+    /// Our BGP identifier; not zero.
+    pub router_id: Ipv4Addr,
+    /// The peer's AS: the same one for iBGP.
+    pub peer_as: Asn,
+    /// The peer's address.
+    pub peer: IpAddr,
+    /// The address that our end must have, where it is configured.
+    pub local: Option<IpAddr>,
+    /// Who opens connections.
+    pub mode: Mode,
+    /// The families to speak.
+    pub families: Families,
+    /// How long the peer may be silent: whole seconds, 0 (forever) or 3 to 65 535.
+    pub hold_time: Duration,
+    /// How often a KEEPALIVE goes out; a third of the negotiated hold time when absent or longer.
+    pub keepalive: Option<Duration>,
+    /// Pause between attempts to connect. The first attempt is made at once.
+    pub connect_retry: Backoff,
+    /// Pause after a session was lost or refused (DampPeerOscillations, RFC 4271 section 8.1.1).
+    pub idle_hold: Backoff,
+    /// A session that stood so long ends both back-offs.
+    pub stable_after: Duration,
+    /// How long the peer may take nothing of what is written, at least; twice the hold time when
+    /// that is longer (RFC 9687).
+    pub send_hold: Duration,
+    /// The graceful restart capability (RFC 4724); none: not announced.
+    pub graceful_restart: Option<GracefulRestart>,
+    /// Keep End-of-RIB back until [`super::Session::release_end_of_rib`].
+    pub hold_end_of_rib: bool,
+    /// The other capabilities.
+    pub capabilities: Capabilities,
+    /// More prefixes than this from the peer end the session with Cease/1. None: no limit, and
+    /// nothing is remembered of what the peer sends.
+    pub max_prefixes: Option<u32>,
+    /// What is announced, and how.
+    pub policy: Policy,
+}
+
+impl PeerConfig {
+    /// The defaults for a peer: hold time 9 s, keepalive 3 s, restart time 20 s, both families
+    /// where the transport gives a next hop for them.
+    pub fn new(local_as: Asn, router_id: Ipv4Addr, peer: IpAddr, peer_as: Asn) -> Self {
+        Self {
+            local_as,
+            router_id,
+            peer_as,
+            peer,
+            local: None,
+            mode: Mode::Active,
+            families: Families { ipv4: peer.is_ipv4(), ipv6: peer.is_ipv6() },
+            hold_time: Duration::from_secs(9),
+            keepalive: Some(Duration::from_secs(3)),
+            connect_retry: Backoff { first: Duration::from_secs(5), max: Duration::from_secs(60) },
+            idle_hold: Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) },
+            stable_after: Duration::from_secs(30),
+            send_hold: Duration::from_secs(480),
+            graceful_restart: Some(GracefulRestart::default()),
+            hold_end_of_rib: false,
+            capabilities: Capabilities::default(),
+            max_prefixes: None,
+            policy: Policy::default(),
+        }
+    }
+
+    /// True when the peer is in our AS.
+    pub fn is_internal(&self) -> bool {
+        self.local_as == self.peer_as
+    }
+
+    /// Everything that is wrong with it, with what to write instead. Empty: fit for use.
+    pub fn validate(&self) -> Vec<ConfigError> {
+        config_error::check(self)
+    }
+}
+
+/// Who opens connections.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    /// We do; the peer's are refused. No listening socket is needed.
+    Active,
+    /// Only the peer does.
+    Passive,
+    /// Both; collisions are resolved (RFC 4271 section 6.8).
+    Both,
+}
+
+/// A pause that doubles from `first` to `max`, each time shortened by up to a quarter (RFC 4271
+/// section 10).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Backoff {
+    /// The first pause.
+    pub first: Duration,
+    /// The longest pause.
+    pub max: Duration,
+}
+
+/// The graceful restart capability (RFC 4724 section 3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GracefulRestart {
+    /// For how long the peer keeps our routes after the connection broke: 1 to 4095 seconds. A
+    /// dead host attracts traffic for so long.
+    pub restart_time: Duration,
+    /// The R bit: this process has just restarted. Announced until End-of-RIB was sent for every
+    /// family, at most for the restart time.
+    pub restarting: bool,
+    /// The F bit of every family: what the routes lead to survived (same boot, VIPs present).
+    /// False makes the peer drop the old routes at once.
+    pub forwarding_preserved: bool,
+    /// The N bit (RFC 8538): the peer keeps routes also when its hold timer expires. Then a dead
+    /// host costs hold time and restart time together, so it is off by default.
+    pub notification: bool,
+}
+
+impl Default for GracefulRestart {
+    fn default() -> Self {
+        Self {
+            restart_time: Duration::from_secs(20),
+            restarting: false,
+            forwarding_preserved: true,
+            notification: false,
+        }
+    }
+}
+
+/// What else OPEN says of us.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Capabilities {
+    /// No capabilities at all, for peers that cannot bear any. IPv4 and two-octet AS only.
+    pub none: bool,
+    /// ROUTE-REFRESH (RFC 2918).
+    pub route_refresh: bool,
+    /// BoRR and EoRR (RFC 7313).
+    pub enhanced_route_refresh: bool,
+    /// IPv4 routes with IPv6 next hops (RFC 8950).
+    pub extended_next_hop: bool,
+    /// Messages longer than 4096 octets (RFC 8654).
+    pub extended_messages: bool,
+    /// Our role (RFC 9234); eBGP only.
+    pub role: Option<Role>,
+    /// Refuse a peer without a role.
+    pub strict_role: bool,
+    /// Our name (draft-walton-bgp-hostname-capability).
+    pub fqdn: Option<Fqdn>,
+}
+
+impl Default for Capabilities {
+    fn default() -> Self {
+        Self {
+            none: false,
+            route_refresh: true,
+            enhanced_route_refresh: true,
+            extended_next_hop: true,
+            extended_messages: true,
+            role: None,
+            strict_role: false,
+            fqdn: None,
+        }
+    }
+}
+
+/// What we are to the peer (RFC 9234 section 4.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Role {
+    /// It buys transit from us.
+    Provider = 0,
+    /// We are the route server.
+    RouteServer = 1,
+    /// It is the route server.
+    RouteServerClient = 2,
+    /// We buy transit from it.
+    Customer = 3,
+    /// Neither pays.
+    Peer = 4,
+}
+
+impl Role {
+    /// The role that the other side must have (RFC 9234 section 4.2).
+    pub const fn counterpart(self) -> Self {
+        match self {
+            Self::Provider => Self::Customer,
+            Self::RouteServer => Self::RouteServerClient,
+            Self::RouteServerClient => Self::RouteServer,
+            Self::Customer => Self::Provider,
+            Self::Peer => Self::Peer,
+        }
+    }
+
+    /// True when routes sent with this role carry Only-to-Customer (RFC 9234 section 5).
+    pub const fn adds_only_to_customer(self) -> bool {
+        matches!(self, Self::Provider | Self::RouteServer | Self::Peer)
+    }
+}
+
+/// A host's name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fqdn {
+    /// The host, at most 255 octets.
+    pub host: String,
+    /// The domain, may be empty.
+    pub domain: String,
+}
+
+/// What is announced to a peer, and how. It can be changed while the session is up
+/// ([`super::Session::set_policy`]).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Policy {
+    /// Nothing outside of these is ever announced (RFC 8212: nothing by default).
+    pub networks: Networks,
+    /// What `self` means for IPv4 routes; our end of the connection when absent.
+    pub next_hop_v4: Option<Ipv4Addr>,
+    /// What `self` means for IPv6 routes; our end of the connection when absent.
+    pub next_hop_v6: Option<Ipv6Addr>,
+    /// MULTI_EXIT_DISC.
+    pub med: Option<u32>,
+    /// LOCAL_PREF, iBGP only; 100 when absent.
+    pub local_pref: Option<u32>,
+    /// How often our AS is prepended beyond the one that eBGP needs. At most 16.
+    pub prepend: u8,
+    /// Communities (RFC 1997).
+    pub communities: Vec<u32>,
+    /// Extended communities (RFC 4360), as eight octets each.
+    pub extended_communities: Vec<[u8; 8]>,
+    /// Large communities (RFC 8092).
+    pub large_communities: Vec<[u32; 3]>,
+    /// Draining: GRACEFUL_SHUTDOWN on every route, LOCAL_PREF 0 in iBGP (RFC 8326 section 4).
+    pub graceful_shutdown: bool,
+}

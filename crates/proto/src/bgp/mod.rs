@@ -1,0 +1,27 @@
+//! BGP-4 without IO: one [`Session`] per peer.
+//!
+//! The driver's loop, for each session: feed what happened ([`Session::handle`],
+//! [`Session::set_routes`]); drain [`Session::poll_output`]; for each open connection write what
+//! [`Session::poll_write`] hands out and report it with [`Input::Written`]; sleep until
+//! [`Session::poll_timeout`] or input. See [`Session`] for the contract in full.
+//!
+//! * [`PeerConfig`], [`Policy`]: what is said to a peer; [`PeerConfig::validate`] refuses what
+//!   peers reset sessions for.
+//! * [`Input`], [`Output`], [`Event`], [`Snapshot`]: the session's language.
+//! * [`wire`]: messages as bytes. [`fsm`]: RFC 4271 section 8. `rib`: the Adj-RIB-Out.
+
+mod config;
+mod config_error;
+mod event;
+pub mod fsm;
+mod io;
+mod session;
+pub mod wire;
+
+pub use config::{Backoff, Capabilities, Fqdn, GracefulRestart, Mode, PeerConfig, Policy, Role};
+pub use config_error::ConfigError;
+pub use event::{
+    Counters, DownCause, Event, Negotiated, PeerGracefulRestart, Snapshot, Unsendable,
+};
+pub use io::{Connection, Direction, Input, Output, StopReason};
+pub use session::Session;
