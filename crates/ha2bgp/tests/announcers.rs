@@ -2,19 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod receiver;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{PipeReader, PipeWriter, Read, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use ha2bgp::announce::{Announcer, Ended, ExaBgp, Plain, Report, Stdio, What};
+use ha2bgp::announce::{Announcer, Ended, ExaBgp, Plain, Report, Speaker, Stdio, What, speaker};
 use ha2bgp::clock::Clock;
-use ha2bgp_core::net::{NextHop, Prefix};
+use ha2bgp_core::net::{Networks, NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
+use ha2bgp_proto::bgp::PeerConfig;
+use ha2bgp_proto::bgp::wire::Asn;
 use ha2bgp_proto::exabgp::{ApiVersion, Options};
+use ha2bgp_sys::tcp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -32,9 +37,13 @@ enum Kind {
     Grouped,
     /// Nobody answers.
     Plain,
+    /// BGP.
+    Speaker,
 }
 
-const ALL: [Kind; 4] = [Kind::ExaBgp, Kind::Sockets, Kind::Grouped, Kind::Plain];
+const ALL: [Kind; 5] = [Kind::ExaBgp, Kind::Sockets, Kind::Grouped, Kind::Plain, Kind::Speaker];
+/// Those that are lost without their reader; the speaker waits for its peers.
+const PIPES: [Kind; 4] = [Kind::ExaBgp, Kind::Sockets, Kind::Grouped, Kind::Plain];
 
 /// The other side: reads lines in a thread, keeps the table, answers.
 struct Peer {
@@ -55,6 +64,8 @@ impl Peer {
         let (send, lines) = std::sync::mpsc::channel();
         let (let_go, held) = std::sync::mpsc::channel::<()>();
         std::thread::spawn(move || {
+            // A session begins; nothing is taken from a pipe.
+            let _ = commands.read(&mut []);
             let _ = held.recv();
             let mut text = Vec::new();
             let mut buffer = [0; 4096];
@@ -161,6 +172,10 @@ impl Bench {
                 let peer = Peer::new(commands_out, None, hold);
                 (Box::new(Plain::new(options, commands_in.into(), clock)), peer)
             }
+            Kind::Speaker => {
+                let (receiver, address) = receiver::Receiver::listen().unwrap();
+                (Box::new(speaker(address, clock)), Peer::new(receiver, None, hold))
+            }
         };
         let (desired, watched) = watch::channel(first.clone());
         let (sender, reports) = mpsc::channel(reports);
@@ -195,6 +210,18 @@ impl Bench {
         let ended = in_time(self.task).await.unwrap();
         (ended, in_time(reading).await.unwrap())
     }
+}
+
+/// A speaker to one external peer.
+fn speaker(peer: SocketAddr, clock: Clock) -> Speaker {
+    let id = Ipv4Addr::new(10, 1, 1, 1);
+    let mut config = PeerConfig::new(Asn(65000), id, peer.ip(), Asn(receiver::ASN.into()));
+    config.policy.networks = Networks::new(vec!["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!(config.validate(), []);
+    let socket = tcp::Options::default();
+    let peer =
+        speaker::Peer { config, port: peer.port(), socket, defer_end_of_rib: Duration::ZERO };
+    Speaker::new(vec![peer], Vec::new(), clock, 1)
 }
 
 struct Ends {
@@ -284,7 +311,7 @@ async fn the_last_set_is_sent_after_the_channel_closed() {
 
 #[tokio::test]
 async fn a_reader_that_goes_ends_it() {
-    for kind in ALL {
+    for kind in PIPES {
         let mut bench = Bench::start(kind, &set(0..3));
         bench.reaches(&set(0..3)).await;
         // Nothing is being written: it is noticed all the same.

@@ -8,25 +8,30 @@
 //!   when it takes again it gets the newest state. A report that nobody fetches is dropped and
 //!   counted.
 //! * When the sender of the desired set is dropped, the last set is still sent, within
-//!   [`CLOSING_TIME`]. (To withdraw everything: send the empty set, then drop.)
+//!   [`CLOSING_TIME`]. (To withdraw everything: send the empty set, then drop.) The
+//!   [`Speaker`] then ends its sessions, with which its routes end in any case.
 
 mod exabgp;
 mod pipe;
 mod plain;
+pub mod speaker;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
+use ha2bgp_proto::bgp;
 use ha2bgp_proto::exabgp::{Dialect, Snapshot, Verb};
 use tokio::sync::{mpsc, watch};
 
 pub use exabgp::ExaBgp;
 pub use pipe::{Stdio, stdin_closed};
 pub use plain::Plain;
+pub use speaker::Speaker;
 
 /// How long the last set may take once the channel of desired sets is closed.
 pub const CLOSING_TIME: Duration = Duration::from_secs(5);
@@ -129,11 +134,41 @@ pub enum What {
     },
     /// The state in numbers, at most once a second and only when something happened.
     Snapshot(Snapshot),
+    /// Something happened to the session with a peer.
+    Peer {
+        /// The peer.
+        peer: IpAddr,
+        /// What.
+        event: bgp::Event,
+    },
+    /// There is no connection to a peer; said once until something changes.
+    PeerUnreachable {
+        /// The peer.
+        peer: IpAddr,
+        /// Why.
+        error: String,
+    },
+    /// Peers cannot connect; tried again.
+    CannotListen {
+        /// Why.
+        error: String,
+    },
+    /// The state of every peer, at most once a second and only when something happened.
+    Peers(Vec<PeerState>),
     /// Reports were dropped since the last one because nobody fetched them.
     Lost {
         /// How many.
         count: u64,
     },
+}
+
+/// The state of the session with one peer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PeerState {
+    /// The peer.
+    pub peer: IpAddr,
+    /// Its session.
+    pub session: Box<bgp::Snapshot>,
 }
 
 /// The sending end of reports: never waits.

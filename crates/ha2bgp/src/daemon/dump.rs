@@ -5,30 +5,21 @@ use ha2bgp_core::explain::Explanation;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::exabgp::{Acks, Snapshot};
 
+use super::output::Progress;
+use crate::announce::PeerState;
+
 /// How many services a dump shows.
 const SERVICES_MAX: usize = 1000;
 
 /// Writes the dump.
-pub(super) fn log(engine: &Engine, announcer: Option<&Snapshot>, now: Instant) {
+pub(super) fn log(engine: &Engine, announcer: Option<&Progress>, now: Instant) {
     let announced = engine.routes().len();
     let mut services = engine.explain_all(now);
     tracing::info!("status: {announced} announced");
-    if let Some(state) = announcer {
-        let answers = match state.acks {
-            Acks::Unknown => "not known yet",
-            Acks::Present => "yes",
-            Acks::Absent => "no",
-        };
-        tracing::info!(
-            "status: announcer sent={} acknowledged={} rejected={} pending={} in-flight={} \
-             answers={answers:?} stalled={}",
-            state.sent,
-            state.acknowledged,
-            state.rejected,
-            state.pending,
-            state.in_flight,
-            state.stalled,
-        );
+    match announcer {
+        Some(Progress::ExaBgp(state)) => pipe(state),
+        Some(Progress::Speaker(peers)) => peers.iter().for_each(|peer| session(peer, now)),
+        None => {}
     }
     for explanation in services.by_ref().take(SERVICES_MAX) {
         tracing::info!("status: {}", line(&explanation, now));
@@ -37,6 +28,54 @@ pub(super) fn log(engine: &Engine, announcer: Option<&Snapshot>, now: Instant) {
     if more > 0 {
         tracing::info!("status: {more} more services are not shown");
     }
+}
+
+/// The state of the pipe to ExaBGP.
+fn pipe(state: &Snapshot) {
+    let answers = match state.acks {
+        Acks::Unknown => "not known yet",
+        Acks::Present => "yes",
+        Acks::Absent => "no",
+    };
+    tracing::info!(
+        "status: announcer sent={} acknowledged={} rejected={} pending={} in-flight={} \
+         answers={answers:?} stalled={}",
+        state.sent,
+        state.acknowledged,
+        state.rejected,
+        state.pending,
+        state.in_flight,
+        state.stalled,
+    );
+}
+
+/// The state of one session.
+fn session(peer: &PeerState, now: Instant) {
+    let state = &peer.session;
+    let counters = &state.counters;
+    let mut text = format!(
+        "{} for {}s announced={} wanted={} pending={} sent-announcements={} sent-withdrawals={} \
+         established={} dropped={}",
+        state.state,
+        now.since(state.since).as_secs(),
+        state.told,
+        state.wanted,
+        state.pending,
+        counters.announced,
+        counters.withdrawn,
+        counters.established,
+        counters.dropped,
+    );
+    if let Some(negotiated) = &state.negotiated {
+        text.push_str(&format!(" hold={}s", negotiated.hold_time.as_secs()));
+    }
+    if let Some((at, cause)) = &state.last_error {
+        text.push_str(&format!(" last-error={}s-ago ({cause})", now.since(*at).as_secs()));
+    }
+    if let Some(at) = state.next_attempt {
+        text.push_str(&format!(" next-attempt={}s", at.since(now).as_secs()));
+    }
+    tracing::info!("status: peer {} {text}", peer.peer);
 }
 
 /// One service in one line.

@@ -14,10 +14,10 @@ use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::fact::Observation;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::exabgp::Snapshot;
 use tokio::sync::{mpsc, watch};
 
 use super::journal::Journal;
+use super::output::Progress;
 use super::{dump, signals};
 use crate::clock::Clock;
 
@@ -40,7 +40,7 @@ pub(super) struct EngineTask {
     observations: mpsc::Receiver<Observation>,
     routes: watch::Sender<RouteSet>,
     /// What the announcer last said of itself.
-    announcer: watch::Receiver<Option<Snapshot>>,
+    announcer: watch::Receiver<Option<Progress>>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
 }
@@ -51,7 +51,7 @@ impl EngineTask {
         clock: Clock,
         observations: mpsc::Receiver<Observation>,
         routes: watch::Sender<RouteSet>,
-        announcer: watch::Receiver<Option<Snapshot>>,
+        announcer: watch::Receiver<Option<Progress>>,
     ) -> Self {
         Self {
             engine: Engine::new(config, clock.now()),

@@ -3,8 +3,12 @@
 //! At most [`LINES_PER_SECOND`] lines of single services a second; what is left out is counted and
 //! told. A thousand services dying at once must not make the log the bottleneck.
 
+use std::net::IpAddr;
+
 use ha2bgp_core::event::Event;
 use ha2bgp_core::time::Instant;
+use ha2bgp_proto::bgp::Event as PeerEvent;
+use ha2bgp_proto::bgp::fsm::State;
 
 use crate::announce::What;
 use crate::clock::Clock;
@@ -140,6 +144,56 @@ pub(super) fn report(what: &What) {
             tracing::warn!(prefixes, "answers were lost: sending again what waited for them");
         }
         What::Snapshot(snapshot) => tracing::debug!(?snapshot, "announcer"),
+        What::Peer { peer, event } => peer_event(*peer, event),
+        What::PeerUnreachable { peer, error } => tracing::warn!(%peer, "no connection: {error}"),
+        What::CannotListen { error } => {
+            tracing::error!("peers cannot connect: {error}; trying again");
+        }
+        What::Peers(peers) => {
+            for state in peers {
+                tracing::debug!(peer = %state.peer, session = ?state.session, "session");
+            }
+        }
         What::Lost { count } => tracing::debug!(count, "reports of the announcer lost"),
+    }
+}
+
+/// Writes what happened to a session.
+fn peer_event(peer: IpAddr, event: &PeerEvent) {
+    match event {
+        PeerEvent::StateChanged { from, to } => {
+            tracing::debug!(%peer, "state {from} -> {to}");
+        }
+        PeerEvent::Established { negotiated } => tracing::info!(
+            %peer,
+            asn = %negotiated.peer_as,
+            id = %negotiated.peer_id,
+            hold = negotiated.hold_time.as_secs(),
+            families = negotiated.families.iter().map(|f| f.to_string()).collect::<Vec<_>>().join(","),
+            "BGP session established"
+        ),
+        PeerEvent::Down { state: State::Established, cause, .. } => {
+            tracing::warn!(%peer, "BGP session lost: {cause}");
+        }
+        PeerEvent::Down { state, cause, .. } => {
+            tracing::info!(%peer, "no BGP session, in state {state}: {cause}");
+        }
+        PeerEvent::Refused { .. } => tracing::info!(%peer, "connection of the peer refused"),
+        PeerEvent::EndOfRibSent { family } => tracing::debug!(%peer, %family, "End-of-RIB sent"),
+        PeerEvent::EndOfRibReceived { family } => {
+            tracing::debug!(%peer, %family, "End-of-RIB received");
+        }
+        PeerEvent::RefreshRequested { family } => {
+            tracing::info!(%peer, %family, "the peer asks for all routes again");
+        }
+        PeerEvent::Malformed { disposition, attribute, .. } => tracing::warn!(
+            %peer, ?disposition, ?attribute, "malformed UPDATE: the session stays (RFC 7606)"
+        ),
+        PeerEvent::Unsendable { family, reason } => tracing::error!(
+            %peer, %family, ?reason, "routes of this family cannot be announced to this peer"
+        ),
+        PeerEvent::CapabilitiesDropped { codes } => {
+            tracing::warn!(%peer, ?codes, "the peer refuses capabilities: trying without");
+        }
     }
 }

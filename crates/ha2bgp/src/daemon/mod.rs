@@ -3,10 +3,10 @@
 mod dump;
 mod engine_task;
 mod journal;
+mod output;
 pub mod parent;
 mod signals;
 
-use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,13 +17,12 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use self::engine_task::{EngineTask, Stop};
+use self::output::Progress;
 use self::signals::Signals;
-use ha2bgp_proto::exabgp::{Options, Snapshot};
-
-use crate::announce::{self, Announcer, Ended, ExaBgp, Plain, Report, Stdio, What};
+use crate::announce::{self, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
-use crate::config::settings::{Backend, Settings};
+use crate::config::settings::Settings;
 use crate::observe::{address, listen};
 
 /// How many observations may wait for the engine; then observers wait.
@@ -88,7 +87,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     tokio::spawn(listen::run(listen_config, desired.clone(), observed));
     let (progress, announcer_state) = watch::channel(None);
     tokio::spawn(tell_reports(reports, progress));
-    let announcer = match announcer(&settings, clock) {
+    let announcer = match output::announcer(&settings, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
             tracing::error!(%error, "cannot use standard output");
@@ -127,23 +126,6 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     }
 }
 
-/// The announcer that the settings ask for.
-fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn Announcer>> {
-    let detected = parent::detect_exabgp();
-    let options = Options {
-        version: settings.exabgp_api,
-        detected: detected.dialect,
-        group_from: settings.exabgp_group,
-        reassert: (!settings.reassert.is_zero()).then_some(settings.reassert),
-        ..Options::default()
-    };
-    let stdio = Stdio::of_process()?;
-    Ok(match settings.backend {
-        Backend::Exabgp => Box::new(ExaBgp::new(options, stdio, clock)),
-        Backend::Test | Backend::Speaker => Box::new(Plain::new(options, stdio.output, clock)),
-    })
-}
-
 /// The notices of the start: what will be looked at, what may be announced.
 fn tell_settings(settings: &Settings, filter: &Filter) {
     tracing::debug!(version = env!("CARGO_PKG_VERSION"), "starting");
@@ -160,6 +142,7 @@ fn tell_settings(settings: &Settings, filter: &Filter) {
     for network in settings.engine.networks.iter() {
         tracing::info!("adding network {network} to filter");
     }
+    output::tell_settings(settings);
     if let NextHop::Address(address) = settings.engine.next_hop
         && settings.engine.networks.iter().any(|net| net.is_ipv4() != address.is_ipv4())
     {
@@ -178,12 +161,12 @@ fn tell_settings(settings: &Settings, filter: &Filter) {
 /// Logs what the announcer reports, for as long as it runs, and keeps its last snapshot.
 async fn tell_reports(
     mut reports: mpsc::Receiver<Report>,
-    progress: watch::Sender<Option<Snapshot>>,
+    progress: watch::Sender<Option<Progress>>,
 ) {
     while let Some(report) = reports.recv().await {
         journal::report(&report.what);
-        if let What::Snapshot(snapshot) = report.what {
-            progress.send_replace(Some(snapshot));
+        if let Some(state) = Progress::of(report.what) {
+            progress.send_replace(Some(state));
         }
     }
 }

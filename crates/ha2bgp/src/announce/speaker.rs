@@ -1,0 +1,228 @@
+//! The built-in BGP speaker: one task that drives a [`Session`](ha2bgp_proto::bgp::Session) for
+//! each peer over TCP.
+//!
+//! All peers share the task, and none can hold it up: sockets do not block, each peer moves a
+//! bounded number of bytes before the others get their turn, and what a slow peer does not take
+//! waits in its session as a difference of sets, not as bytes.
+//!
+//! There is no listening socket unless a peer is passive. When the desired channel closes, the
+//! last set is sent, its acknowledgement by the peers' kernels is awaited, and every session ends
+//! with Cease/2 (RFC 4486, RFC 9003): peers drop all that we announced.
+
+mod link;
+mod listener;
+mod peer;
+
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ha2bgp_core::route::RouteSet;
+use ha2bgp_core::time::Instant;
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
+
+use self::listener::Listeners;
+pub use self::peer::Peer;
+use self::peer::{Running, Tell};
+use super::{Announcer, CLOSING_TIME, Ended, Report, Reports, What};
+use crate::clock::Clock;
+
+/// Of [`CLOSING_TIME`], this much is kept for the goodbyes.
+const GOODBYE_TIME: Duration = Duration::from_secs(1);
+/// Snapshots are at least this far apart: they cost time with the number of routes.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+/// How often the kernel is asked whether the last bytes were acknowledged; nothing tells.
+const ASK_EVERY: Duration = Duration::from_millis(2);
+/// Bytes read from a connection at once.
+const BUFFER_LENGTH: usize = 64 * 1024;
+
+/// What is said to routers when the program ends for good.
+const GOODBYE: &str = "ha2bgp stops; its routes are withdrawn";
+
+/// Announces straight to routers.
+#[derive(Debug)]
+pub struct Speaker {
+    peers: Vec<Peer>,
+    listen: Vec<SocketAddr>,
+    clock: Clock,
+    seed: u64,
+}
+
+impl Speaker {
+    /// A speaker to these peers. Passive ones connect to one of the `listen` addresses; they must
+    /// have been given then. `seed` spreads timers, so that not all hosts connect at once.
+    pub fn new(peers: Vec<Peer>, listen: Vec<SocketAddr>, clock: Clock, seed: u64) -> Self {
+        Self { peers, listen, clock, seed }
+    }
+}
+
+impl Announcer for Speaker {
+    fn run(
+        self: Box<Self>,
+        desired: watch::Receiver<RouteSet>,
+        reports: mpsc::Sender<Report>,
+    ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
+        Box::pin(async move {
+            let Self { peers, listen, clock, seed } = *self;
+            let now = clock.now();
+            let peers = peers
+                .into_iter()
+                .zip(0..)
+                .map(|(peer, index)| Running::start(peer, seed.wrapping_add(index), now));
+            let task = Task {
+                peers: peers.collect(),
+                listeners: Listeners::new(listen),
+                reports: Reports { channel: reports, lost: 0 },
+                clock,
+                buffer: vec![0; BUFFER_LENGTH],
+                news: true,
+                next_snapshot: now,
+            };
+            task.run(desired).await
+        })
+    }
+}
+
+/// How far the end is.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// Not in sight.
+    Running,
+    /// The last set goes out, until here at the latest.
+    Draining(Instant),
+    /// Sessions say goodbye, until here at the latest; so many prefixes were left.
+    Closing(Instant, usize),
+}
+
+struct Task {
+    peers: Vec<Running>,
+    listeners: Listeners,
+    reports: Reports,
+    clock: Clock,
+    buffer: Vec<u8>,
+    /// Something happened since the last snapshot.
+    news: bool,
+    next_snapshot: Instant,
+}
+
+impl Task {
+    async fn run(mut self, mut desired: watch::Receiver<RouteSet>) -> Ended {
+        let mut stage = Stage::Running;
+        self.take_routes(&mut desired);
+        loop {
+            let more = self.work();
+            self.tell(false);
+            let now = self.clock.now();
+            match stage {
+                Stage::Draining(until) => {
+                    if let Some(left) = self.drained(until, now) {
+                        for peer in &mut self.peers {
+                            peer.stop(GOODBYE, now);
+                        }
+                        stage = Stage::Closing(now + GOODBYE_TIME, left);
+                        continue;
+                    }
+                }
+                Stage::Closing(until, left) => {
+                    if now >= until || self.peers.iter().all(Running::is_gone) {
+                        self.tell(true);
+                        return match left {
+                            0 => Ended::Finished,
+                            prefixes => Ended::Unsent { prefixes },
+                        };
+                    }
+                }
+                Stage::Running => {}
+            }
+            let wake = self.wake(stage, now);
+            let running = matches!(stage, Stage::Running);
+            let Self { peers, listeners, clock, .. } = &mut self;
+            tokio::select! {
+                // A change of routes before anything else.
+                biased;
+                changed = desired.changed(), if running => match changed {
+                    Ok(()) => self.take_routes(&mut desired),
+                    Err(_) => stage = Stage::Draining(now + (CLOSING_TIME - GOODBYE_TIME)),
+                },
+                () = poll_fn(|cx| poll_ready(peers, listeners, cx)) => {}
+                () = tokio::task::yield_now(), if more => {}
+                () = sleep_until(clock.until(wake.unwrap_or(now))), if wake.is_some() => {}
+            }
+        }
+    }
+
+    fn take_routes(&mut self, desired: &mut watch::Receiver<RouteSet>) {
+        // A clone is a reference count; the lock of the channel is not held meanwhile.
+        let routes = desired.borrow_and_update().clone();
+        for peer in &mut self.peers {
+            peer.set_routes(&routes, self.clock.now());
+        }
+        self.news = true;
+    }
+
+    /// Every peer does what it can; true when one has more to do.
+    fn work(&mut self) -> bool {
+        let mut more = false;
+        let passive = self.peers.iter().filter(|peer| peer.is_passive());
+        if let Some(error) = self.listeners.open(passive, self.clock.now()) {
+            self.reports.send(self.clock.now(), What::CannotListen { error });
+        }
+        while let Some((stream, from)) = self.listeners.accepted() {
+            // Others are closed without a word.
+            let mut peers = self.peers.iter_mut().filter(|peer| peer.is_passive());
+            if let Some(peer) = peers.find(|peer| peer.address() == from.ip()) {
+                peer.accept(stream, self.clock.now());
+            }
+        }
+        for peer in &mut self.peers {
+            let mut tell = Tell { reports: &mut self.reports, news: &mut self.news };
+            more |= peer.work(&mut self.buffer, self.clock, &mut tell);
+        }
+        more
+    }
+
+    /// When to look again without being asked.
+    fn wake(&self, stage: Stage, now: Instant) -> Option<Instant> {
+        let own = match stage {
+            Stage::Running => None,
+            Stage::Draining(until) => Some(until.min(now + ASK_EVERY)),
+            Stage::Closing(until, _) => Some(until),
+        };
+        let peers = self.peers.iter().map(Running::wake);
+        let snapshot = self.news.then_some(self.next_snapshot);
+        peers.chain([own, snapshot, self.listeners.wake()]).flatten().min()
+    }
+
+    /// Once every peer has the last set, or time is up: how many prefixes are left.
+    fn drained(&self, until: Instant, now: Instant) -> Option<usize> {
+        let noisy: Vec<&Running> = self.peers.iter().filter(|peer| !peer.is_quiet(now)).collect();
+        if !noisy.is_empty() && now < until {
+            return None;
+        }
+        let left = noisy.iter().map(|peer| peer.state().session.pending.max(1)).sum();
+        Some(left)
+    }
+
+    /// Tells the state, from time to time.
+    fn tell(&mut self, last: bool) {
+        let now = self.clock.now();
+        if self.news && (last || now >= self.next_snapshot) {
+            self.news = false;
+            self.next_snapshot = now + SNAPSHOT_EVERY;
+            let peers = self.peers.iter().map(Running::state).collect();
+            self.reports.send(now, What::Peers(peers));
+        }
+    }
+}
+
+/// Ready when a connection or a listener is.
+fn poll_ready(peers: &mut [Running], listeners: &mut Listeners, cx: &mut Context<'_>) -> Poll<()> {
+    let mut ready = listeners.poll_ready(cx).is_ready();
+    for peer in peers {
+        ready |= peer.poll_ready(cx).is_ready();
+    }
+    if ready { Poll::Ready(()) } else { Poll::Pending }
+}

@@ -1,0 +1,326 @@
+//! One peer: its session and the connections that belong to it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ha2bgp_core::route::RouteSet;
+use ha2bgp_core::time::Instant;
+use ha2bgp_proto::bgp::fsm::State;
+use ha2bgp_proto::bgp::wire::Family;
+use ha2bgp_proto::bgp::{
+    Connection, DownCause, Event, Input, Mode, Output, PeerConfig, Session, StopReason,
+};
+use ha2bgp_sys::tcp::{self, Counters};
+use tokio::net::TcpStream;
+
+use super::link::{Link, Moved};
+use crate::announce::{PeerState, Reports, What};
+use crate::clock::Clock;
+
+/// Reads and writes before other peers get their turn.
+const MOVES_AT_ONCE: usize = 16;
+/// Connections of one peer beyond its session's two: those that are closing.
+const LINKS_MAX: usize = 8;
+
+/// A router to announce to.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The session.
+    pub config: PeerConfig,
+    /// The port to connect to; 179 by convention.
+    pub port: u16,
+    /// How its sockets are set up. The local address is the session's.
+    pub socket: tcp::Options,
+    /// For how long End-of-RIB is kept back after the start, so that a peer that kept our routes
+    /// over a restart (RFC 4724) drops none before its service was looked at.
+    pub defer_end_of_rib: Duration,
+}
+
+/// A peer while the program runs.
+pub(super) struct Running {
+    peer: Peer,
+    session: Session,
+    links: Vec<Link>,
+    /// The number of the next connection that the peer opens.
+    accepted: u64,
+    /// When End-of-RIB may go; until then it is kept back.
+    release_at: Option<Instant>,
+    up: bool,
+    /// When the session was last lost: the peer may have kept our routes.
+    lost_at: Option<Instant>,
+    /// What was last said about failing to connect, to say it once.
+    said: Option<String>,
+    /// The kernel's counters when the attempt to connect began.
+    dropped_before: Option<Counters>,
+}
+
+impl Running {
+    pub(super) fn start(peer: Peer, seed: u64, now: Instant) -> Self {
+        let config =
+            PeerConfig { hold_end_of_rib: !peer.defer_end_of_rib.is_zero(), ..peer.config.clone() };
+        let release_at = config.hold_end_of_rib.then(|| now + peer.defer_end_of_rib);
+        let mut session = Session::new(config, seed, now);
+        session.handle(Input::Start, now);
+        Self {
+            peer,
+            session,
+            links: Vec::new(),
+            accepted: 0,
+            release_at,
+            up: false,
+            lost_at: None,
+            said: None,
+            dropped_before: None,
+        }
+    }
+
+    pub(super) fn address(&self) -> IpAddr {
+        self.peer.config.peer
+    }
+
+    /// True when connections of the peer are welcome.
+    pub(super) fn is_passive(&self) -> bool {
+        self.peer.config.mode != Mode::Active
+    }
+
+    pub(super) fn socket_options(&self) -> &tcp::Options {
+        &self.peer.socket
+    }
+
+    pub(super) fn set_routes(&mut self, routes: &RouteSet, now: Instant) {
+        self.session.set_routes(routes, now);
+    }
+
+    pub(super) fn stop(&mut self, communication: &str, now: Instant) {
+        let communication = communication.to_owned();
+        self.session.handle(Input::Stop { reason: StopReason::Shutdown, communication }, now);
+    }
+
+    /// Takes a connection that the peer opened.
+    pub(super) fn accept(&mut self, stream: TcpStream, now: Instant) {
+        let ends = stream.local_addr().and_then(|local| Ok((local, stream.peer_addr()?)));
+        let Ok((local, remote)) = ends else { return };
+        if self.links.len() >= LINKS_MAX
+            || tcp::set_up(&stream, remote.ip(), &self.peer.socket).is_err()
+        {
+            return;
+        }
+        let connection = Connection::incoming(self.accepted);
+        self.accepted += 1;
+        self.links.push(Link::accepted(connection, stream));
+        let (local, remote) = (local.ip(), remote.ip());
+        self.session.handle(Input::TcpConnected { connection, local, remote }, now);
+    }
+
+    /// Ready when there is something to do.
+    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut ready = false;
+        for link in &mut self.links {
+            ready |= link.poll_ready(cx).is_ready();
+        }
+        if ready { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// When there is something to do at the latest.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        let links = self.links.iter().map(Link::deadline);
+        links.chain([self.session.poll_timeout(), self.release_at]).flatten().min()
+    }
+
+    /// Does what can be done now; true when there is more, after others had their turn.
+    pub(super) fn work(&mut self, buffer: &mut [u8], clock: Clock, tell: &mut Tell<'_>) -> bool {
+        let now = clock.now();
+        if self.release_at.is_some_and(|at| at <= now) {
+            self.release_at = None;
+            for family in Family::ALL {
+                self.session.release_end_of_rib(family, now);
+            }
+        }
+        if self.session.poll_timeout().is_some_and(|at| at <= now) {
+            self.session.handle(Input::Timeout, now);
+        }
+        let mut more = false;
+        // Writing first: a withdrawal waits for nothing.
+        self.obey(clock, tell);
+        for index in 0..self.links.len() {
+            more |= self.write(index, clock);
+            self.finish_connecting(index, clock, tell);
+            more |= self.read(index, buffer, clock);
+            if let Some(link) = self.links.get_mut(index) {
+                link.work(buffer, now);
+            }
+        }
+        self.obey(clock, tell);
+        for index in 0..self.links.len() {
+            more |= self.write(index, clock);
+        }
+        self.obey(clock, tell);
+        self.links.retain(|link| !link.is_done());
+        more
+    }
+
+    /// Does what the session asks for.
+    fn obey(&mut self, clock: Clock, tell: &mut Tell<'_>) {
+        while let Some(output) = self.session.poll_output() {
+            let now = clock.now();
+            match output {
+                Output::Connect { connection } => self.connect(connection, now, tell),
+                Output::Close { connection, last, abort } => {
+                    let links = &mut self.links;
+                    if let Some(link) = links.iter_mut().find(|link| link.connection == connection)
+                    {
+                        link.close(last, abort, now);
+                    }
+                }
+                Output::Event(event) => self.event(event, now, tell),
+            }
+        }
+    }
+
+    fn connect(&mut self, connection: Connection, now: Instant, tell: &mut Tell<'_>) {
+        let PeerConfig { peer, local, .. } = self.peer.config;
+        let local = local.map(|local| SocketAddr::new(local, 0));
+        let options = tcp::Options { local, ..self.peer.socket.clone() };
+        self.dropped_before = Counters::read().ok();
+        match Link::connect(connection, SocketAddr::new(peer, self.peer.port), &options) {
+            Ok(link) => self.links.push(link),
+            Err(error) => {
+                self.say(error.to_string(), now, tell);
+                self.session.handle(Input::TcpFailed { connection }, now);
+            }
+        }
+    }
+
+    fn finish_connecting(&mut self, index: usize, clock: Clock, tell: &mut Tell<'_>) {
+        let Some(link) = self.links.get_mut(index) else { return };
+        let connection = link.connection;
+        let Some(result) = link.connected() else { return };
+        let now = clock.now();
+        match result {
+            Ok((local, remote)) => {
+                let (local, remote) = (local.ip(), remote.ip());
+                self.session.handle(Input::TcpConnected { connection, local, remote }, now);
+            }
+            Err(error) => {
+                self.say(format!("cannot connect: {error}"), now, tell);
+                self.session.handle(Input::TcpFailed { connection }, now);
+            }
+        }
+    }
+
+    fn write(&mut self, index: usize, clock: Clock) -> bool {
+        let Some(link) = self.links.get_mut(index) else { return false };
+        for _ in 0..MOVES_AT_ONCE {
+            if !link.takes_write() {
+                return false;
+            }
+            let connection = link.connection;
+            let Some(bytes) = self.session.poll_write(connection, clock.now()) else {
+                return false;
+            };
+            match link.write(bytes) {
+                Moved::Bytes(bytes) => {
+                    self.session.handle(Input::Written { connection, bytes }, clock.now());
+                }
+                Moved::Blocked => return false,
+                // Reading finds the end, behind what the peer said last.
+                Moved::Gone => return false,
+            }
+        }
+        true
+    }
+
+    fn read(&mut self, index: usize, buffer: &mut [u8], clock: Clock) -> bool {
+        for _ in 0..MOVES_AT_ONCE {
+            let Some(link) = self.links.get_mut(index).filter(|link| link.has_read()) else {
+                return false;
+            };
+            let connection = link.connection;
+            match link.read(buffer) {
+                Moved::Bytes(count) => {
+                    let bytes = buffer.get(..count).unwrap_or_default();
+                    self.session.handle(Input::Received { connection, bytes }, clock.now());
+                }
+                Moved::Blocked => return false,
+                Moved::Gone => {
+                    link.close(Vec::new(), false, clock.now());
+                    self.session.handle(Input::TcpClosed { connection }, clock.now());
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn event(&mut self, event: Event, now: Instant, tell: &mut Tell<'_>) {
+        match &event {
+            Event::Established { .. } => {
+                self.up = true;
+                self.lost_at = None;
+                self.said = None;
+            }
+            Event::Down { state: State::Established, .. } => {
+                self.up = false;
+                self.lost_at = Some(now);
+            }
+            Event::Down { cause: DownCause::ConnectTimeout, .. } => {
+                let dropped = self.dropped_before.take().zip(Counters::read().ok());
+                let dropped = dropped.map(|(before, after)| after.since(before));
+                let counted = dropped.map(|dropped| dropped.to_string()).unwrap_or_default();
+                self.say(
+                    format!(
+                        "no answer: a filter on the way, another MD5 key on the other side, or \
+                         another idea of TTL security; dropped here meanwhile: {counted}"
+                    ),
+                    now,
+                    tell,
+                );
+            }
+            _ => {}
+        }
+        let peer = self.address();
+        tell.reports.send(now, What::Peer { peer, event });
+        *tell.news = true;
+    }
+
+    /// Says why there is no connection, when that is new.
+    fn say(&mut self, error: String, now: Instant, tell: &mut Tell<'_>) {
+        // The counters at the end differ from time to time.
+        let gist = error.split(';').next().unwrap_or_default();
+        if self.said.as_deref() == Some(gist) {
+            return;
+        }
+        self.said = Some(gist.to_owned());
+        let peer = self.address();
+        tell.reports.send(now, What::PeerUnreachable { peer, error });
+    }
+
+    /// True when the peer has everything: nothing is left to write, and its kernel has
+    /// acknowledged all that was written. A peer that lost its session moments ago may have kept
+    /// our routes, and is not quiet before it has another session or has dropped them.
+    pub(super) fn is_quiet(&self, now: Instant) -> bool {
+        if self.up {
+            let unacknowledged = self.links.iter().any(|link| link.unacknowledged() > 0);
+            return self.session.is_settled() && !unacknowledged;
+        }
+        let kept = self.peer.config.graceful_restart.map(|restart| restart.restart_time);
+        self.lost_at.zip(kept).is_none_or(|(at, kept)| now >= at + kept)
+    }
+
+    /// True when no connection is left.
+    pub(super) fn is_gone(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    pub(super) fn state(&self) -> PeerState {
+        PeerState { peer: self.address(), session: Box::new(self.session.snapshot()) }
+    }
+}
+
+/// Where a peer tells what happened.
+pub(super) struct Tell<'a> {
+    pub(super) reports: &'a mut Reports,
+    /// Set when something happened.
+    pub(super) news: &'a mut bool,
+}

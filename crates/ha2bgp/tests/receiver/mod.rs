@@ -1,0 +1,131 @@
+//! A router of the simplest kind, written without the code under test: it has no capabilities,
+//! and turns what it is told into the lines that ExaBGP would be told.
+
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+
+use socket2::SockRef;
+
+const HEADER: usize = 19;
+const OPEN: u8 = 1;
+const UPDATE: u8 = 2;
+const NOTIFICATION: u8 = 3;
+const KEEPALIVE: u8 = 4;
+const NEXT_HOP: u8 = 3;
+
+/// The AS of the receiver.
+pub(crate) const ASN: u16 = 65001;
+
+/// Reads as lines what a speaker sends.
+pub(crate) struct Receiver {
+    listener: TcpListener,
+    stream: Option<TcpStream>,
+    lines: Vec<u8>,
+}
+
+impl Receiver {
+    /// A receiver on a port of its own. What it does not read stays with the sender.
+    pub(crate) fn listen() -> io::Result<(Self, SocketAddr)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        SockRef::from(&listener).set_recv_buffer_size(4096)?;
+        let address = listener.local_addr()?;
+        Ok((Self { listener, stream: None, lines: Vec::new() }, address))
+    }
+
+    /// Accepts and agrees to speak; without keepalives.
+    fn begin(&mut self) -> io::Result<TcpStream> {
+        let (mut stream, _) = self.listener.accept()?;
+        let (kind, _) = message(&mut stream)?;
+        assert_eq!(kind, OPEN);
+        let [high, low] = ASN.to_be_bytes();
+        send(&mut stream, OPEN, &[4, high, low, 0, 0, 9, 9, 9, 9, 0])?;
+        send(&mut stream, KEEPALIVE, &[])?;
+        Ok(stream)
+    }
+}
+
+impl Read for Receiver {
+    /// With an empty buffer it only waits for the session to begin.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            None => {
+                let stream = self.begin()?;
+                self.stream.insert(stream)
+            }
+        };
+        while self.lines.is_empty() && !buffer.is_empty() {
+            match message(stream)? {
+                (UPDATE, body) => self.lines = lines(&body).into_bytes(),
+                (NOTIFICATION, _) => return Ok(0),
+                _ => {}
+            }
+        }
+        let count = buffer.len().min(self.lines.len());
+        for (to, from) in buffer.iter_mut().zip(self.lines.drain(..count)) {
+            *to = from;
+        }
+        Ok(count)
+    }
+}
+
+/// One message: its type and what follows the header.
+fn message(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
+    let mut header = [0; HEADER];
+    stream.read_exact(&mut header)?;
+    assert_eq!(header[..16], [0xff; 16]);
+    let length = usize::from(u16::from_be_bytes([header[16], header[17]]));
+    let mut body = vec![0; length - HEADER];
+    stream.read_exact(&mut body)?;
+    Ok((header[18], body))
+}
+
+fn send(stream: &mut TcpStream, kind: u8, body: &[u8]) -> io::Result<()> {
+    let mut bytes = vec![0xff; 16];
+    bytes.extend_from_slice(&u16::try_from(HEADER + body.len()).unwrap().to_be_bytes());
+    bytes.push(kind);
+    bytes.extend_from_slice(body);
+    stream.write_all(&bytes)
+}
+
+/// RFC 4271 section 4.3, for host routes of IPv4.
+fn lines(body: &[u8]) -> String {
+    let (withdrawn, rest) = counted(body);
+    let (attributes, announced) = counted(rest);
+    let hop = match next_hop(attributes) {
+        None | Some(Ipv4Addr::LOCALHOST) => "self".to_owned(),
+        Some(hop) => hop.to_string(),
+    };
+    let mut text = String::new();
+    for (verb, prefixes) in [("withdraw", withdrawn), ("announce", announced)] {
+        let prefixes = prefixes.chunks(5);
+        for prefix in prefixes {
+            let [32, a, b, c, d] = *prefix else { panic!("{prefix:?}") };
+            let address = Ipv4Addr::new(a, b, c, d);
+            writeln!(text, "{verb} route {address} next-hop {hop}").unwrap();
+        }
+    }
+    text
+}
+
+/// What a length of two octets counts, and what follows.
+fn counted(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let length = usize::from(u16::from_be_bytes([bytes[0], bytes[1]]));
+    bytes[2..].split_at(length)
+}
+
+fn next_hop(mut attributes: &[u8]) -> Option<Ipv4Addr> {
+    while let [flags, kind, rest @ ..] = attributes {
+        let (value, rest) = if flags & 0x10 == 0 {
+            rest[1..].split_at(usize::from(rest[0]))
+        } else {
+            counted(rest)
+        };
+        if let (NEXT_HOP, [a, b, c, d]) = (*kind, value) {
+            return Some(Ipv4Addr::new(*a, *b, *c, *d));
+        }
+        attributes = rest;
+    }
+    None
+}
