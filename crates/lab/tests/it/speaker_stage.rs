@@ -1,0 +1,185 @@
+//! What tests of the speaker start with: a host with a VIP and ha2bgp, a cable, a router.
+
+use crate::stage::{AT_ONCE, VIP, VIP6};
+use ha2bgp_lab::child::Child;
+use ha2bgp_lab::link::{self, End};
+use ha2bgp_lab::netns::Netns;
+use ha2bgp_lab::router::{Config, Kind, Router};
+use ha2bgp_lab::{LabError, Result, program, readme, wait};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Time enough for a session, with routers that wait some seconds after a failed attempt.
+pub(crate) const SESSION: Duration = Duration::from_secs(40);
+
+/// Runs a function as one test a router.
+macro_rules! with_each_router {
+    ($name:ident: $($router:ident = $kind:ident),+) => {
+        mod $name {
+            $(
+                #[test]
+                fn $router() -> ha2bgp_lab::Result<()> {
+                    let kind = ha2bgp_lab::router::Kind::$kind;
+                    ha2bgp_lab::require!(
+                        ha2bgp_lab::skip::Need::Root,
+                        ha2bgp_lab::skip::Need::Ha2bgp,
+                        kind.need()
+                    );
+                    super::$name(kind)
+                }
+            )+
+        }
+    };
+    ($name:ident) => {
+        $crate::speaker_stage::with_each_router!(
+            $name: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd
+        );
+    };
+}
+pub(crate) use with_each_router;
+
+/// How both sides are set up.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) kind: Kind,
+    pub(crate) v6: bool,
+    pub(crate) local_as: u32,
+    pub(crate) peer_as: u32,
+    /// Flags of ha2bgp beyond those that every test has.
+    pub(crate) flags: Vec<String>,
+    /// The key of ha2bgp, in a file.
+    pub(crate) key: Option<&'static str>,
+    /// The key of the router.
+    pub(crate) router_key: Option<&'static str>,
+    /// GTSM at the router.
+    pub(crate) router_security: bool,
+}
+
+impl Plan {
+    /// External, over IPv4, without protection.
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            v6: false,
+            local_as: 65000,
+            peer_as: 65001,
+            flags: Vec::new(),
+            key: None,
+            router_key: None,
+            router_security: false,
+        }
+    }
+
+    pub(crate) fn flags(mut self, flags: &str) -> Self {
+        self.flags.extend(flags.split_whitespace().map(str::to_owned));
+        self
+    }
+
+    fn addresses(&self) -> (&'static str, &'static str) {
+        if self.v6 { ("2001:db8:9::1", "2001:db8:9::2") } else { ("10.9.1.1", "10.9.1.2") }
+    }
+
+    /// The route of the VIP of the session's family.
+    pub(crate) fn route(&self) -> String {
+        if self.v6 { format!("{VIP6}/128") } else { format!("{VIP}/32") }
+    }
+
+    /// The socket of the service on it.
+    pub(crate) fn service(&self) -> String {
+        if self.v6 { format!("[{VIP6}]:8080") } else { format!("{VIP}:8080") }
+    }
+}
+
+/// Both sides, running. Fields drop in this order.
+pub(crate) struct Pair {
+    pub(crate) ha2bgp: Child,
+    pub(crate) router: Router,
+    pub(crate) us: Netns,
+    pub(crate) them: Netns,
+    pub(crate) dir: TempDir,
+    pub(crate) plan: Plan,
+}
+
+impl Pair {
+    /// Starts both; waits for nothing.
+    pub(crate) fn start(plan: Plan) -> Result<Self> {
+        let dir = readme::workdir()?;
+        let (us, them) = (Netns::new("us")?, Netns::new("them")?);
+        link::cable(
+            End { host: &us, device: "up0", address: "10.9.1.1/24" },
+            End { host: &them, device: "down0", address: "10.9.1.2/24" },
+        )?;
+        link::add_address(&us, "2001:db8:9::1/64", "up0")?;
+        link::add_address(&them, "2001:db8:9::2/64", "down0")?;
+        link::add_address(&us, &format!("{VIP}/32"), "lo")?;
+        link::add_address(&us, &format!("{VIP6}/128"), "lo")?;
+        let (ours, theirs) = plan.addresses();
+        let config = Config {
+            address: theirs.to_owned(),
+            asn: plan.peer_as,
+            neighbor: ours.to_owned(),
+            neighbor_as: plan.local_as,
+            password: plan.router_key.map(str::to_owned),
+            ttl_security: plan.router_security,
+        };
+        let router = Router::start(plan.kind, &them, "router", dir.path(), config)?;
+        let ha2bgp = start(&us, &dir, &plan, "ha2bgp")?;
+        Ok(Self { ha2bgp, router, us, them, dir, plan })
+    }
+
+    /// [`Pair::start`] and a session.
+    pub(crate) fn established(plan: Plan) -> Result<Self> {
+        let pair = Self::start(plan)?;
+        pair.wait_established(true)?;
+        Ok(pair)
+    }
+
+    /// Starts ha2bgp once more.
+    pub(crate) fn start_again(&mut self, name: &str) -> Result<()> {
+        self.ha2bgp = start(&self.us, &self.dir, &self.plan, name)?;
+        Ok(())
+    }
+
+    pub(crate) fn wait_established(&self, up: bool) -> Result<()> {
+        self.router.wait_established(up, SESSION).map_err(|error| self.explain(error))
+    }
+
+    pub(crate) fn wait_route(&self, there: bool) -> Result<()> {
+        let route = self.plan.route();
+        self.router.wait_route(&route, there, SESSION).map_err(|error| self.explain(error))
+    }
+
+    /// Waits until the log of ha2bgp has a text.
+    pub(crate) fn wait_log(&self, text: &str) -> Result<()> {
+        wait::until(SESSION, &format!("the log says \"{text}\""), || {
+            let log = self.ha2bgp.stderr();
+            if log.contains(text) { Ok(()) } else { Err(log) }
+        })
+    }
+
+    fn explain(&self, error: LabError) -> LabError {
+        match error {
+            LabError::Timeout { what, after, detail } => LabError::Timeout {
+                what,
+                after,
+                detail: format!("{detail}\n{}", self.ha2bgp.tail()),
+            },
+            other => other,
+        }
+    }
+}
+
+fn start(host: &Netns, dir: &TempDir, plan: &Plan, name: &str) -> Result<Child> {
+    let (_, peer) = plan.addresses();
+    let (local_as, peer_as) = (plan.local_as.to_string(), plan.peer_as.to_string());
+    let mut args = AT_ONCE.to_vec();
+    args.extend(["--bgp-backend", "speaker", "--router-id", "10.1.1.1", "--peer", peer]);
+    args.extend(["--local-as", &local_as, "--peer-as", &peer_as, "--debug"]);
+    args.extend(plan.flags.iter().map(String::as_str));
+    let key = dir.path().join("peer.key").to_string_lossy().into_owned();
+    if let Some(text) = plan.key {
+        std::fs::write(&key, format!("{text}\n")).map_err(LabError::io(key.clone()))?;
+        args.extend(["--password-file", &key]);
+    }
+    host.start(name, &mut program::command(&args), dir.path())
+}
