@@ -150,8 +150,10 @@ pub struct Capabilities {
     pub enhanced_route_refresh: bool,
     /// IPv4 routes with IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
-    /// Messages longer than 4096 octets (RFC 8654).
+    /// Messages longer than 4096 octets are understood (RFC 8654).
     pub extended_messages: bool,
+    /// And sent, where the peer understands them. Saves little: off by default.
+    pub send_extended_messages: bool,
     /// Our role (RFC 9234); eBGP only.
     pub role: Option<Role>,
     /// Refuse a peer without a role.
@@ -168,6 +170,7 @@ impl Default for Capabilities {
             enhanced_route_refresh: true,
             extended_next_hop: true,
             extended_messages: true,
+            send_extended_messages: false,
             role: None,
             strict_role: false,
             fqdn: None,

@@ -134,6 +134,14 @@ pub enum ConfigError {
     /// Strict about nothing.
     #[error("strict role without a role: set the role too")]
     StrictWithoutRole,
+    /// Our AS in an iBGP path is a loop (RFC 4271 section 9.1.2).
+    #[error("prepend {prepend} makes {peer} in our own AS drop the routes: remove it")]
+    PrependInternal {
+        /// What was given.
+        prepend: u8,
+        /// The peer.
+        peer: IpAddr,
+    },
     /// Too long a path.
     #[error("prepend {prepend} is too much: {PREPEND_MAX} is the most that helps")]
     Prepend {
@@ -266,6 +274,9 @@ fn attributes(config: &PeerConfig, errors: &mut Vec<ConfigError>) {
         && !config.is_internal()
     {
         errors.push(ConfigError::LocalPrefExternal { local_pref, peer: config.peer });
+    }
+    if policy.prepend > 0 && config.is_internal() {
+        errors.push(ConfigError::PrependInternal { prepend: policy.prepend, peer: config.peer });
     }
     if policy.prepend > PREPEND_MAX {
         errors.push(ConfigError::Prepend { prepend: policy.prepend });

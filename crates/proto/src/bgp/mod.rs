@@ -13,8 +13,10 @@
 mod config;
 mod config_error;
 mod event;
+mod export;
 pub mod fsm;
 mod io;
+mod rib;
 mod session;
 pub mod wire;
 

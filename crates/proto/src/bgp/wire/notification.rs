@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::header::{self, Kind};
 use super::text;
 
 /// An error as it goes over the wire. Unknown codes are kept as they are.
@@ -66,12 +67,40 @@ impl Notification {
         Self { code: 6, subcode: subcode as u8, data }
     }
 
+    /// The same with RFC 8538 section 3.1: the peer must not keep our routes, whatever it agreed
+    /// to. What was to be said travels inside.
+    pub fn hard(self) -> Self {
+        let mut data = Vec::from([self.code, self.subcode]);
+        data.extend_from_slice(&self.data);
+        Self { code: 6, subcode: Cease::HardReset as u8, data }
+    }
+
+    /// Writes the message.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let start = header::begin(out, Kind::Notification);
+        out.extend_from_slice(&[self.code, self.subcode]);
+        let room = super::MAX_MESSAGE - header::HEADER - 2;
+        out.extend_from_slice(self.data.get(..room).unwrap_or(&self.data));
+        header::finish(out, start);
+    }
+
+    /// Reads the body of a message.
+    pub fn decode(body: &[u8]) -> Self {
+        match body {
+            [code, subcode, data @ ..] => Self::with_data(*code, *subcode, data),
+            // The header check has seen to it that this is there.
+            _ => Self::new(0, 0),
+        }
+    }
+
     /// The Shutdown Communication in it, fit to be shown: no control characters, no invalid UTF-8.
     pub fn communication(&self) -> Option<String> {
-        if self.code != 6 || !matches!(self.subcode, 2 | 4) {
+        let (6, 2 | 4, data) | (6, 9, [6, 2 | 4, data @ ..]) =
+            (self.code, self.subcode, self.data.as_slice())
+        else {
             return None;
-        }
-        let (&len, rest) = self.data.split_first()?;
+        };
+        let (&len, rest) = data.split_first()?;
         // A length that lies is cut to what is there: the text is for people only.
         let said = rest.get(..usize::from(len)).unwrap_or(rest);
         (!said.is_empty()).then(|| text::sanitised(said, 255))

@@ -1,0 +1,115 @@
+//! What may leave to a peer, and with which next hop and attributes.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use ha2bgp_core::net::{NextHop, Prefix};
+use ha2bgp_core::route::Route;
+
+use super::config::{PeerConfig, Policy};
+use super::config_error::is_martian_next_hop;
+use super::event::{Negotiated, Unsendable};
+use super::wire::{Asn, Attributes, Families, Family};
+
+/// GRACEFUL_SHUTDOWN (RFC 8326 section 4).
+const GRACEFUL_SHUTDOWN: u32 = 0xffff_0000;
+
+/// The rules of one session. They change only with the policy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Export {
+    policy: Policy,
+    families: Families,
+    extended_next_hop: bool,
+    local: IpAddr,
+    peer: IpAddr,
+    pub(super) attributes: Attributes,
+}
+
+impl Export {
+    pub(super) fn new(config: &PeerConfig, negotiated: &Negotiated) -> Self {
+        let policy = &config.policy;
+        let internal = config.is_internal();
+        let mut communities = policy.communities.clone();
+        if policy.graceful_shutdown {
+            communities.push(GRACEFUL_SHUTDOWN);
+        }
+        let local_pref = internal.then(|| match policy.graceful_shutdown {
+            true => 0,
+            false => policy.local_pref.unwrap_or(100),
+        });
+        let own = 1 + usize::from(policy.prepend);
+        let path = core::iter::repeat_n(config.local_as, if internal { 0 } else { own });
+        let role = config.capabilities.role.filter(|_| !internal);
+        Self {
+            families: negotiated.families,
+            extended_next_hop: negotiated.extended_next_hop,
+            local: negotiated.local,
+            peer: config.peer,
+            attributes: Attributes {
+                as_path: path.collect::<Vec<Asn>>(),
+                four_octet_as: negotiated.four_octet_as,
+                med: policy.med,
+                local_pref,
+                communities: sorted(communities),
+                extended_communities: sorted(policy.extended_communities.clone()),
+                large_communities: sorted(policy.large_communities.clone()),
+                only_to_customer: role
+                    .filter(|role| role.adds_only_to_customer())
+                    .map(|_| config.local_as),
+            },
+            policy: policy.clone(),
+        }
+    }
+
+    pub(super) const fn families(&self) -> Families {
+        self.families
+    }
+
+    /// The next hop that this route goes out with; nothing when the policy keeps it here.
+    pub(super) fn next_hop(
+        &self,
+        prefix: Prefix,
+        route: &Route,
+    ) -> Option<Result<IpAddr, Unsendable>> {
+        is_allowed(&self.policy, prefix).then(|| self.resolve(prefix, route))
+    }
+
+    fn resolve(&self, prefix: Prefix, route: &Route) -> Result<IpAddr, Unsendable> {
+        let family = Family::of(prefix);
+        if !self.families.contains(family) {
+            return Err(Unsendable::FamilyNotNegotiated);
+        }
+        let own = match family {
+            Family::Ipv4 => self.policy.next_hop_v4.map(IpAddr::V4),
+            Family::Ipv6 => self.policy.next_hop_v6.map(IpAddr::V6),
+        };
+        let next_hop = match route.next_hop {
+            NextHop::SelfAddress => own.unwrap_or(self.local),
+            NextHop::Address(address) => address,
+        };
+        match (family, next_hop) {
+            (Family::Ipv4, IpAddr::V6(_)) if !self.extended_next_hop => {
+                return Err(Unsendable::NoIpv4NextHop);
+            }
+            (Family::Ipv6, IpAddr::V4(_)) => return Err(Unsendable::NoIpv6NextHop),
+            _ => {}
+        }
+        // Never the peer's own address (RFC 4271 section 5.1.3).
+        if next_hop == self.peer || is_martian_next_hop(next_hop, self.peer.is_loopback()) {
+            return Err(Unsendable::MartianNextHop);
+        }
+        Ok(next_hop)
+    }
+}
+
+/// True when the policy's networks cover the prefix.
+pub(super) fn is_allowed(policy: &Policy, prefix: Prefix) -> bool {
+    policy.networks.iter().any(|network| network.covers(prefix))
+}
+
+/// Communities are sets: sorted, without duplicates.
+fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort_unstable();
+    values.dedup();
+    values
+}

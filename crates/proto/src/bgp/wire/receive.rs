@@ -1,0 +1,353 @@
+//! UPDATE, the receiving side: everything is checked, nothing is kept (RFC 7606).
+//!
+//! Our own code finds the routes (the fields of the message, MP_REACH_NLRI, MP_UNREACH_NLRI):
+//! only there can a session end. `rustbgpd-wire` judges the other attributes one by one.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ha2bgp_core::net::Prefix;
+use rustbgpd_wire::attribute::{PathAttribute, decode_path_attributes_revised};
+use rustbgpd_wire::validate::{ErrorDisposition, validate_update_attributes};
+
+use super::cursor::Cursor;
+use super::disposition::Disposition;
+use super::family::{Asn, Families, Family};
+use super::notification::Notification;
+
+const OPTIONAL: u8 = 0x80;
+const TRANSITIVE: u8 = 0x40;
+const EXTENDED_LENGTH: u8 = 0x10;
+const MP_REACH: u8 = 14;
+const MP_UNREACH: u8 = 15;
+
+/// What a session knows that the reading of an UPDATE depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// Our AS.
+    pub local_as: Asn,
+    /// The peer is in it.
+    pub internal: bool,
+    /// AS numbers have four octets.
+    pub four_octet_as: bool,
+    /// Families that were agreed on; routes of others are ignored (RFC 4760 section 8).
+    pub families: Families,
+    /// IPv4 routes may have IPv6 next hops (RFC 8950).
+    pub extended_next_hop: bool,
+}
+
+/// What an UPDATE said.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Received {
+    /// Prefixes announced; none when the message counts as a withdrawal.
+    pub announced: u32,
+    /// Prefixes withdrawn.
+    pub withdrawn: u32,
+    /// It is the End-of-RIB of this family (RFC 4724 section 2).
+    pub end_of_rib: Option<Family>,
+    /// What was wrong, and with which attribute.
+    pub malformed: Option<(Disposition, Option<u8>)>,
+    /// It has routes of a family that was not agreed on.
+    pub ignored_family: bool,
+    /// Our AS is in the path: the routes are of no use (RFC 4271 section 9.1.2).
+    pub as_loop: bool,
+}
+
+/// One MP_REACH_NLRI or MP_UNREACH_NLRI, already judged.
+#[derive(Clone, Copy, Debug, Default)]
+struct Multiprotocol<'a> {
+    present: bool,
+    /// The family, when it was agreed on.
+    family: Option<Family>,
+    nlri: &'a [u8],
+    martian: bool,
+}
+
+/// The message's parts that name routes, and its other attributes.
+#[derive(Debug, Default)]
+struct Parts<'a> {
+    withdrawn: &'a [u8],
+    nlri: &'a [u8],
+    reach: Multiprotocol<'a>,
+    unreach: Multiprotocol<'a>,
+    others: Vec<u8>,
+    ignored_family: bool,
+}
+
+/// Checks the body of an UPDATE. `visit` gets each prefix of an agreed family and whether it is
+/// announced. An error ends the session; that is only for messages whose routes cannot be found
+/// (RFC 7606 sections 3(j) and 5).
+pub fn inspect_update(
+    body: &[u8],
+    context: &Context,
+    visit: &mut dyn FnMut(Prefix, bool),
+) -> Result<Received, Notification> {
+    let mut parts = split(body, context)?;
+    for field in [parts.withdrawn, parts.nlri] {
+        count(field, Family::Ipv4).ok_or_else(|| Notification::new(3, 10))?;
+    }
+    let has_ipv4 = !parts.withdrawn.is_empty() || !parts.nlri.is_empty();
+    if has_ipv4 && !context.families.ipv4 {
+        parts.ignored_family = true;
+    }
+    let mut received = Received { ignored_family: parts.ignored_family, ..Received::default() };
+    received.end_of_rib = end_of_rib(body, &parts, context);
+    let strongest = judge(&parts, context, &mut received)?;
+    let as_withdrawal = matches!(strongest, Some((Disposition::TreatAsWithdraw, ..)));
+    received.malformed = strongest.map(|(disposition, attribute, _)| (disposition, attribute));
+    let mut told = |field: &[u8], family: Option<Family>, announced: bool| {
+        let Some(family) = family.filter(|family| context.families.contains(*family)) else {
+            return;
+        };
+        let announced = announced && !as_withdrawal;
+        let number = if announced { &mut received.announced } else { &mut received.withdrawn };
+        each(field, family, &mut |prefix| {
+            *number = number.saturating_add(1);
+            visit(prefix, announced);
+        });
+    };
+    told(parts.withdrawn, Some(Family::Ipv4), false);
+    told(parts.unreach.nlri, parts.unreach.family, false);
+    told(parts.reach.nlri, parts.reach.family, true);
+    told(parts.nlri, Some(Family::Ipv4), true);
+    Ok(received)
+}
+
+/// Takes the message apart. Attributes that name routes must be right.
+fn split<'a>(body: &'a [u8], context: &Context) -> Result<Parts<'a>, Notification> {
+    let malformed_list = || Notification::new(3, 1);
+    let mut cursor = Cursor(body);
+    let withdrawn = cursor.counted16().ok_or_else(malformed_list)?;
+    let mut attributes = Cursor(cursor.counted16().ok_or_else(malformed_list)?);
+    let mut parts = Parts { withdrawn, nlri: cursor.0, ..Parts::default() };
+    while !attributes.is_empty() {
+        let whole = attributes.0;
+        let Some((flags, code, value)) = next_attribute(&mut attributes) else {
+            // A length that lies: nothing behind it can be read (RFC 7606 section 4). Routes in
+            // it cannot be found when it is one of these two.
+            if matches!(whole.get(1), Some(&(MP_REACH | MP_UNREACH))) {
+                return Err(Notification::with_data(3, 9, whole));
+            }
+            parts.others.extend_from_slice(whole);
+            break;
+        };
+        let attribute = whole.get(..whole.len() - attributes.0.len()).unwrap_or(whole);
+        let slot = match code {
+            MP_REACH => &mut parts.reach,
+            MP_UNREACH => &mut parts.unreach,
+            _ => {
+                parts.others.extend_from_slice(attribute);
+                continue;
+            }
+        };
+        if slot.present {
+            // RFC 7606 section 3(g).
+            return Err(malformed_list());
+        }
+        if flags & (OPTIONAL | TRANSITIVE) != OPTIONAL {
+            return Err(Notification::with_data(3, 4, attribute));
+        }
+        // RFC 4760 section 7.
+        let bad = || Notification::with_data(3, 9, attribute);
+        let read = if code == MP_REACH { reach(value, context) } else { unreach(value, context) };
+        *slot = read.ok_or_else(bad)?;
+        parts.ignored_family |= slot.family.is_none();
+    }
+    Ok(parts)
+}
+
+fn next_attribute<'a>(cursor: &mut Cursor<'a>) -> Option<(u8, u8, &'a [u8])> {
+    let (flags, code) = (cursor.u8()?, cursor.u8()?);
+    let value =
+        if flags & EXTENDED_LENGTH != 0 { cursor.counted16()? } else { cursor.counted()? };
+    Some((flags, code, value))
+}
+
+fn agreed(cursor: &mut Cursor<'_>, context: &Context) -> Option<Option<Family>> {
+    let (afi, safi) = (cursor.u16()?, cursor.u8()?);
+    let family = Family::from_afi_safi(afi, safi);
+    Some(family.filter(|family| context.families.contains(*family)))
+}
+
+fn reach<'a>(value: &'a [u8], context: &Context) -> Option<Multiprotocol<'a>> {
+    let mut cursor = Cursor(value);
+    let family = agreed(&mut cursor, context)?;
+    let Some(known) = family else {
+        // Next hop and reserved octet must be there at least (RFC 7606 section 5.3).
+        return (value.len() >= 5).then_some(Multiprotocol {
+            present: true,
+            nlri: cursor.0,
+            ..Multiprotocol::default()
+        });
+    };
+    let next_hop = cursor.counted()?;
+    // The reserved octet (RFC 4760 section 3).
+    cursor.u8()?;
+    let martian = is_martian(next_hop, known, context)?;
+    count(cursor.0, known)?;
+    Some(Multiprotocol { present: true, family, nlri: cursor.0, martian })
+}
+
+fn unreach<'a>(value: &'a [u8], context: &Context) -> Option<Multiprotocol<'a>> {
+    let mut cursor = Cursor(value);
+    let family = agreed(&mut cursor, context)?;
+    if let Some(known) = family {
+        count(cursor.0, known)?;
+    }
+    Some(Multiprotocol { present: true, family, nlri: cursor.0, martian: false })
+}
+
+/// Whether a next hop is of no use; nothing when its length is wrong (RFC 7606 section 7.11).
+/// Link-local ones are fine alone, second, or twice: all three are in use on unnumbered links.
+fn is_martian(next_hop: &[u8], family: Family, context: &Context) -> Option<bool> {
+    let v6 = |octets: &[u8]| {
+        let address = Ipv6Addr::from(octets.first_chunk::<16>().copied().unwrap_or_default());
+        address.is_unspecified()
+            || address.is_loopback()
+            || address.is_multicast()
+            || address.to_ipv4_mapped().is_some()
+    };
+    match (family, next_hop.len()) {
+        (Family::Ipv4, 4) => {
+            let octets = next_hop.first_chunk::<4>().copied().unwrap_or_default();
+            Some(!is_unicast(Ipv4Addr::from(octets)))
+        }
+        (Family::Ipv4, 16 | 32) if !context.extended_next_hop => None,
+        (_, 16) => Some(v6(next_hop)),
+        // `::` before a link-local address is how some spell "link-local only".
+        (_, 32) => {
+            let (first, second) = next_hop.split_at_checked(16)?;
+            Some(v6(second) || (v6(first) && first.iter().any(|octet| *octet != 0)))
+        }
+        _ => None,
+    }
+}
+
+fn is_unicast(address: Ipv4Addr) -> bool {
+    let first = address.octets()[0];
+    first != 0 && first != 127 && first < 224
+}
+
+fn end_of_rib(body: &[u8], parts: &Parts<'_>, context: &Context) -> Option<Family> {
+    if body == [0; 4] {
+        return context.families.ipv4.then_some(Family::Ipv4);
+    }
+    let alone = parts.withdrawn.is_empty()
+        && parts.nlri.is_empty()
+        && parts.others.is_empty()
+        && !parts.reach.present;
+    parts.unreach.family.filter(|_| alone && parts.unreach.nlri.is_empty())
+}
+
+/// The strongest thing to do about the attributes, which one was bad, and the error that it would
+/// have been before RFC 7606.
+type Verdict = Option<(Disposition, Option<u8>, Notification)>;
+
+fn judge(
+    parts: &Parts<'_>,
+    context: &Context,
+    received: &mut Received,
+) -> Result<Verdict, Notification> {
+    if parts.others.is_empty() && !parts.reach.present && parts.nlri.is_empty() {
+        return Ok(None);
+    }
+    let has_body_nlri = !parts.nlri.is_empty();
+    let has_nlri = has_body_nlri || !parts.reach.nlri.is_empty();
+    let mut verdict: Verdict = None;
+    let mut note = |disposition, attribute, error: (u8, Vec<u8>)| {
+        let stronger = verdict.as_ref().is_none_or(|(known, ..)| *known < disposition);
+        if stronger {
+            let (subcode, data) = error;
+            verdict = Some((disposition, attribute, Notification { code: 3, subcode, data }));
+        }
+    };
+    match decode_path_attributes_revised(
+        &parts.others,
+        context.four_octet_as,
+        context.internal,
+        &[],
+    ) {
+        Ok(decoded) => {
+            for bad in &decoded.malformed {
+                let (_, subcode, data) = bad.error.to_notification();
+                note(disposition(bad.disposition), Some(bad.type_code), (subcode, data.to_vec()));
+            }
+            if let Err(bad) = validate_update_attributes(
+                &decoded.attributes,
+                has_nlri,
+                has_body_nlri,
+                !context.internal,
+            ) {
+                note(disposition(bad.disposition), None, (bad.subcode, bad.data));
+            }
+            let has_next_hop =
+                decoded.attributes.iter().any(|it| matches!(it, PathAttribute::NextHop(_)));
+            if has_body_nlri && !has_next_hop {
+                // Mandatory also in iBGP (RFC 4271 section 5.1.3).
+                note(Disposition::TreatAsWithdraw, Some(3), (3, Vec::from([3])));
+            }
+            received.as_loop = decoded.attributes.iter().any(|it| {
+                matches!(it, PathAttribute::AsPath(path) if path.contains_asn(context.local_as.0))
+            });
+        }
+        // Without MP attributes nothing in there names routes.
+        Err(error) => {
+            let (_, subcode, data) = error.to_notification();
+            note(Disposition::TreatAsWithdraw, None, (subcode, data.to_vec()));
+        }
+    }
+    if parts.reach.martian {
+        note(Disposition::TreatAsWithdraw, Some(MP_REACH), (8, Vec::new()));
+    }
+    match verdict {
+        // RFC 7606 section 5.2: no routes where there should be some; who knows where they are.
+        Some((Disposition::TreatAsWithdraw, _, error)) if !has_nlri && !parts.others.is_empty() => {
+            Err(error)
+        }
+        verdict => Ok(verdict),
+    }
+}
+
+const fn disposition(theirs: ErrorDisposition) -> Disposition {
+    match theirs {
+        ErrorDisposition::AttributeDiscard => Disposition::AttributeDiscard,
+        ErrorDisposition::TreatAsWithdraw | ErrorDisposition::SessionReset => {
+            Disposition::TreatAsWithdraw
+        }
+    }
+}
+
+/// How many prefixes a field has; nothing when it is not what RFC 7606 section 5.3 calls
+/// syntactically correct.
+fn count(field: &[u8], family: Family) -> Option<u32> {
+    let mut number = 0u32;
+    let mut cursor = Cursor(field);
+    while !cursor.is_empty() {
+        next_prefix(&mut cursor, family)?;
+        number = number.saturating_add(1);
+    }
+    Some(number)
+}
+
+fn each(field: &[u8], family: Family, visit: &mut dyn FnMut(Prefix)) {
+    let mut cursor = Cursor(field);
+    while let Some(prefix) = next_prefix(&mut cursor, family) {
+        visit(prefix);
+    }
+}
+
+fn next_prefix(cursor: &mut Cursor<'_>, family: Family) -> Option<Prefix> {
+    let length = cursor.u8()?;
+    let octets = cursor.take(usize::from(length.div_ceil(8)))?;
+    let address = match family {
+        Family::Ipv4 => IpAddr::from(padded::<4>(octets)?),
+        Family::Ipv6 => IpAddr::from(padded::<16>(octets)?),
+    };
+    Prefix::truncating(address, length)
+}
+
+fn padded<const N: usize>(octets: &[u8]) -> Option<[u8; N]> {
+    let mut padded = [0; N];
+    padded.get_mut(..octets.len())?.copy_from_slice(octets);
+    Some(padded)
+}
