@@ -95,7 +95,7 @@ impl Notification {
 
     /// The Shutdown Communication in it, fit to be shown: no control characters, no invalid UTF-8.
     pub fn communication(&self) -> Option<String> {
-        let (6, 2 | 4, data) | (6, 9, [6, 2 | 4, data @ ..]) =
+        let ((6, 2 | 4, data) | (6, 9, [6, 2 | 4, data @ ..])) =
             (self.code, self.subcode, self.data.as_slice())
         else {
             return None;
