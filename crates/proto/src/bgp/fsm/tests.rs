@@ -4,13 +4,38 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
-use std::println;
 
 use ha2bgp_core::time::Instant;
 
 use super::*;
 
 const NOW: Instant = Instant::from_secs(100);
+
+/// A row for each event, a column for each state from Idle to Established: the letter of the next
+/// state, then what is done.
+const TABLE: &str = "
+    Start           C+connect  C          A          S          O          E
+    Stop            I          I-drop     I-drop     I!6/2      I!6/2      I!6/2
+    Vanish          I          I-drop     I-drop     I-drop     I-drop     I-drop
+    AutomaticStop   I          I-drop     I-drop     I!6/1      I!6/1      I!6/1
+    ConnectRetry    I          C-drop+connect C+connect I!5/1   I!5/2      I!5/3
+    Hold            I          I-drop     I-drop     I!4/0      I!4/0      I!4/0
+    KeepaliveTimer  I          I-drop     I-drop     I!5/1      O+ka       E+ka
+    IdleHold        I          I-drop     I-drop     I!5/1      I!5/2      I!5/3
+    SendHold        I          I-drop     I-drop     I-abort    I-abort    I-abort
+    TcpConnected    I          S+open     S+open     S          O          E
+    TcpFailed       I          A          I-drop     A-drop     I-drop     I-drop
+    Open            I          I-drop     I-drop     O+ka       I!5/2      I!5/3
+    HeaderError     I          I-drop     I-drop     I!1/1      I!1/1      I!1/1
+    OpenError       I          I-drop     I-drop     I!2/6      I!2/6      I!2/6
+    CollisionDump   I          I-drop     I-drop     I!6/7      I!6/7      I!6/7
+    Replaced        I          I-drop     I-drop     I-drop     I-drop     I-drop
+    Notification    I          I-drop     I-drop     I-drop     I-drop     I-drop
+    Keepalive       I          I-drop     I-drop     I!5/1      E+up       E
+    Update          I          I-drop     I-drop     I!5/1      I!5/2      E
+    UpdateError     I          I-drop     I-drop     I!5/1      I!5/2      I!3/1
+    RouteRefresh    I          I-drop     I-drop     I!5/1      I!5/2      E
+";
 
 fn settings(passive: bool) -> Settings {
     Settings {
@@ -94,14 +119,109 @@ fn shown(fsm: &Fsm, actions: &[Action]) -> String {
 }
 
 #[test]
-fn print_table() {
-    for (name, event) in events() {
-        let mut row = format!("    {name:<15}");
-        for state in State::ALL {
+fn every_event_in_every_state_is_in_the_table() {
+    let rows: Vec<Vec<&str>> = TABLE
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows.len(), events().len());
+    for ((name, event), row) in events().into_iter().zip(rows) {
+        assert_eq!(row[0], name);
+        for (state, want) in State::ALL.into_iter().zip(&row[1..]) {
             let mut fsm = machine(state);
             let actions = fsm.handle(event.clone(), NOW);
-            row += &format!(" {:<10}", shown(&fsm, &actions));
+            assert_eq!(shown(&fsm, &actions), **want, "{name} in {state}");
+            is_alive(&fsm);
         }
-        println!("{}", row.trim_end());
     }
+}
+
+/// A machine that is wanted has something that will wake it.
+fn is_alive(fsm: &Fsm) {
+    let needs: &[TimerKind] = match fsm.state() {
+        State::Idle if fsm.is_wanted() => &[TimerKind::IdleHold],
+        State::Idle => &[],
+        State::Connect => &[TimerKind::ConnectRetry],
+        State::Active if fsm.settings.passive => &[],
+        State::Active => &[TimerKind::ConnectRetry],
+        State::OpenSent => &[TimerKind::Hold],
+        State::OpenConfirm | State::Established => &[TimerKind::Hold, TimerKind::Keepalive],
+    };
+    for kind in TimerKind::ALL {
+        let runs = fsm.timers().get(kind).is_some();
+        // KEEPALIVE or UPDATE restart only what they are about, so equality is not asked of the
+        // SendHoldTimer, which the session runs.
+        if kind != TimerKind::SendHold {
+            assert_eq!(runs, needs.contains(&kind), "{kind:?} in {}", fsm.state());
+        }
+    }
+}
+
+#[test]
+fn a_passive_machine_never_connects() {
+    let mut fsm = Fsm::new(settings(true), 1);
+    assert!(fsm.handle(Event::Start, NOW).is_empty());
+    assert_eq!(fsm.state(), State::Active);
+    is_alive(&fsm);
+    fsm.handle(Event::TcpConnected, NOW);
+    fsm.handle(Event::TcpFailed, NOW);
+    assert_eq!(fsm.state(), State::Active);
+    is_alive(&fsm);
+}
+
+#[test]
+fn pauses_double_up_to_a_limit_and_end_with_a_stable_session() {
+    let mut fsm = Fsm::new(settings(false), 7);
+    fsm.agree(Duration::from_secs(9), Duration::from_secs(3));
+    let mut now = NOW;
+    fsm.handle(Event::Start, now);
+    for want in [5, 10, 20, 40, 60, 60, 60] {
+        fsm.handle(Event::TcpFailed, now);
+        let at = fsm.timers().get(TimerKind::ConnectRetry).unwrap();
+        let pause = at - now;
+        let most = Duration::from_secs(want);
+        assert!(pause <= most && pause >= most * 3 / 4, "{pause:?} of {most:?}");
+        now = at;
+        assert_eq!(fsm.take_due(now), Some(TimerKind::ConnectRetry));
+        let actions = fsm.handle(Event::Timer(TimerKind::ConnectRetry), now);
+        assert_eq!(actions, [Action::Connect]);
+    }
+    for event in [Event::TcpConnected, Event::Open, Event::Keepalive] {
+        fsm.handle(event, now);
+    }
+    let later = now + Duration::from_secs(31);
+    fsm.handle(Event::TcpFailed, later);
+    let pause = fsm.timers().get(TimerKind::IdleHold).unwrap() - later;
+    assert!(pause <= Duration::from_secs(1), "{pause:?}");
+    assert_eq!(fsm.failures(), 1);
+}
+
+#[test]
+fn hold_time_zero_runs_neither_timer() {
+    let mut fsm = Fsm::new(settings(false), 1);
+    fsm.handle(Event::Start, NOW);
+    fsm.handle(Event::TcpConnected, NOW);
+    assert_eq!(fsm.timers().get(TimerKind::Hold), Some(NOW + LARGE_HOLD));
+    fsm.agree(Duration::ZERO, Duration::ZERO);
+    fsm.handle(Event::Open, NOW);
+    fsm.handle(Event::Keepalive, NOW);
+    assert_eq!(fsm.state(), State::Established);
+    assert_eq!(fsm.timers().next(), None);
+}
+
+#[test]
+fn keepalives_are_early_by_up_to_a_quarter() {
+    let mut pauses = Vec::new();
+    for seed in 0..200 {
+        let mut fsm = Fsm::new(settings(false), seed);
+        fsm.agree(Duration::from_secs(9), Duration::from_secs(3));
+        for event in [Event::Start, Event::TcpConnected, Event::Open] {
+            fsm.handle(event, NOW);
+        }
+        pauses.push(fsm.timers().get(TimerKind::Keepalive).unwrap() - NOW);
+    }
+    let (least, most) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
+    assert!(*least >= Duration::from_millis(2250) && *least < Duration::from_millis(2300));
+    assert!(*most <= Duration::from_secs(3) && *most > Duration::from_millis(2950));
 }

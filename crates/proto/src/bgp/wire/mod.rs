@@ -11,6 +11,8 @@ mod notification;
 mod open;
 mod receive;
 mod refresh;
+#[cfg(test)]
+mod tests;
 mod text;
 mod update;
 

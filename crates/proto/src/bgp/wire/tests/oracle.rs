@@ -1,0 +1,1 @@
+//! Our encoder against codecs that nobody of this project wrote.
