@@ -216,6 +216,8 @@ impl Bench {
 fn speaker(peer: SocketAddr, clock: Clock) -> Speaker {
     let id = Ipv4Addr::new(10, 1, 1, 1);
     let mut config = PeerConfig::new(Asn(65000), id, peer.ip(), Asn(receiver::ASN.into()));
+    // Its own address is no next hop that a peer takes.
+    config.local = Some(receiver::SPEAKER.into());
     config.policy.networks = Networks::new(vec!["10.0.0.0/8".parse().unwrap()]);
     assert_eq!(config.validate(), []);
     let socket = tcp::Options::default();

@@ -23,6 +23,9 @@ pub use key::{Key, KeyError, set_key};
 
 /// Connections that wait to be accepted: each peer has one, or two when both sides connect.
 const BACKLOG: i32 = 64;
+/// What waits in the kernel without being sent can no longer be taken back: more than this is not
+/// taken from the program, whatever the send buffer would hold.
+const UNSENT_MAX: u32 = 32 * 1024;
 /// Class selector 6, "network control": what BGP is sent with (RFC 4594 section 3.1).
 const CS6: u8 = 0xc0;
 
@@ -153,6 +156,7 @@ fn prepare(address: SocketAddr, options: &Options) -> Result<Socket, TcpError> {
 pub fn set_up(socket: &impl AsFd, peer: IpAddr, options: &Options) -> Result<(), TcpError> {
     let socket = SockRef::from(socket);
     socket.set_tcp_nodelay(true).map_err(trying(Action::Set("TCP_NODELAY")))?;
+    socket.set_tcp_notsent_lowat(UNSENT_MAX).map_err(trying(Action::Set("TCP_NOTSENT_LOWAT")))?;
     let timeout = options.user_timeout;
     socket.set_tcp_user_timeout(timeout).map_err(trying(Action::Set("TCP_USER_TIMEOUT")))?;
     set_class(&socket, peer).map_err(trying(Action::Set("IP_TOS")))?;

@@ -231,6 +231,16 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        value: "ADDRESS",
+        ..flag(
+            "listen",
+            SPEAKER,
+            Kind::List,
+            "Let peers connect too, to port 179 of this address of ours (CAP_NET_BIND_SERVICE). \
+             Without any there is no listening socket",
+        )
+    },
+    Flag {
         value: "PATH",
         ..flag(
             "password-file",

@@ -14,12 +14,13 @@ use super::raw::{Origin, Raw, Written};
 use super::reader::{Host, Reader};
 
 /// The flags that only the speaker has a use for.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 10] = [
     "local-as",
     "router-id",
     "peer",
     "peer-as",
     "local-address",
+    "listen",
     "password-file",
     "ttl-security",
     "multihop",
@@ -35,6 +36,8 @@ pub struct SpeakerSettings {
     pub router_id: Ipv4Addr,
     /// The routers; at least one.
     pub peers: Vec<PeerSettings>,
+    /// Where peers may connect to; empty: we connect.
+    pub listen: Vec<IpAddr>,
 }
 
 /// One router.
@@ -77,6 +80,7 @@ pub(super) fn read(
     let peers = peers(reader, raw);
     let numbers = peer_numbers(reader, raw, raw.all("peer").len());
     let local_address = reader.one(raw, "local-address", address);
+    let listen = listen(reader, raw);
     let key = raw.one("password-file").and_then(|at| reader.keep(at, key(&at.text, host)));
     let hold_time = reader.one(raw, "hold-time", hold_time)?;
     let hops = hops(reader, raw);
@@ -101,7 +105,8 @@ pub(super) fn read(
         hops: hops_for(hops, local_as == Some(asn)),
         hold_time,
     });
-    Some(SpeakerSettings { local_as: local_as?, router_id: router_id?, peers: peers.collect() })
+    let peers = peers.collect();
+    Some(SpeakerSettings { local_as: local_as?, router_id: router_id?, peers, listen })
 }
 
 /// A setting without a default that must be there.
@@ -140,6 +145,11 @@ fn peers<'a>(reader: &mut Reader, raw: &'a Raw) -> Vec<(&'a Written, IpAddr)> {
         }
     }
     peers
+}
+
+fn listen(reader: &mut Reader, raw: &Raw) -> Vec<IpAddr> {
+    let addresses = raw.all("listen").iter();
+    addresses.filter_map(|at| reader.keep(at, listen_address(&at.text))).collect()
 }
 
 /// One number for all peers, or one for each.
@@ -248,6 +258,14 @@ fn address(text: &str) -> Result<IpAddr, String> {
              reserved addresses cannot; write a unicast address"
         )),
         None => Ok(address),
+    }
+}
+
+/// All addresses of a family are welcome here, and an address must be there at the time.
+fn listen_address(text: &str) -> Result<IpAddr, String> {
+    match text.parse::<IpAddr>() {
+        Ok(any) if any.is_unspecified() => Ok(any),
+        _ => address(text),
     }
 }
 

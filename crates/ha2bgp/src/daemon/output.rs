@@ -9,7 +9,7 @@ use std::time::Duration;
 use ha2bgp_core::config::EngineConfig;
 use ha2bgp_core::net::NextHop;
 use ha2bgp_proto::bgp::wire::{Asn, Families};
-use ha2bgp_proto::bgp::{Capabilities, Fqdn, PeerConfig, Policy};
+use ha2bgp_proto::bgp::{Capabilities, Fqdn, Mode, PeerConfig, Policy};
 use ha2bgp_proto::exabgp::{Options, Snapshot};
 use ha2bgp_sys::tcp;
 
@@ -52,7 +52,8 @@ pub(super) fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn
         let peers = speaker.peers.iter().map(|peer| self::peer(speaker, peer, &settings.engine));
         // Timers of many hosts that start at once shall not stay in step.
         let seed = RandomState::new().build_hasher().finish();
-        return Ok(Box::new(Speaker::new(peers.collect(), Vec::new(), clock, seed)));
+        let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into());
+        return Ok(Box::new(Speaker::new(peers.collect(), listen.collect(), clock, seed)));
     }
     let detected = parent::detect_exabgp();
     let options = Options {
@@ -78,6 +79,7 @@ fn peer(speaker: &SpeakerSettings, peer: &PeerSettings, engine: &EngineConfig) -
     let mut config =
         PeerConfig::new(Asn(speaker.local_as), speaker.router_id, peer.address, Asn(peer.asn));
     config.local = peer.local_address;
+    config.mode = if speaker.listen.is_empty() { Mode::Active } else { Mode::Both };
     config.families = families(peer.address, next_hop);
     config.hold_time = peer.hold_time;
     config.keepalive = None;

@@ -17,6 +17,9 @@ const NEXT_HOP: u8 = 3;
 /// The AS of the receiver.
 pub(crate) const ASN: u16 = 65001;
 
+/// Whom it expects to connect.
+pub(crate) const SPEAKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 /// Reads as lines what a speaker sends.
 pub(crate) struct Receiver {
     listener: TcpListener,
@@ -94,7 +97,7 @@ fn lines(body: &[u8]) -> String {
     let (withdrawn, rest) = counted(body);
     let (attributes, announced) = counted(rest);
     let hop = match next_hop(attributes) {
-        None | Some(Ipv4Addr::LOCALHOST) => "self".to_owned(),
+        None | Some(SPEAKER) => "self".to_owned(),
         Some(hop) => hop.to_string(),
     };
     let mut text = String::new();

@@ -11,13 +11,14 @@ fn text(config: &Config) -> String {
     let password =
         config.password.as_ref().map(|key| format!("password \"{key}\";")).unwrap_or_default();
     let security = if config.ttl_security { "ttl security on;" } else { "" };
-    // Connected networks, so that next hops can be resolved.
+    // Connected networks, so that next hops can be resolved. After an error, also one that it was
+    // told of, BIRD refuses connections for 60 s by default: too long for a test.
     format!(
         "router id 10.255.0.1;\nlog stderr all;\n\
          protocol device {{}}\nprotocol direct {{ ipv4; ipv6; interface \"-lo\", \"*\"; }}\n\
          protocol bgp speaker {{\n\
          \x20 local {address} as {asn};\n  neighbor {neighbor} as {neighbor_as};\n\
-         \x20 {password} {security}\n\
+         \x20 {password} {security} error wait time 2, 4;\n\
          \x20 ipv4 {{ import all; export none; }};\n  ipv6 {{ import all; export none; }};\n}}\n"
     )
 }

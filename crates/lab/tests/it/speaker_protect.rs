@@ -14,9 +14,9 @@ fn announces(plan: Plan) -> Result<()> {
 }
 
 /// No session comes up, and the log says what usually is the matter.
-fn never_connects(plan: Plan) -> Result<()> {
+fn never_connects(plan: Plan, log: &str) -> Result<()> {
     let pair = Pair::start(plan)?;
-    pair.wait_log("no answer: a filter on the way, another MD5 key")?;
+    pair.wait_log(&format!("{log}: a filter on the way, another MD5 key"))?;
     wait::holds(WHILE, "no session", || match pair.router.is_established() {
         Ok(false) => Ok(()),
         Ok(true) => Err(pair.ha2bgp.tail()),
@@ -28,22 +28,36 @@ fn right_key(kind: Kind) -> Result<()> {
     let keys = Plan { key: Some("s3cret-key"), router_key: Some("s3cret-key"), ..Plan::new(kind) };
     announces(keys)
 }
-with_each_router!(right_key);
+with_each_router!(right_key: bird = Bird, frr = Frr, gobgp = GoBgp);
 
 fn right_key_ipv6(kind: Kind) -> Result<()> {
     let keys = Plan { key: Some("s3cret-key"), router_key: Some("s3cret-key"), ..Plan::new(kind) };
     announces(Plan { v6: true, ..keys })
 }
-with_each_router!(right_key_ipv6);
+with_each_router!(right_key_ipv6: bird = Bird, frr = Frr, gobgp = GoBgp);
+
+/// The portable OpenBGPD 7.7 signs what it connects with and not what it accepts: it must be let
+/// in.
+fn right_key_and_the_router_connects(kind: Kind) -> Result<()> {
+    let keys = Plan { key: Some("s3cret-key"), router_key: Some("s3cret-key"), ..Plan::new(kind) };
+    announces(keys.flags("--listen 10.9.1.1"))
+}
+with_each_router!(right_key_and_the_router_connects: bird = Bird, openbgpd = OpenBgpd);
+
+/// Both sides connect at once: one connection stays.
+fn both_sides_connect(kind: Kind) -> Result<()> {
+    announces(Plan::new(kind).flags("--listen 10.9.1.1"))
+}
+with_each_router!(both_sides_connect);
 
 fn wrong_key(kind: Kind) -> Result<()> {
     let keys = Plan { key: Some("wrong-key"), router_key: Some("s3cret-key"), ..Plan::new(kind) };
-    never_connects(keys)
+    never_connects(keys, "no answer")
 }
 with_each_router!(wrong_key);
 
 fn no_key(kind: Kind) -> Result<()> {
-    never_connects(Plan { router_key: Some("s3cret-key"), ..Plan::new(kind) })
+    never_connects(Plan { router_key: Some("s3cret-key"), ..Plan::new(kind) }, "no answer")
 }
 with_each_router!(no_key: bird = Bird, frr = Frr);
 
@@ -58,8 +72,15 @@ fn ttl_security_ipv6(kind: Kind) -> Result<()> {
 }
 with_each_router!(ttl_security_ipv6);
 
-/// The router sends with TTL 1, as external sessions do by default.
+/// The router sends with TTL 1, as external sessions do by default: it accepts, and what it says
+/// then is dropped.
 fn ttl_security_at_our_side_only(kind: Kind) -> Result<()> {
-    never_connects(Plan::new(kind).flags("--ttl-security"))
+    never_connects(Plan::new(kind).flags("--ttl-security"), "connected, but nothing comes")
 }
 with_each_router!(ttl_security_at_our_side_only: bird = Bird, frr = Frr, openbgpd = OpenBgpd);
+
+/// We send with TTL 1, and the router wants 255.
+fn ttl_security_at_the_router_only(kind: Kind) -> Result<()> {
+    never_connects(Plan { router_security: true, ..Plan::new(kind) }, "no answer")
+}
+with_each_router!(ttl_security_at_the_router_only: bird = Bird, frr = Frr);

@@ -56,6 +56,24 @@ fn four_octet_as(kind: Kind) -> Result<()> {
 }
 with_each_router!(four_octet_as);
 
+/// The session stays as it is, also behind End-of-RIB, which waits two seconds after the start.
+fn stays_up(kind: Kind) -> Result<()> {
+    let pair = Pair::established(Plan::new(kind).flags("--hold-time 3s"))?;
+    let listener = service::listen(&pair.us, &pair.plan.service())?;
+    pair.wait_route(true)?;
+    let route = pair.plan.route();
+    wait::holds(Duration::from_secs(7), "session and route stay", || {
+        match (pair.router.is_established(), pair.router.route(&route)) {
+            (Ok(true), Ok(text)) if !text.is_empty() => Ok(()),
+            _ => Err(format!("{}{}", pair.router.tail(), pair.ha2bgp.tail())),
+        }
+    })?;
+    assert!(pair.ha2bgp.stderr().contains("End-of-RIB sent"), "{}", pair.ha2bgp.tail());
+    drop(listener);
+    pair.wait_route(false)
+}
+with_each_router!(stays_up);
+
 /// SIGTERM: the route is gone at once although the service lives, and ha2bgp ends with 0.
 fn stop_for_good(kind: Kind) -> Result<()> {
     let mut pair = Pair::established(Plan::new(kind))?;

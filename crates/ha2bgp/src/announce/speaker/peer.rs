@@ -7,7 +7,7 @@ use std::time::Duration;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::fsm::State;
-use ha2bgp_proto::bgp::wire::Family;
+use ha2bgp_proto::bgp::wire::Families;
 use ha2bgp_proto::bgp::{
     Connection, DownCause, Event, Input, Mode, Output, PeerConfig, Session, StopReason,
 };
@@ -20,6 +20,8 @@ use crate::clock::Clock;
 
 /// Reads and writes before other peers get their turn.
 const MOVES_AT_ONCE: usize = 16;
+/// How long after connecting a peer may say nothing before that is told.
+const SILENCE: Duration = Duration::from_secs(3);
 /// Connections of one peer beyond its session's two: those that are closing.
 const LINKS_MAX: usize = 8;
 
@@ -46,7 +48,11 @@ pub(super) struct Running {
     accepted: u64,
     /// When End-of-RIB may go; until then it is kept back.
     release_at: Option<Instant>,
+    /// Families that were agreed on while the session is up.
+    families: Families,
     up: bool,
+    /// A connection is there; the peer must say something until here.
+    silent_until: Option<Instant>,
     /// When the session was last lost: the peer may have kept our routes.
     lost_at: Option<Instant>,
     /// What was last said about failing to connect, to say it once.
@@ -57,9 +63,8 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn start(peer: Peer, seed: u64, now: Instant) -> Self {
-        let config =
-            PeerConfig { hold_end_of_rib: !peer.defer_end_of_rib.is_zero(), ..peer.config.clone() };
-        let release_at = config.hold_end_of_rib.then(|| now + peer.defer_end_of_rib);
+        let config = PeerConfig { hold_end_of_rib: true, ..peer.config.clone() };
+        let release_at = Some(now + peer.defer_end_of_rib);
         let mut session = Session::new(config, seed, now);
         session.handle(Input::Start, now);
         Self {
@@ -68,7 +73,9 @@ impl Running {
             links: Vec::new(),
             accepted: 0,
             release_at,
+            families: Families::NONE,
             up: false,
+            silent_until: None,
             lost_at: None,
             said: None,
             dropped_before: None,
@@ -125,7 +132,10 @@ impl Running {
     /// When there is something to do at the latest.
     pub(super) fn wake(&self) -> Option<Instant> {
         let links = self.links.iter().map(Link::deadline);
-        links.chain([self.session.poll_timeout(), self.release_at]).flatten().min()
+        links
+            .chain([self.session.poll_timeout(), self.release_at, self.silent_until])
+            .flatten()
+            .min()
     }
 
     /// Does what can be done now; true when there is more, after others had their turn.
@@ -133,9 +143,11 @@ impl Running {
         let now = clock.now();
         if self.release_at.is_some_and(|at| at <= now) {
             self.release_at = None;
-            for family in Family::ALL {
-                self.session.release_end_of_rib(family, now);
-            }
+            self.release_end_of_rib(now);
+        }
+        if self.silent_until.is_some_and(|at| at <= now) {
+            self.silent_until = None;
+            self.no_answer("connected, but nothing comes", now, tell);
         }
         if self.session.poll_timeout().is_some_and(|at| at <= now) {
             self.session.handle(Input::Timeout, now);
@@ -200,6 +212,7 @@ impl Running {
         match result {
             Ok((local, remote)) => {
                 let (local, remote) = (local.ip(), remote.ip());
+                self.silent_until = Some(now + SILENCE);
                 self.session.handle(Input::TcpConnected { connection, local, remote }, now);
             }
             Err(error) => {
@@ -239,6 +252,7 @@ impl Running {
             let connection = link.connection;
             match link.read(buffer) {
                 Moved::Bytes(count) => {
+                    self.silent_until = None;
                     let bytes = buffer.get(..count).unwrap_or_default();
                     self.session.handle(Input::Received { connection, bytes }, clock.now());
                 }
@@ -255,33 +269,49 @@ impl Running {
 
     fn event(&mut self, event: Event, now: Instant, tell: &mut Tell<'_>) {
         match &event {
-            Event::Established { .. } => {
+            Event::Established { negotiated } => {
                 self.up = true;
+                self.families = negotiated.families;
                 self.lost_at = None;
                 self.said = None;
+                if self.release_at.is_none() {
+                    self.release_end_of_rib(now);
+                }
             }
             Event::Down { state: State::Established, .. } => {
                 self.up = false;
+                self.families = Families::NONE;
                 self.lost_at = Some(now);
             }
             Event::Down { cause: DownCause::ConnectTimeout, .. } => {
-                let dropped = self.dropped_before.take().zip(Counters::read().ok());
-                let dropped = dropped.map(|(before, after)| after.since(before));
-                let counted = dropped.map(|dropped| dropped.to_string()).unwrap_or_default();
-                self.say(
-                    format!(
-                        "no answer: a filter on the way, another MD5 key on the other side, or \
-                         another idea of TTL security; dropped here meanwhile: {counted}"
-                    ),
-                    now,
-                    tell,
-                );
+                self.no_answer("no answer", now, tell);
             }
             _ => {}
         }
         let peer = self.address();
         tell.reports.send(now, What::Peer { peer, event });
         *tell.news = true;
+    }
+
+    /// End-of-RIB is for the families that were agreed on.
+    fn release_end_of_rib(&mut self, now: Instant) {
+        for family in self.families.iter() {
+            self.session.release_end_of_rib(family, now);
+        }
+    }
+
+    /// Says what usually is the matter when a peer that is there does not answer.
+    fn no_answer(&mut self, what: &str, now: Instant, tell: &mut Tell<'_>) {
+        let dropped = self.dropped_before.zip(Counters::read().ok());
+        let dropped = dropped.map(|(before, after)| after.since(before)).unwrap_or_default();
+        self.say(
+            format!(
+                "{what}: a filter on the way, another MD5 key on the other side, or another idea \
+                 of TTL security; dropped here meanwhile: {dropped}"
+            ),
+            now,
+            tell,
+        );
     }
 
     /// Says why there is no connection, when that is new.

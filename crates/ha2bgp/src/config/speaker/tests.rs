@@ -23,7 +23,10 @@ fn the_simplest_case_and_its_defaults() {
         hold_time: Duration::from_secs(9),
     };
     let router_id = "10.1.1.1".parse().unwrap();
-    assert_eq!(settings, SpeakerSettings { local_as: 65000, router_id, peers: vec![peer] });
+    assert_eq!(
+        settings,
+        SpeakerSettings { local_as: 65000, router_id, peers: vec![peer], listen: Vec::new() }
+    );
 }
 
 #[test]
@@ -62,6 +65,7 @@ fn bad_values_name_place_value_rule_and_fix() {
         ("--peer-as 1 --peer-as 2", "--peer-as: there are 3 AS numbers for 1 peers: write one"),
         ("--local-address 127.0.1.1", "--local-address: \"127.0.1.1\" is the peer's address too"),
         ("--local-address ::1", "--local-address: \"::1\" and the peer 127.0.1.1 are not of one"),
+        ("--listen here", "--listen: \"here\" is not an IP address"),
         ("--password-file no.key", "--password-file: \"no.key\" cannot be read: "),
         (
             "--password-file long.key",
