@@ -18,6 +18,8 @@ pub mod fsm;
 mod io;
 mod rib;
 mod session;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use config::{Backoff, Capabilities, Fqdn, GracefulRestart, Mode, PeerConfig, Policy, Role};

@@ -71,6 +71,8 @@ pub(super) struct Rib {
     /// Families whose End-of-RIB is kept back.
     held: Families,
     told: usize,
+    /// Families of the session.
+    families: Families,
     max: usize,
     enhanced: bool,
     reported: BTreeSet<(Family, Unsendable)>,
@@ -89,6 +91,7 @@ impl Rib {
         self.max = max;
         self.enhanced = enhanced;
         let desired = self.desired.clone();
+        self.families = export.families();
         self.export = Some(export);
         desired.for_each(&mut |prefix, route| {
             let after = self.exported(prefix, Some(route));
@@ -148,9 +151,7 @@ impl Rib {
 
     /// True when every family that may be ended is.
     pub(super) fn is_ended(&self) -> bool {
-        self.export.as_ref().is_some_and(|export| {
-            export.families().iter().all(|family| self.ended.contains(family))
-        })
+        self.export.is_some() && self.families.iter().all(|family| self.ended.contains(family))
     }
 
     pub(super) fn pending(&self) -> usize {
@@ -344,7 +345,7 @@ impl Rib {
 
     /// End-of-RIB may go: nothing of the family waits, and nobody keeps it back.
     fn may_end(&self, family: Family) -> bool {
-        self.export.as_ref().is_none_or(|export| export.families().contains(family))
+        self.families.contains(family)
             && !self.ended.contains(family)
             && !self.held.contains(family)
             && !self.waits(family)
