@@ -79,8 +79,9 @@ fn ttl_security_at_our_side_only(kind: Kind) -> Result<()> {
 }
 with_each_router!(ttl_security_at_our_side_only: bird = Bird, frr = Frr, openbgpd = OpenBgpd);
 
-/// We send with TTL 1, and the router wants 255.
+/// We send with TTL 1, and the router wants 255 of what it has accepted: its OPEN comes, ours does
+/// not arrive.
 fn ttl_security_at_the_router_only(kind: Kind) -> Result<()> {
-    never_connects(Plan { router_security: true, ..Plan::new(kind) }, "no answer")
+    never_connects(Plan { router_security: true, ..Plan::new(kind) }, "the peer does not hear us")
 }
 with_each_router!(ttl_security_at_the_router_only: bird = Bird, frr = Frr);

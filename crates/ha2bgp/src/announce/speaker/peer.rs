@@ -22,6 +22,8 @@ use crate::clock::Clock;
 const MOVES_AT_ONCE: usize = 16;
 /// How long after connecting a peer may say nothing before that is told.
 const SILENCE: Duration = Duration::from_secs(3);
+/// The code of the NOTIFICATION "hold timer expired" (RFC 4271 section 4.5).
+const HOLD_TIMER_EXPIRED: u8 = 4;
 /// Connections of one peer beyond its session's two: those that are closing.
 const LINKS_MAX: usize = 8;
 
@@ -258,6 +260,7 @@ impl Running {
                 }
                 Moved::Blocked => return false,
                 Moved::Gone => {
+                    self.silent_until = None;
                     link.close(Vec::new(), false, clock.now());
                     self.session.handle(Input::TcpClosed { connection }, clock.now());
                     return false;
@@ -285,6 +288,12 @@ impl Running {
             }
             Event::Down { cause: DownCause::ConnectTimeout, .. } => {
                 self.no_answer("no answer", now, tell);
+            }
+            // Its OPEN came, and it has not answered ours.
+            Event::Down { state: State::OpenConfirm, cause: DownCause::Sent(sent), .. }
+                if sent.code == HOLD_TIMER_EXPIRED =>
+            {
+                self.no_answer("the peer does not hear us", now, tell);
             }
             _ => {}
         }
