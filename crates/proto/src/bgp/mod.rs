@@ -3,7 +3,9 @@
 //! The driver's loop, for each session: feed what happened ([`Session::handle`],
 //! [`Session::set_routes`]); drain [`Session::poll_output`]; for each open connection write what
 //! [`Session::poll_write`] hands out and report it with [`Input::Written`]; sleep until
-//! [`Session::poll_timeout`] or input. See [`Session`] for the contract in full.
+//! [`Session::poll_timeout`] or input. What was received goes in before [`Input::Timeout`]: a
+//! process that slept must see the KEEPALIVEs that wait for it before its hold timer fires. See
+//! [`Session`] for the contract in full.
 //!
 //! * [`PeerConfig`], [`Policy`]: what is said to a peer; [`PeerConfig::validate`] refuses what
 //!   peers reset sessions for.
