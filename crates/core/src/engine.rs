@@ -149,7 +149,9 @@ impl Engine {
     }
 
     fn listener_opened(&mut self, listener: Listener) {
-        if !self.listeners.open(listener) {
+        let before = self.listeners.close(listener.id);
+        self.listeners.open(listener);
+        if before == Some(listener) {
             return;
         }
         match listener.address {
@@ -173,8 +175,12 @@ impl Engine {
             if self.config.require_all_ports
                 && let Some(service) = self.services.get_mut(&vip)
             {
-                service.ports_seen.insert((listener.id.protocol, listener.port));
+                service.require_port((listener.id.protocol, listener.port));
             }
+            self.judge(vip);
+        }
+        // A socket that moved: what it served before has lost it.
+        for vip in before.map_or_else(Vec::new, |before| self.served_by(before.address)) {
             self.judge(vip);
         }
     }
@@ -239,7 +245,9 @@ impl Engine {
         };
         let service = entry.insert(Service::new(network, self.now));
         if self.config.require_all_ports {
-            service.ports_seen = self.listeners.ports_on(vip);
+            for port in self.listeners.ports_on(vip) {
+                service.require_port(port);
+            }
         }
         let next_hop = self.config.next_hop;
         self.events.push_back(Event::ServiceDiscovered { vip, network, next_hop });
@@ -291,7 +299,7 @@ impl Engine {
         if !self.listeners.any_on(vip) {
             return Some(Reason::NoListener);
         }
-        let missing = service.ports_seen.iter().any(|port| !self.listeners.has_port(vip, *port));
+        let missing = service.ports_required().any(|port| !self.listeners.has_port(vip, *port));
         missing.then_some(Reason::PortMissing)
     }
 

@@ -83,7 +83,8 @@ impl Engine {
 
     fn explain_service(&self, vip: IpAddr, service: &Service, now: Instant) -> ServiceExplanation {
         let ports = self.listeners.ports_on(vip);
-        let ports_missing = service.ports_seen.difference(&ports).copied().collect();
+        let ports_missing =
+            service.ports_required().filter(|port| !ports.contains(port)).copied().collect();
         ServiceExplanation {
             network: service.network,
             health: service.verdict().0,

@@ -1,6 +1,5 @@
 //! The listening sockets of this host, indexed by what they serve.
 
-use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::IpAddr;
 
@@ -18,22 +17,12 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Takes a listener in. Returns false when it was known already.
-    pub(crate) fn open(&mut self, listener: Listener) -> bool {
-        match self.by_id.entry(listener.id) {
-            Entry::Occupied(known) if *known.get() == listener => return false,
-            Entry::Occupied(mut known) => {
-                // A socket cannot move; if an observer says so, believe its newest word.
-                let old = known.insert(listener);
-                self.uncount(&old);
-            }
-            Entry::Vacant(new) => {
-                new.insert(listener);
-            }
-        }
+    /// Takes in a listener that is not known yet.
+    pub(crate) fn open(&mut self, listener: Listener) {
+        let replaced = self.by_id.insert(listener.id, listener);
+        debug_assert!(replaced.is_none(), "{listener} was known already");
         let ports = self.by_address.entry(listener.address).or_default();
         *ports.entry((listener.id.protocol, listener.port)).or_default() += 1;
-        true
     }
 
     /// Drops a listener; returns it when it was known.

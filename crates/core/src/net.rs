@@ -69,6 +69,11 @@ impl Prefix {
         self.0.addr()
     }
 
+    /// The last address inside.
+    pub fn last_address(self) -> IpAddr {
+        self.0.broadcast()
+    }
+
     /// The prefix length in bits: 0 to 32 or 0 to 128.
     #[expect(clippy::len_without_is_empty, reason = "a prefix length, not a container's")]
     pub fn len(self) -> u8 {

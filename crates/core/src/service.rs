@@ -25,6 +25,9 @@ use crate::net::Prefix;
 use crate::reason::Reason;
 use crate::time::Instant;
 
+/// How many ports one service can be required to have.
+const PORTS_MAX: usize = 1024;
+
 /// The verdict of all checks of a service together.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Health {
@@ -72,8 +75,8 @@ pub(crate) enum Step {
 pub(crate) struct Service {
     /// The allowed network the VIP is in.
     pub(crate) network: Prefix,
-    /// With `require_all_ports`: every port ever seen; otherwise empty.
-    pub(crate) ports_seen: BTreeSet<Port>,
+    /// With `require_all_ports`: the ports seen so far; otherwise empty.
+    ports_required: BTreeSet<Port>,
     health: Health,
     /// What decided the verdict.
     reason: Reason,
@@ -92,7 +95,7 @@ impl Service {
     pub(crate) fn new(network: Prefix, now: Instant) -> Self {
         Self {
             network,
-            ports_seen: BTreeSet::new(),
+            ports_required: BTreeSet::new(),
             health: Health::Unknown,
             reason: Reason::Starting,
             last_known: None,
@@ -102,6 +105,19 @@ impl Service {
             since: now,
             idle_since: None,
         }
+    }
+
+    /// Makes a port one that the service needs. At most [`PORTS_MAX`] are remembered: a service with
+    /// more is one whose ports come and go.
+    pub(crate) fn require_port(&mut self, port: Port) {
+        if self.ports_required.len() < PORTS_MAX {
+            self.ports_required.insert(port);
+        }
+    }
+
+    /// The ports that the service needs.
+    pub(crate) fn ports_required(&self) -> impl Iterator<Item = &Port> {
+        self.ports_required.iter()
     }
 
     /// Takes the newest verdict of the checks.

@@ -4,5 +4,9 @@
 #![forbid(unsafe_code)]
 
 pub mod announce;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod log;
 pub mod observe;

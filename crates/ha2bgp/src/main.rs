@@ -1,3 +1,7 @@
-//! The ha2bgp program.
+//! The ha2bgp program: everything is in the library, so that it can be tested.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ha2bgp::cli::main()
+}

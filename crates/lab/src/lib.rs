@@ -1,1 +1,32 @@
-//! Placeholder head, replaced as the crate grows.
+//! The lab: tests of ha2bgp with real peers in network namespaces that the tests make themselves.
+//!
+//! * [`netns`], [`link`]: hosts and cables. * [`child`], [`wait`]: processes and waiting, both
+//!   bounded. * [`bird`], [`exabgp`], [`service`], [`syn`],
+//!   [`fake_exabgp`], [`stand_in`]: who plays along.
+//! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
+//!   README. * [`tools`], [`skip`]: what is installed, and what follows where it is not.
+//!
+//! Everything is cleaned up on drop, also when a test fails: processes by pid, namespaces by
+//! their unique names. What a killed test run left behind is removed by the next one.
+//! Nothing here may become a dependency of the program.
+
+pub mod api;
+pub mod bird;
+pub mod child;
+pub mod error;
+pub mod exabgp;
+pub mod fake_exabgp;
+pub mod link;
+pub mod netns;
+pub mod procfs;
+pub mod program;
+pub mod readme;
+pub mod service;
+pub mod skip;
+pub mod stand_in;
+pub mod syn;
+pub mod tools;
+pub mod transcript;
+pub mod wait;
+
+pub use error::{LabError, Result};

@@ -255,7 +255,12 @@ impl Simulation {
                     _ => ListenAddress::Address(vip),
                 };
                 let protocol = self.random.pick(&[Protocol::Tcp, Protocol::Udp]);
-                let id = SocketId { protocol, cookie: self.next_cookie };
+                let known = self.model.listeners.iter().map(|listener| listener.id).next();
+                // Sometimes a socket that is known already says something else.
+                let id = match known {
+                    Some(id) if self.random.below(20) == 0 => id,
+                    _ => SocketId { protocol, cookie: self.next_cookie },
+                };
                 self.next_cookie += 1;
                 let port = self.random.pick(&[80, 443]);
                 Observation::ListenerOpened(Listener { id, address: bound, port })

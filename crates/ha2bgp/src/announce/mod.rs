@@ -1,1 +1,158 @@
 //! Announcers: tasks that make the desired routes so at the routers, and report back.
+//!
+//! The contract, which `tests/announcers.rs` holds every implementation to:
+//!
+//! * The desired set is a level, not a stream of edges: an announcer looks at the newest one
+//!   whenever it can act, and what lay between is never sent.
+//! * It never makes anyone wait. A router or a pipe that takes nothing costs bounded memory, and
+//!   when it takes again it gets the newest state. A report that nobody fetches is dropped and
+//!   counted.
+//! * When the sender of the desired set is dropped, the last set is still sent, within
+//!   [`CLOSING_TIME`]. (To withdraw everything: send the empty set, then drop.)
+
+mod exabgp;
+mod pipe;
+mod plain;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use ha2bgp_core::net::Prefix;
+use ha2bgp_core::route::RouteSet;
+use ha2bgp_core::time::Instant;
+use ha2bgp_proto::exabgp::{Dialect, Snapshot, Verb};
+use tokio::sync::{mpsc, watch};
+
+pub use exabgp::ExaBgp;
+pub use pipe::{Stdio, stdin_closed};
+pub use plain::Plain;
+
+/// How long the last set may take once the channel of desired sets is closed.
+pub const CLOSING_TIME: Duration = Duration::from_secs(5);
+
+/// Anything that brings routes to routers.
+pub trait Announcer: Send {
+    /// Works until the sender of `desired` is gone and the last set is sent, or until the other
+    /// side is gone. Runs inside a tokio runtime with IO and time.
+    fn run(
+        self: Box<Self>,
+        desired: watch::Receiver<RouteSet>,
+        reports: mpsc::Sender<Report>,
+    ) -> Pin<Box<dyn Future<Output = Ended> + Send>>;
+}
+
+/// Why an announcer ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// The last set was sent, and accepted where there are answers.
+    Finished,
+    /// Time was up before that.
+    Unsent {
+        /// Prefixes that were not sent, not answered, or rejected.
+        prefixes: usize,
+    },
+    /// The other side is gone.
+    PeerGone {
+        /// What was seen.
+        why: String,
+    },
+}
+
+/// Something an announcer has to tell.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Report {
+    /// When it happened.
+    pub at: Instant,
+    /// What happened.
+    pub what: What,
+}
+
+/// What an announcer has to tell.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum What {
+    /// Sent towards the routers.
+    Sent {
+        /// Announced or withdrawn.
+        verb: Verb,
+        /// These prefixes.
+        prefixes: Vec<Prefix>,
+        /// Said before: a reassertion, a retry.
+        again: bool,
+    },
+    /// Accepted by the other side.
+    Acknowledged {
+        /// Announced or withdrawn.
+        verb: Verb,
+        /// These prefixes.
+        prefixes: Vec<Prefix>,
+        /// From write to answer.
+        latency: Duration,
+    },
+    /// Refused by the other side; said once, tried again until accepted or not wanted.
+    Rejected {
+        /// The prefix concerned.
+        prefix: Prefix,
+        /// What was refused, as it was written.
+        command: String,
+        /// What the other side said about it.
+        reason: Option<String>,
+    },
+    /// Accepted after a rejection.
+    Accepted {
+        /// The prefix concerned.
+        prefix: Prefix,
+    },
+    /// It is known now which grammar ExaBGP understands.
+    DialectLearned {
+        /// The grammar.
+        dialect: Dialect,
+    },
+    /// ExaBGP does not answer commands; go on without.
+    AcksAbsent,
+    /// ExaBGP does answer after all.
+    AcksPresent,
+    /// Nothing was answered for a while although commands wait.
+    Stalled {
+        /// Commands that wait.
+        in_flight: usize,
+    },
+    /// Answers come again.
+    Resumed {
+        /// How long there was none.
+        after: Duration,
+    },
+    /// Answers were lost; what waited for them is sent again.
+    Resynchronised {
+        /// Prefixes sent again.
+        prefixes: usize,
+    },
+    /// The state in numbers, at most once a second and only when something happened.
+    Snapshot(Snapshot),
+    /// Reports were dropped since the last one because nobody fetched them.
+    Lost {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// The sending end of reports: never waits.
+struct Reports {
+    channel: mpsc::Sender<Report>,
+    lost: u64,
+}
+
+impl Reports {
+    fn send(&mut self, at: Instant, what: What) {
+        if self.lost > 0 {
+            let count = self.lost;
+            let lost = Report { at, what: What::Lost { count } };
+            if self.channel.try_send(lost).is_ok() {
+                self.lost = 0;
+            }
+        }
+        if self.channel.try_send(Report { at, what }).is_err() {
+            self.lost += 1;
+        }
+    }
+}

@@ -12,6 +12,7 @@
 //! It does not know networks or services: the bytecode selects, the core decides.
 
 mod mirror;
+mod now;
 mod polled;
 
 use std::convert::Infallible;
@@ -19,12 +20,15 @@ use std::time::Duration;
 
 use ha2bgp_core::fact::{Observation, Protocol, SocketId, Source};
 use ha2bgp_core::route::RouteSet;
+use ha2bgp_proto::filter::Filter;
 use ha2bgp_proto::inet_diag::{DiagSocket, DumpRequest, Family};
 use ha2bgp_sys::NetlinkError;
 use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents};
 use ha2bgp_sys::diag::Diag;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+
+pub use self::now::listeners_now;
 
 use self::mirror::{Endpoint, Mirror};
 use super::health::{Health, NETLINK_HINT, Stop};
@@ -49,6 +53,8 @@ const EVENTS_RETRY: Duration = Duration::from_secs(10);
 pub struct ListenConfig {
     /// The protocols to look at.
     pub protocols: Vec<Protocol>,
+    /// The address families whose tables are read.
+    pub families: Vec<Family>,
     /// The listen filter as `INET_DIAG_REQ_BYTECODE`; empty for every listener.
     pub bytecode: Vec<u8>,
     /// Whether to subscribe to destroyed sockets. While anybody on the host does, every closing
@@ -60,10 +66,23 @@ pub struct ListenConfig {
     pub reconcile_interval: Duration,
 }
 
+impl ListenConfig {
+    /// What a listen filter asks for.
+    pub fn new(protocols: &[Protocol], filter: &Filter) -> Self {
+        Self {
+            protocols: protocols.to_vec(),
+            families: filter.family().map_or_else(|| Family::ALL.to_vec(), |only| vec![only]),
+            bytecode: filter.bytecode().to_vec(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for ListenConfig {
     fn default() -> Self {
         Self {
             protocols: vec![Protocol::Tcp],
+            families: Family::ALL.to_vec(),
             bytecode: Vec::new(),
             destroy_events: true,
             poll_interval: Duration::from_millis(20),
@@ -305,7 +324,7 @@ impl Observer {
         let mut attempts = 0;
         self.dumped.clear();
         for &protocol in &self.config.protocols {
-            for family in Family::ALL {
+            for &family in &self.config.families {
                 let bytecode = &self.config.bytecode;
                 let request = DumpRequest { family, protocol, bytecode };
                 let dumped = &mut self.dumped;

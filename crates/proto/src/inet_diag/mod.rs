@@ -4,6 +4,8 @@
 //! system call and decides nothing: what a listener is, is said by the caller through states and
 //! bytecode.
 
+use core::fmt;
+
 mod request;
 mod socket;
 
@@ -29,6 +31,14 @@ impl Family {
     /// Both, in the order they are dumped.
     pub const ALL: [Self; 2] = [Self::V4, Self::V6];
 
+    /// The word that selects it in an `ss` filter.
+    pub(crate) const fn prefix(self) -> &'static str {
+        match self {
+            Self::V4 => "inet:",
+            Self::V6 => "inet6:",
+        }
+    }
+
     /// `AF_INET` or `AF_INET6`.
     pub(crate) const fn code(self) -> u8 {
         match self {
@@ -43,6 +53,15 @@ impl Family {
             10 => Some(Self::V6),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
     }
 }
 

@@ -1,0 +1,221 @@
+//! The ExaBGP announcer: a [`Session`] between the desired set and the pipe.
+//!
+//! One task does everything, so that a change goes from the channel to write(2) without another
+//! task in between, and reading answers never waits for writing commands.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use ha2bgp_core::route::RouteSet;
+use ha2bgp_core::time::Instant;
+use ha2bgp_proto::exabgp::{Event, Options, Purpose, Session};
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep_until;
+
+use super::pipe::{Reader, Stdio, Writer, Wrote};
+use super::{Announcer, CLOSING_TIME, Ended, Report, Reports, What};
+use crate::clock::Clock;
+
+/// Writes before other events get their turn.
+const WRITES_AT_ONCE: usize = 16;
+/// Snapshots are at least this far apart.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
+
+/// Announces through ExaBGP's process API on our standard input and output.
+#[derive(Debug)]
+pub struct ExaBgp {
+    options: Options,
+    stdio: Stdio,
+    clock: Clock,
+}
+
+impl ExaBgp {
+    /// An announcer on these descriptors. Answers are read when the input is a FIFO or a socket;
+    /// else it behaves as an output without answers.
+    pub const fn new(options: Options, stdio: Stdio, clock: Clock) -> Self {
+        Self { options, stdio, clock }
+    }
+}
+
+impl Announcer for ExaBgp {
+    fn run(
+        self: Box<Self>,
+        desired: watch::Receiver<RouteSet>,
+        reports: mpsc::Sender<Report>,
+    ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
+        Box::pin(async move {
+            let Self { mut options, stdio, clock } = *self;
+            let reader = stdio.input.filter(|_| options.answers).and_then(Reader::new);
+            options.answers = reader.is_some();
+            let task = Task {
+                session: Session::new(options),
+                writer: Writer::new(stdio.output),
+                reports: Reports { channel: reports, lost: 0 },
+                clock,
+                news: false,
+                next_snapshot: Instant::START,
+            };
+            task.run(desired, reader).await
+        })
+    }
+}
+
+/// How far writing got.
+#[derive(Debug, Eq, PartialEq)]
+enum Progress {
+    /// Nothing more to write.
+    Idle,
+    /// More to write, after others had their turn.
+    More,
+    /// The pipe takes nothing now.
+    Blocked,
+}
+
+struct Task {
+    session: Session,
+    writer: Writer,
+    reports: Reports,
+    clock: Clock,
+    /// Something happened since the last snapshot.
+    news: bool,
+    next_snapshot: Instant,
+}
+
+impl Task {
+    async fn run(
+        mut self,
+        mut desired: watch::Receiver<RouteSet>,
+        reader: Option<Reader>,
+    ) -> Ended {
+        let mut buffer = vec![0; 16 * 1024];
+        let mut closing: Option<Instant> = None;
+        self.take_routes(&mut desired);
+        loop {
+            let progress = match self.write() {
+                Ok(progress) => progress,
+                Err(why) => return self.end(Ended::PeerGone { why }),
+            };
+            self.tell(false);
+            let now = self.clock.now();
+            if let Some(deadline) = closing {
+                if self.session.is_settled() {
+                    return self.end(Ended::Finished);
+                }
+                if now >= deadline {
+                    let prefixes = self.session.unsettled();
+                    return self.end(Ended::Unsent { prefixes });
+                }
+            }
+            let wake =
+                [self.session.poll_timeout(), closing, self.news.then_some(self.next_snapshot)];
+            let wake = wake.into_iter().flatten().min();
+            tokio::select! {
+                changed = desired.changed(), if closing.is_none() => match changed {
+                    Ok(()) => self.take_routes(&mut desired),
+                    Err(_) => closing = Some(now + CLOSING_TIME),
+                },
+                read = read(reader.as_ref(), &mut buffer) => match read {
+                    Ok(bytes) => {
+                        self.session.handle_bytes(bytes, self.clock.now());
+                        self.news = true;
+                    }
+                    Err(why) => return self.end(Ended::PeerGone { why }),
+                },
+                () = self.writer.writable(), if progress == Progress::Blocked => {}
+                () = self.writer.gone() => {
+                    let why = "nobody reads standard output any more".to_owned();
+                    return self.end(Ended::PeerGone { why });
+                }
+                () = tokio::task::yield_now(), if progress == Progress::More => {}
+                () = sleep_until(self.clock.until(wake.unwrap_or(now))), if wake.is_some() => {}
+            }
+            let now = self.clock.now();
+            if self.session.poll_timeout().is_some_and(|at| at <= now) {
+                self.session.handle_timeout(now);
+            }
+        }
+    }
+
+    fn take_routes(&mut self, desired: &mut watch::Receiver<RouteSet>) {
+        // A clone is a reference count; the lock of the channel is not held meanwhile.
+        let routes = desired.borrow_and_update().clone();
+        self.session.set_routes(&routes, self.clock.now());
+        self.news = true;
+    }
+
+    fn write(&mut self) -> Result<Progress, String> {
+        for _ in 0..WRITES_AT_ONCE {
+            if !self.session.wants_write() {
+                return Ok(Progress::Idle);
+            }
+            if !self.writer.takes_write() {
+                self.session.blocked();
+                return Ok(Progress::Blocked);
+            }
+            let Some(bytes) = self.session.poll_write(self.clock.now()) else {
+                return Ok(Progress::Idle);
+            };
+            match self.writer.write(bytes) {
+                Wrote::Bytes(count) => self.session.written(count, self.clock.now()),
+                Wrote::Full => {
+                    self.session.blocked();
+                    return Ok(Progress::Blocked);
+                }
+                Wrote::Gone(why) => return Err(why),
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// Passes on what happened.
+    fn tell(&mut self, last: bool) {
+        let now = self.clock.now();
+        while let Some(event) = self.session.poll_event() {
+            self.news = true;
+            self.reports.send(now, what(event));
+        }
+        if self.news && (last || now >= self.next_snapshot) {
+            self.news = false;
+            self.next_snapshot = now + SNAPSHOT_EVERY;
+            self.reports.send(now, What::Snapshot(self.session.snapshot()));
+        }
+    }
+
+    fn end(mut self, ended: Ended) -> Ended {
+        self.tell(true);
+        ended
+    }
+}
+
+/// Never done when there is nothing to read from.
+async fn read<'a>(reader: Option<&Reader>, buffer: &'a mut [u8]) -> Result<&'a [u8], String> {
+    let Some(reader) = reader else {
+        return std::future::pending().await;
+    };
+    let count = reader.read(buffer).await?;
+    Ok(buffer.get(..count).unwrap_or_default())
+}
+
+fn what(event: Event) -> What {
+    match event {
+        Event::Sent { command } => What::Sent {
+            verb: command.verb,
+            again: command.purpose != Purpose::Change,
+            prefixes: command.prefixes,
+        },
+        Event::Acknowledged { command, latency } => {
+            What::Acknowledged { verb: command.verb, prefixes: command.prefixes, latency }
+        }
+        Event::Rejected { prefix, line, reason } => {
+            What::Rejected { prefix, command: line, reason }
+        }
+        Event::Accepted { prefix } => What::Accepted { prefix },
+        Event::DialectLearned { dialect } => What::DialectLearned { dialect },
+        Event::AcksAbsent => What::AcksAbsent,
+        Event::AcksPresent => What::AcksPresent,
+        Event::Stalled { in_flight } => What::Stalled { in_flight },
+        Event::Resumed { after } => What::Resumed { after },
+        Event::Resynchronised { prefixes } => What::Resynchronised { prefixes },
+    }
+}

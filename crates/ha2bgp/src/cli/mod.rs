@@ -1,0 +1,130 @@
+//! The command line: what was asked for, and exit codes.
+//!
+//! Exit codes: 0 done, 1 failed, 2 bad usage or configuration. While announcing, stdout belongs
+//! to the announcer alone; only the commands here that announce nothing print on it.
+
+mod demo;
+mod filter;
+pub mod flags;
+mod reasons;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command};
+
+use crate::config::raw::Raw;
+use crate::config::settings::{Backend, LogSettings, Settings};
+use crate::daemon::{self, parent};
+use crate::log::{self, Style};
+
+/// Bad usage or configuration.
+const EXIT_USAGE: u8 = 2;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let mut args = std::env::args();
+    let program = args.next().unwrap_or_else(|| "ha2bgp".to_owned());
+    let args = std::iter::once(program).chain(flags::from_go_style(args));
+    match command().try_get_matches_from(args) {
+        Ok(matches) => match matches.subcommand() {
+            Some(("demo", _)) => demo::main(),
+            Some(("filter", matches)) => filter::main(matches),
+            _ => run(&matches),
+        },
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) =>
+        {
+            // The text was asked for: it goes to stdout, and a closed stdout is no failure.
+            let _ = error.print();
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let text = error.to_string();
+            refuse(&[text.trim_start_matches("error: ").trim_end().to_owned()])
+        }
+    }
+}
+
+/// The command with everything it takes.
+fn command() -> Command {
+    let command = Command::new("ha2bgp")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Announces an IP into BGP only while the service behind it on this host is up")
+        .after_help(
+            "Go's spellings (-network X, -debug=false) work too. Durations have a unit: 500ms, 3s, 1m.\n\
+             Exit codes: 0 done, 1 failed, 2 bad usage or configuration.",
+        )
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
+        .subcommand(
+            Command::new("demo")
+                .about("Shows announcing and withdrawing on this machine; needs no root, no router"),
+        )
+        .subcommand(filter::command());
+    flags::add_to(command)
+}
+
+/// Runs the daemon from flags and environment.
+fn run(matches: &ArgMatches) -> ExitCode {
+    let raw = Raw::collect(matches, &|name| std::env::var(name).ok());
+    let log_settings = LogSettings::read(&raw);
+    let settings =
+        Settings::read(&raw, &|device| ha2bgp_sys::lookup::device_index(device).is_some());
+    let (settings, filter) = match settings.map(|settings| {
+        let filter = filter::parse(&settings.listen_filter.text, &settings.protocols);
+        (settings, filter)
+    }) {
+        Ok((settings, Ok(filter))) => (settings, filter),
+        Ok((settings, Err(error))) => {
+            let filter = settings.listen_filter;
+            return refuse(&[format!(
+                "{}: {error}\n{}",
+                filter.origin,
+                error.render(&filter.text)
+            )]);
+        }
+        Err(errors) => return refuse(&errors.iter().map(ToString::to_string).collect::<Vec<_>>()),
+    };
+    let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
+    let log = log::start(log_settings, Style::choose(log_settings, helper));
+    let code = daemon::run(settings, &filter);
+    log.flush();
+    code
+}
+
+/// Reports bad usage or configuration and ends with 2.
+///
+/// As a child of ExaBGP the program stays instead, announcing nothing: ExaBGP gives up
+/// altogether on a process that dies more than five times in a minute.
+fn refuse(problems: &[String]) -> ExitCode {
+    if parent::detect_exabgp().child_of_exabgp {
+        let log = log::start(LogSettings::default(), Style::Helper);
+        for line in problems.iter().flat_map(|problem| problem.lines()) {
+            tracing::error!("{line}");
+        }
+        tracing::error!("bad configuration: announcing nothing until restarted with a good one");
+        daemon::wait_for_the_end();
+        log.flush();
+    } else {
+        for problem in problems {
+            print_error(problem);
+        }
+    }
+    ExitCode::from(EXIT_USAGE)
+}
+
+#[expect(clippy::print_stderr, reason = "no daemon runs: this is the answer to a person")]
+fn print_error(problem: &str) {
+    eprintln!("ha2bgp: error: {problem}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_well_formed() {
+        command().debug_assert();
+    }
+}

@@ -1,0 +1,312 @@
+//! The validated settings of the daemon, and how they are read from text.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use ha2bgp_core::config::EngineConfig;
+use ha2bgp_core::damping::DampingConfig;
+use ha2bgp_core::fact::Protocol;
+use ha2bgp_core::glob::Glob;
+use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
+use ha2bgp_proto::exabgp::ApiVersion;
+
+use super::duration;
+use super::error::ConfigError;
+use super::raw::{Raw, Written};
+
+/// Where the routes go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Backend {
+    /// Commands on stdout, answers on stdin.
+    Exabgp,
+    /// The same lines on stdout, for the eyes of people; no answers.
+    Test,
+}
+
+/// Everything the daemon needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the engine is told.
+    pub engine: EngineConfig,
+    /// No network was given: only 127.0.0.0/8.
+    pub test_mode: bool,
+    /// The listen filter as it was written.
+    pub listen_filter: Written,
+    /// The protocols whose sockets are looked at.
+    pub protocols: Vec<Protocol>,
+    /// Where the routes go.
+    pub backend: Backend,
+    /// Which grammar ExaBGP understands.
+    pub exabgp_api: ApiVersion,
+    /// From how many waiting routes on several go on one line; `None`: never.
+    pub exabgp_group: Option<usize>,
+    /// How often announcements are repeated; zero means never.
+    pub reassert: Duration,
+}
+
+/// How the log looks. Read apart from [`Settings`], because errors in those are logged too.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LogSettings {
+    /// Log every step.
+    pub debug: bool,
+    /// Never use colours.
+    pub no_color: bool,
+}
+
+/// Collects errors, so that all are reported at once.
+#[derive(Default)]
+struct Reader {
+    errors: Vec<ConfigError>,
+}
+
+impl Reader {
+    /// Keeps the error of `result` with its place.
+    fn keep<T, E: Display>(&mut self, at: &Written, result: Result<T, E>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.errors.push(ConfigError::new(at, error));
+                None
+            }
+        }
+    }
+
+    /// Reads a setting that always has a value (its flag has a default).
+    fn one<T, E: Display>(
+        &mut self,
+        raw: &Raw,
+        name: &str,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let at = raw.one(name)?;
+        self.keep(at, read(&at.text))
+    }
+
+    fn switch(&mut self, raw: &Raw, name: &str) -> bool {
+        self.one(raw, name, go_bool).unwrap_or(false)
+    }
+}
+
+impl LogSettings {
+    /// Reads the two switches; a bad value counts as not given here and is reported by
+    /// [`Settings::read`].
+    pub fn read(raw: &Raw) -> Self {
+        let on = |name| raw.one(name).is_some_and(|at| go_bool(&at.text).unwrap_or(false));
+        Self { debug: on("debug"), no_color: on("no-color") }
+    }
+}
+
+impl Settings {
+    /// Reads all settings. `device_exists` says whether an interface of that name is there.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the flags.
+    pub fn read(raw: &Raw, device_exists: &dyn Fn(&str) -> bool) -> Result<Self, Vec<ConfigError>> {
+        let mut reader = Reader::default();
+        let allow_any = reader.switch(raw, "allow-any-network");
+        let networks = networks(&mut reader, raw, allow_any);
+        let test_mode = raw.all("network").is_empty();
+        let devices = globs(&mut reader, raw, "device");
+        for (at, device) in &devices {
+            if device.is_exact() && !device_exists(device.as_str()) {
+                reader.errors.push(ConfigError::new(
+                    at,
+                    format_args!(
+                        "\"{device}\" is not an interface of this host: `ip -br link` lists them; \
+                         for one that comes later write a glob such as {device}*"
+                    ),
+                ));
+            }
+        }
+        let labels = globs(&mut reader, raw, "device-label");
+        let mut protocols = Vec::new();
+        for at in raw.all("protocol") {
+            if let Some(protocol) = reader.keep(at, protocol(&at.text))
+                && !protocols.contains(&protocol)
+            {
+                protocols.push(protocol);
+            }
+        }
+        let defaults = EngineConfig::default();
+        let engine = EngineConfig {
+            networks: Networks::new(networks),
+            next_hop: reader.one(raw, "nexthop", next_hop).unwrap_or(defaults.next_hop),
+            up_delay: reader.one(raw, "up-delay", duration::parse).unwrap_or_default(),
+            down_delay: reader.one(raw, "down-delay", duration::parse).unwrap_or_default(),
+            damping: damping(&mut reader, raw),
+            devices: devices.into_iter().map(|(_, glob)| glob).collect(),
+            labels: labels.into_iter().map(|(_, glob)| glob).collect(),
+            require_all_ports: reader.switch(raw, "require-all-ports"),
+            ..defaults
+        };
+        let backend = reader.one(raw, "bgp-backend", backend);
+        let exabgp_api = reader.one(raw, "exabgp-api", str::parse::<ApiVersion>);
+        let exabgp_group = reader.one(raw, "exabgp-group", group).flatten();
+        let reassert = reader.one(raw, "reassert", duration::parse);
+        for name in ["debug", "no-color"] {
+            reader.switch(raw, name);
+        }
+        match (raw.one("listen-filter"), backend, exabgp_api, reassert) {
+            (Some(filter), Some(backend), Some(exabgp_api), Some(reassert))
+                if reader.errors.is_empty() =>
+            {
+                let listen_filter = filter.clone();
+                Ok(Self {
+                    engine,
+                    test_mode,
+                    listen_filter,
+                    protocols,
+                    backend,
+                    exabgp_api,
+                    exabgp_group,
+                    reassert,
+                })
+            }
+            _ => Err(reader.errors),
+        }
+    }
+}
+
+fn networks(reader: &mut Reader, raw: &Raw, allow_any: bool) -> Vec<Prefix> {
+    let mut networks: Vec<Prefix> = Vec::new();
+    for at in raw.all("network") {
+        let Some(network) = reader.keep(at, at.text.parse::<Prefix>()) else { continue };
+        let objection = if networks.contains(&network) {
+            Some(format!("\"{network}\" is given twice: leave one out"))
+        } else if network.len() == 0 && !allow_any {
+            Some(format!(
+                "\"{network}\" allows every address: name the networks of your service addresses, \
+                 or add --allow-any-network if you mean it"
+            ))
+        } else if never(network) {
+            Some(format!(
+                "\"{network}\" can never be announced: unspecified, multicast, link-local and \
+                 reserved addresses are not routable; name the networks of your service addresses"
+            ))
+        } else {
+            None
+        };
+        match objection {
+            Some(text) => reader.errors.push(ConfigError::new(at, text)),
+            None => networks.push(network),
+        }
+    }
+    if raw.all("network").is_empty() {
+        networks.extend("127.0.0.0/8".parse::<Prefix>());
+    }
+    networks
+}
+
+/// True when no address inside could ever be a VIP, judged by both its ends.
+fn never(network: Prefix) -> bool {
+    [network.address(), network.last_address()].iter().all(|end| never_announced(*end).is_some())
+        && network.len() > 0
+}
+
+fn globs<'a>(reader: &mut Reader, raw: &'a Raw, name: &str) -> Vec<(&'a Written, Glob)> {
+    let mut globs = Vec::new();
+    for at in raw.all(name) {
+        if let Some(glob) = reader.keep(at, at.text.parse::<Glob>()) {
+            globs.push((at, glob));
+        }
+    }
+    globs
+}
+
+fn damping(reader: &mut Reader, raw: &Raw) -> Option<DampingConfig> {
+    let on = reader.one(raw, "damping", on_off).unwrap_or(true);
+    let config = DampingConfig {
+        penalty: reader.one(raw, "damping-penalty", number).unwrap_or(1),
+        suppress: reader.one(raw, "damping-suppress", number).unwrap_or(2),
+        reuse: reader.one(raw, "damping-reuse", number).unwrap_or(1),
+        half_life: reader.one(raw, "damping-half-life", duration::parse).unwrap_or(duration::MAX),
+        max_suppress: reader
+            .one(raw, "damping-max-suppress", duration::parse)
+            .unwrap_or(duration::MAX),
+    };
+    if !on {
+        return None;
+    }
+    // Values that contradict each other are told at the one that is easiest to change.
+    if reader.errors.is_empty()
+        && let Err(error) = config.validate()
+        && let Some(at) = raw.one(match error {
+            ha2bgp_core::damping::DampingError::ReuseNotBelowSuppress { .. } => "damping-reuse",
+            ha2bgp_core::damping::DampingError::NoPenalty => "damping-penalty",
+            ha2bgp_core::damping::DampingError::NoHalfLife => "damping-half-life",
+        })
+    {
+        reader.errors.push(ConfigError::new(at, error));
+    }
+    Some(config)
+}
+
+/// Go's strconv.ParseBool, whose spellings the original took.
+fn go_bool(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        other => Err(format!("\"{other}\" is neither on nor off: write true or false")),
+    }
+}
+
+fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => go_bool(other)
+            .map_err(|_| format!("\"{other}\" is neither on nor off: write on or off")),
+    }
+}
+
+fn number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| {
+        format!("\"{text}\" is not a whole number from 0 to {}: write for example 1000", u32::MAX)
+    })
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    match text {
+        "tcp" => Ok(Protocol::Tcp),
+        "udp" => Ok(Protocol::Udp),
+        other => Err(format!("\"{other}\" is not a protocol: write tcp or udp")),
+    }
+}
+
+fn backend(text: &str) -> Result<Backend, String> {
+    match text {
+        "exabgp" => Ok(Backend::Exabgp),
+        "test" | "exabgptest" => Ok(Backend::Test),
+        other => Err(format!("\"{other}\" is not a backend: write exabgp, test or exabgptest")),
+    }
+}
+
+fn group(text: &str) -> Result<Option<usize>, String> {
+    match text.parse() {
+        _ if text == "off" => Ok(None),
+        Ok(from) if from >= 2 => Ok(Some(from)),
+        _ => Err(format!(
+            "\"{text}\" is neither off nor a whole number from 2 on: write for example 64"
+        )),
+    }
+}
+
+fn next_hop(text: &str) -> Result<NextHop, String> {
+    if text == "self" {
+        return Ok(NextHop::SelfAddress);
+    }
+    let address: std::net::IpAddr = text
+        .parse()
+        .map_err(|_| format!("\"{text}\" is not a next hop: write self or an IP address"))?;
+    // Routers reset the session on martian next hops (RFC 4271 section 6.3).
+    if never_announced(address).is_some() || address.is_loopback() {
+        return Err(format!(
+            "\"{text}\" cannot be a next hop: routers refuse unspecified, loopback, multicast, \
+             link-local and reserved addresses; write self or an address of this host"
+        ));
+    }
+    Ok(NextHop::Address(address))
+}
+
+#[cfg(test)]
+mod tests;

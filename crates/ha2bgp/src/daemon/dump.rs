@@ -1,0 +1,71 @@
+//! The status dump: what is announced, what is not, and why. Goes to the log (stderr).
+
+use ha2bgp_core::engine::Engine;
+use ha2bgp_core::explain::Explanation;
+use ha2bgp_core::time::Instant;
+use ha2bgp_proto::exabgp::{Acks, Snapshot};
+
+/// How many services a dump shows.
+const SERVICES_MAX: usize = 1000;
+
+/// Writes the dump.
+pub(super) fn log(engine: &Engine, announcer: Option<&Snapshot>, now: Instant) {
+    let announced = engine.routes().len();
+    let mut services = engine.explain_all(now);
+    tracing::info!("status: {announced} announced");
+    if let Some(state) = announcer {
+        let answers = match state.acks {
+            Acks::Unknown => "not known yet",
+            Acks::Present => "yes",
+            Acks::Absent => "no",
+        };
+        tracing::info!(
+            "status: announcer sent={} acknowledged={} rejected={} pending={} in-flight={} \
+             answers={answers:?} stalled={}",
+            state.sent,
+            state.acknowledged,
+            state.rejected,
+            state.pending,
+            state.in_flight,
+            state.stalled,
+        );
+    }
+    for explanation in services.by_ref().take(SERVICES_MAX) {
+        tracing::info!("status: {}", line(&explanation, now));
+    }
+    let more = services.count();
+    if more > 0 {
+        tracing::info!("status: {more} more services are not shown");
+    }
+}
+
+/// One service in one line.
+fn line(explanation: &Explanation, now: Instant) -> String {
+    let state = if explanation.announced { "announced" } else { "withdrawn" };
+    let mut text = format!("{} {state}", explanation.prefix);
+    if let Some(service) = &explanation.service {
+        text.push_str(&format!(" for {}s", now.since(service.since).as_secs()));
+    }
+    text.push_str(&format!(" reason={} ({})", explanation.reason, explanation.reason.text()));
+    let Some(service) = &explanation.service else { return text };
+    let checks: Vec<String> = service
+        .checks
+        .iter()
+        .map(|check| format!("{}={}:{}", check.check, check.health.name(), check.reason))
+        .collect();
+    text.push_str(&format!("; {}", checks.join(" ")));
+    let ports: Vec<String> =
+        service.ports.iter().map(|(protocol, port)| format!("{protocol}/{port}")).collect();
+    if !ports.is_empty() {
+        text.push_str(&format!(" ports={}", ports.join(",")));
+    }
+    for (name, until) in [("delay", service.delay_until), ("held", service.suppressed_until)] {
+        if let Some(until) = until {
+            text.push_str(&format!(" {name}-left={}s", until.since(now).as_secs_f32()));
+        }
+    }
+    if service.penalty > 0 {
+        text.push_str(&format!(" penalty={}", service.penalty));
+    }
+    text
+}

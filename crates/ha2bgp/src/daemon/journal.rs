@@ -1,0 +1,145 @@
+//! Makes log lines from what happens: one line a transition, with its reason.
+//!
+//! At most [`LINES_PER_SECOND`] lines of single services a second; what is left out is counted and
+//! told. A thousand services dying at once must not make the log the bottleneck.
+
+use ha2bgp_core::event::Event;
+use ha2bgp_core::time::Instant;
+
+use crate::announce::What;
+use crate::clock::Clock;
+
+/// How many lines about single services are written in one second.
+const LINES_PER_SECOND: u32 = 200;
+
+/// Writes the log of the engine's events.
+#[derive(Debug)]
+pub(super) struct Journal {
+    clock: Clock,
+    second: u64,
+    lines: u32,
+    left_out: u64,
+}
+
+impl Journal {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, second: 0, lines: 0, left_out: 0 }
+    }
+
+    /// Writes one event.
+    pub(super) fn event(&mut self, event: &Event) {
+        match event {
+            Event::SourceReady { source } => {
+                tracing::debug!(%source, "first look at this host is complete");
+            }
+            Event::SourceFailed { source, error } => {
+                tracing::warn!(%source, %error, "cannot look at this host: the last state stays");
+            }
+            Event::SourceUnknown { source } => tracing::error!(
+                %source,
+                reason = "source-unknown",
+                "cannot look at this host for too long: routes are held as they are"
+            ),
+            Event::SourceRecovered { source, failed_for } => {
+                tracing::info!(%source, after = ?failed_for, "can look at this host again");
+            }
+            Event::ServiceRefused { vip, services_max } => tracing::error!(
+                %vip,
+                services_max,
+                "too many services: this one and later ones are not taken in"
+            ),
+            Event::ServiceDiscovered { .. }
+            | Event::ServiceForgotten { .. }
+            | Event::HealthChanged { .. }
+            | Event::RouteAnnounced { .. }
+            | Event::RouteWithdrawn { .. }
+            | Event::Suppressed { .. }
+            | Event::Released { .. } => {
+                if self.may_write(self.clock.now()) {
+                    self.service_event(event);
+                }
+            }
+        }
+    }
+
+    fn service_event(&self, event: &Event) {
+        match event {
+            Event::ServiceDiscovered { vip, network, next_hop } => {
+                tracing::info!("new listening socket IP added: {vip}, {network}");
+                tracing::info!("registered new route {vip} -> {next_hop}");
+            }
+            Event::ServiceForgotten { vip } => {
+                tracing::info!(%vip, "forgotten: nothing has listened for a long time");
+            }
+            Event::HealthChanged { vip, health, reason } => {
+                tracing::debug!(%vip, health = health.name(), %reason, "health changed");
+            }
+            Event::RouteAnnounced { prefix, next_hop } => {
+                tracing::info!(%prefix, %next_hop, "announcing");
+            }
+            Event::RouteWithdrawn { prefix, reason } => {
+                tracing::info!(%prefix, %reason, "withdrawing: {}", reason.text());
+            }
+            Event::Suppressed { vip, penalty, until } => {
+                let hold = until.since(self.clock.now());
+                tracing::warn!(
+                    %vip, penalty, seconds = hold.as_secs(), reason = "damping",
+                    "flapping: held withdrawn until calm"
+                );
+            }
+            Event::Released { vip } => tracing::info!(%vip, "calm again: released"),
+            Event::SourceReady { .. }
+            | Event::SourceFailed { .. }
+            | Event::SourceUnknown { .. }
+            | Event::SourceRecovered { .. }
+            | Event::ServiceRefused { .. } => {}
+        }
+    }
+
+    fn may_write(&mut self, now: Instant) -> bool {
+        let second = now.as_micros() / 1_000_000;
+        if second != self.second {
+            if self.left_out > 0 {
+                tracing::warn!(lines = self.left_out, "too much happened at once to log it all");
+            }
+            (self.second, self.lines, self.left_out) = (second, 0, 0);
+        }
+        self.lines += 1;
+        let may = self.lines <= LINES_PER_SECOND;
+        self.left_out += u64::from(!may);
+        may
+    }
+}
+
+/// Writes what an announcer reports.
+pub(super) fn report(what: &What) {
+    match what {
+        What::Sent { verb, prefixes, again } => {
+            tracing::debug!(%verb, count = prefixes.len(), again, first = ?prefixes.first(), "sent");
+        }
+        What::Acknowledged { verb, prefixes, latency } => {
+            tracing::debug!(%verb, count = prefixes.len(), ?latency, "acknowledged");
+        }
+        What::Rejected { prefix, command, reason } => tracing::error!(
+            %prefix,
+            reason = reason.as_deref().unwrap_or("none given"),
+            "ExaBGP refuses \"{command}\"; trying again until it is taken"
+        ),
+        What::Accepted { prefix } => tracing::info!(%prefix, "ExaBGP takes it now"),
+        What::DialectLearned { dialect } => {
+            tracing::info!(api = %dialect, "learned which API ExaBGP speaks");
+        }
+        What::AcksAbsent => tracing::info!("ExaBGP does not answer commands: going on without"),
+        What::AcksPresent => tracing::info!("ExaBGP answers commands"),
+        What::Stalled { in_flight } => tracing::warn!(
+            in_flight,
+            "ExaBGP has stopped answering: the newest state is sent when it goes on"
+        ),
+        What::Resumed { after } => tracing::info!(?after, "ExaBGP answers again"),
+        What::Resynchronised { prefixes } => {
+            tracing::warn!(prefixes, "answers were lost: sending again what waited for them");
+        }
+        What::Snapshot(snapshot) => tracing::debug!(?snapshot, "announcer"),
+        What::Lost { count } => tracing::debug!(count, "reports of the announcer lost"),
+    }
+}

@@ -1,0 +1,202 @@
+//! The running daemon: connects observers, engine and announcer, and ends them in order.
+
+mod dump;
+mod engine_task;
+mod journal;
+pub mod parent;
+mod signals;
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ha2bgp_core::net::NextHop;
+use ha2bgp_core::route::RouteSet;
+use ha2bgp_proto::filter::Filter;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+
+use self::engine_task::{EngineTask, Stop};
+use self::signals::Signals;
+use ha2bgp_proto::exabgp::{Options, Snapshot};
+
+use crate::announce::{self, Announcer, Ended, ExaBgp, Plain, Report, Stdio, What};
+use crate::clock::Clock;
+use crate::config::duration;
+use crate::config::settings::{Backend, Settings};
+use crate::observe::{address, listen};
+
+/// How many observations may wait for the engine; then observers wait.
+const OBSERVATIONS_MAX: usize = 4096;
+
+/// How many reports may wait for the log; then they are dropped and counted by the announcer.
+const REPORTS_MAX: usize = 1024;
+
+/// How long announcers may take to withdraw everything at the end.
+const FINISH_WAIT: Duration = Duration::from_secs(6);
+
+/// Runs until a signal or the peer's end; returns the exit code.
+pub fn run(settings: Settings, filter: &Filter) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(%error, "cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(serve(settings, filter));
+    end(runtime);
+    code
+}
+
+/// Waits for SIGTERM, SIGINT or the end of stdin, and does nothing else.
+pub fn wait_for_the_end() {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return;
+    };
+    runtime.block_on(async {
+        let Ok(mut signals) = Signals::listen() else { return };
+        tokio::select! {
+            _ = signals.stop() => {}
+            () = announce::stdin_closed() => {}
+        }
+    });
+    end(runtime);
+}
+
+/// Ends a runtime without waiting for whatever may still block.
+fn end(runtime: Runtime) {
+    runtime.shutdown_background();
+}
+
+async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(%error, "cannot listen for signals");
+            return ExitCode::FAILURE;
+        }
+    };
+    tell_settings(&settings, filter);
+    let clock = Clock::start();
+    let (observed, observations) = mpsc::channel(OBSERVATIONS_MAX);
+    let (routes, desired) = watch::channel(RouteSet::new());
+    let (reporting, reports) = mpsc::channel(REPORTS_MAX);
+
+    tokio::spawn(address::run(address::AddressConfig::default(), observed.clone()));
+    let listen_config = listen::ListenConfig::new(&settings.protocols, filter);
+    tokio::spawn(listen::run(listen_config, desired.clone(), observed));
+    let (progress, announcer_state) = watch::channel(None);
+    tokio::spawn(tell_reports(reports, progress));
+    let announcer = match announcer(&settings, clock) {
+        Ok(announcer) => announcer,
+        Err(error) => {
+            tracing::error!(%error, "cannot use standard output");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut announcer = tokio::spawn(announcer.run(desired, reporting));
+
+    let mut engine = EngineTask::new(settings.engine, clock, observations, routes, announcer_state);
+    let ended_early = async {
+        let ended = (&mut announcer).await;
+        tell_ended(&ended);
+    };
+    match engine.run(&mut signals, ended_early).await {
+        Stop::AnnouncerEnded => return ExitCode::SUCCESS,
+        Stop::ObserversEnded => tracing::error!("no observer is left: stopping"),
+        Stop::Asked => {}
+    }
+    // Closing the channel lets the announcer finish; a second signal ends the wait.
+    drop(engine);
+    let ended = tokio::select! {
+        ended = &mut announcer => Some(ended),
+        _ = signals.stop() => None,
+        () = tokio::time::sleep(FINISH_WAIT) => None,
+    };
+    match ended {
+        Some(Ok(Ended::Finished | Ended::PeerGone { .. })) => ExitCode::SUCCESS,
+        Some(ended) => {
+            tell_ended(&ended);
+            ExitCode::FAILURE
+        }
+        None => {
+            tracing::error!("ended before every withdrawal was sent");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The announcer that the settings ask for.
+fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn Announcer>> {
+    let detected = parent::detect_exabgp();
+    let options = Options {
+        version: settings.exabgp_api,
+        detected: detected.dialect,
+        group_from: settings.exabgp_group,
+        reassert: (!settings.reassert.is_zero()).then_some(settings.reassert),
+        ..Options::default()
+    };
+    let stdio = Stdio::of_process()?;
+    Ok(match settings.backend {
+        Backend::Exabgp => Box::new(ExaBgp::new(options, stdio, clock)),
+        Backend::Test => Box::new(Plain::new(options, stdio.output, clock)),
+    })
+}
+
+/// The notices of the start: what will be looked at, what may be announced.
+fn tell_settings(settings: &Settings, filter: &Filter) {
+    tracing::debug!(version = env!("CARGO_PKG_VERSION"), "starting");
+    tracing::info!("ss filter: {}", settings.listen_filter.text);
+    for warning in filter.warnings() {
+        tracing::warn!("ss filter: {warning}");
+    }
+    if settings.test_mode {
+        tracing::info!(
+            "please specify allowed networks with --network; running in test mode: only localhost \
+             (127.0.0.0/8) IPs are recognized"
+        );
+    }
+    for network in settings.engine.networks.iter() {
+        tracing::info!("adding network {network} to filter");
+    }
+    if let NextHop::Address(address) = settings.engine.next_hop
+        && settings.engine.networks.iter().any(|net| net.is_ipv4() != address.is_ipv4())
+    {
+        tracing::warn!(
+            next_hop = %address,
+            "the next hop is of the other family than a network: routers may refuse such routes"
+        );
+    }
+    tracing::info!(
+        "announcing what is up for {}, withdrawing what is down for {}",
+        duration::show(settings.engine.up_delay),
+        duration::show(settings.engine.down_delay),
+    );
+}
+
+/// Logs what the announcer reports, for as long as it runs, and keeps its last snapshot.
+async fn tell_reports(
+    mut reports: mpsc::Receiver<Report>,
+    progress: watch::Sender<Option<Snapshot>>,
+) {
+    while let Some(report) = reports.recv().await {
+        journal::report(&report.what);
+        if let What::Snapshot(snapshot) = report.what {
+            progress.send_replace(Some(snapshot));
+        }
+    }
+}
+
+fn tell_ended(ended: &Result<Ended, tokio::task::JoinError>) {
+    match ended {
+        Ok(Ended::Finished) => {}
+        Ok(Ended::PeerGone { why }) => {
+            tracing::info!("nobody to announce to any more, ending: {why}");
+        }
+        Ok(Ended::Unsent { prefixes }) => {
+            tracing::error!(prefixes, "ended before everything was sent");
+        }
+        Err(error) => tracing::error!(%error, "the announcer failed"),
+    }
+}

@@ -1,0 +1,243 @@
+//! How long from the close of a listener to the withdrawal on the pipe, beside the original's
+//! way: a loop that forks `ss` every second.
+//!
+//! Usage: `bench-latency [--runs N] [--peer-runs N]`; run it by `cargo xtask bench latency`.
+//! Samples go to `$HA2BGP_BENCH_DIR/latency-*.csv`. Needs no root: all is on loopback.
+#![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
+
+use ha2bgp_lab::{program, service, wait};
+use rustix::event::{PollFd, PollFlags, poll};
+use socket2::{Socket, Type};
+use std::error::Error;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const ADDRESS: &str = "127.83.66.80";
+const LINE_LIMIT: Duration = Duration::from_secs(15);
+
+fn main() -> Outcome<()> {
+    let (runs, peer_runs) = arguments()?;
+    let dir = PathBuf::from(std::env::var_os("HA2BGP_BENCH_DIR").unwrap_or_else(|| ".".into()));
+    std::fs::create_dir_all(&dir)?;
+    let mut random = Random::new();
+    let port = free_port()?;
+    let address: SocketAddr = format!("{ADDRESS}:{port}").parse()?;
+
+    println!("listener close → withdrawal, {runs} runs at {address}; seed {}", random.0);
+    let ours = measure_ha2bgp(address, runs, &mut random)?;
+    save(&dir.join("latency-ha2bgp.csv"), &ours)?;
+    println!("{}", summary("ha2bgp (API line on the pipe)", &ours));
+
+    println!("the original's way: fork `ss` every second, {peer_runs} runs (about 1 s each)");
+    let peer = measure_ss_loop(address, peer_runs, &mut random)?;
+    save(&dir.join("latency-ss-loop.csv"), &peer)?;
+    println!("{}", summary("a loop that forks ss (detection only)", &peer));
+
+    println!("ratio p50: {:.0}×", ratio(&peer, &ours, 50));
+    println!("ratio p99: {:.0}×", ratio(&peer, &ours, 99));
+    println!("samples: {}", dir.display());
+    Ok(())
+}
+
+fn arguments() -> Outcome<(usize, usize)> {
+    let (mut runs, mut peer_runs) = (500, 30);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let value = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
+        match arg.as_str() {
+            "--runs" => runs = value,
+            "--peer-runs" => peer_runs = value,
+            _ => return Err(format!("`{arg}` is unknown (--runs N, --peer-runs N)").into()),
+        }
+    }
+    if runs == 0 || peer_runs == 0 || runs > 100_000 || peer_runs > 3_600 {
+        return Err("1 to 100 000 runs and 1 to 3 600 runs of the peer".into());
+    }
+    Ok((runs, peer_runs))
+}
+
+/// A port that nobody listens on: asked of the kernel, then let go.
+fn free_port() -> Outcome<u16> {
+    let probe = std::net::TcpListener::bind((ADDRESS, 0))?;
+    Ok(probe.local_addr()?.port())
+}
+
+/// ha2bgp with the pipes that ExaBGP would hold.
+struct Ha2bgp {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+    buffer: Vec<u8>,
+}
+
+impl Ha2bgp {
+    fn start(port: u16) -> Outcome<Self> {
+        let filter = format!("sport = :{port}");
+        let mut child = program::command(&[
+            "--bgp-backend",
+            "exabgp",
+            "-n",
+            "127.0.0.0/8",
+            "-l",
+            &filter,
+            "--up-delay",
+            "0s",
+            "--down-delay",
+            "0s",
+            "--damping",
+            "off",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+        let stdin = child.stdin.take().ok_or("no stdin")?;
+        let stdout = child.stdout.take().ok_or("no stdout")?;
+        Ok(Self { child, stdin, stdout, buffer: Vec::new() })
+    }
+
+    /// Waits for the next line that starts with `verb`; acknowledges every line. The moment is
+    /// that of the read that completed the line.
+    fn expect(&mut self, verb: &str) -> Outcome<Instant> {
+        let deadline = Instant::now() + LINE_LIMIT;
+        let mut now = Instant::now();
+        loop {
+            while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let rest = self.buffer.split_off(end + 1);
+                let line = String::from_utf8_lossy(&self.buffer).into_owned();
+                self.buffer = rest;
+                self.stdin.write_all(b"done\n")?;
+                if line.starts_with(verb) && line.contains(ADDRESS) {
+                    return Ok(now);
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = left.try_into()?;
+            let mut fds = [PollFd::new(&self.stdout, PollFlags::IN)];
+            if poll(&mut fds, Some(&timeout))? == 0 {
+                return Err(format!("no `{verb}` within {LINE_LIMIT:?}").into());
+            }
+            let mut chunk = [0_u8; 4096];
+            let size = self.stdout.read(&mut chunk)?;
+            now = Instant::now();
+            if size == 0 {
+                return Err("ha2bgp closed its standard output".into());
+            }
+            self.buffer.extend_from_slice(chunk.get(..size).unwrap_or_default());
+        }
+    }
+}
+
+impl Drop for Ha2bgp {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn measure_ha2bgp(address: SocketAddr, runs: usize, random: &mut Random) -> Outcome<Vec<Duration>> {
+    let mut ha2bgp = Ha2bgp::start(address.port())?;
+    let mut samples = Vec::with_capacity(runs);
+    for _ in 0..runs {
+        let listener = open(address)?;
+        ha2bgp.expect("announce")?;
+        // At no fixed phase to anything that polls.
+        wait::pause(Duration::from_micros(random.below(20_000)));
+        let closed = Instant::now();
+        drop(listener);
+        samples.push(ha2bgp.expect("withdraw")?.saturating_duration_since(closed));
+    }
+    Ok(samples)
+}
+
+/// What the original does: once a second it forks `ss` and looks at what it prints.
+fn measure_ss_loop(
+    address: SocketAddr,
+    runs: usize,
+    random: &mut Random,
+) -> Outcome<Vec<Duration>> {
+    let mut samples = Vec::with_capacity(runs);
+    for _ in 0..runs {
+        let listener = open(address)?;
+        if !ss_sees(address)? {
+            return Err("ss does not see the listener".into());
+        }
+        // The loop's last look was just now; the close comes at any moment of its second.
+        let phase = Duration::from_micros(random.below(1_000_000));
+        wait::pause(phase);
+        let closed = Instant::now();
+        drop(listener);
+        wait::pause(Duration::from_secs(1).saturating_sub(phase));
+        let mut looks = 0;
+        while ss_sees(address)? {
+            looks += 1;
+            if looks == 10 {
+                return Err("ss still sees a closed listener".into());
+            }
+            wait::pause(Duration::from_secs(1));
+        }
+        samples.push(closed.elapsed());
+    }
+    Ok(samples)
+}
+
+fn ss_sees(address: SocketAddr) -> Outcome<bool> {
+    let filter = format!("( sport = :{} )", address.port());
+    let output = Command::new("ss").args(["-Hltn", &filter]).stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        return Err(format!("ss: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).contains(&address.to_string()))
+}
+
+fn open(address: SocketAddr) -> Outcome<Socket> {
+    Ok(service::open(address, Type::STREAM, service::Options::default())?)
+}
+
+fn percentile(samples: &[Duration], percent: usize) -> Duration {
+    let mut sorted = samples.to_vec();
+    sorted.sort_unstable();
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}
+
+fn summary(name: &str, samples: &[Duration]) -> String {
+    let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(samples, percent));
+    format!("{name}: n {}, p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}", samples.len())
+}
+
+fn ratio(slow: &[Duration], fast: &[Duration], percent: usize) -> f64 {
+    let fast = percentile(fast, percent).max(Duration::from_nanos(1));
+    percentile(slow, percent).div_duration_f64(fast)
+}
+
+fn save(path: &Path, samples: &[Duration]) -> Outcome<()> {
+    let mut text = String::from("run,nanoseconds\n");
+    for (run, sample) in samples.iter().enumerate() {
+        text.push_str(&format!("{run},{}\n", sample.as_nanos()));
+    }
+    std::fs::write(path, text)?;
+    Ok(())
+}
+
+/// xorshift64*, seeded anew in each run; the seed is printed.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        Self(std::hash::RandomState::new().build_hasher().finish() | 1)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % limit
+    }
+}

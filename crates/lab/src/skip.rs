@@ -1,0 +1,85 @@
+//! What a test needs, and what happens where it is not there.
+//!
+//! A missing tool skips the test and says so past the test runner's capture; as root in CI it
+//! fails instead, because there `cargo xtask test` has installed everything. A version of ExaBGP
+//! that cannot run on this Python is skipped everywhere, with the recorded reason.
+
+use crate::exabgp::Version;
+use crate::{program, tools};
+use std::io::Write;
+
+/// Something a test cannot do without.
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    /// Namespaces need root.
+    Root,
+    /// The program under test.
+    Ha2bgp,
+    /// A program from a Debian package.
+    Tool(&'static str),
+    /// A version of ExaBGP.
+    ExaBgp(Version),
+}
+
+impl Need {
+    /// Why it is not there, and whether that may be so in CI.
+    fn missing(self) -> Option<(String, bool)> {
+        match self {
+            Self::Root => {
+                (!rustix::process::geteuid().is_root()).then(|| ("needs root".to_owned(), true))
+            }
+            Self::Ha2bgp => program::path().err().map(|reason| (reason, false)),
+            Self::Tool(name) => tools::find(name)
+                .is_none()
+                .then(|| (format!("no `{name}` here: cargo xtask lab-setup"), false)),
+            Self::ExaBgp(version) => version.program().err(),
+        }
+    }
+}
+
+/// Whether the test of this thread may run. Says why not; panics where that is a failure.
+#[must_use]
+pub fn may_run(needs: &[Need]) -> bool {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("?");
+    for need in needs {
+        let Some((reason, allowed)) = need.missing() else {
+            continue;
+        };
+        let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+        let strict = ci && rustix::process::geteuid().is_root();
+        assert!(allowed || !strict, "{name}: {reason} (in CI as root this is a failure)");
+        record(name, &reason);
+        return false;
+    }
+    true
+}
+
+/// Says that a test is skipped, and adds it to the count of `cargo xtask test`.
+fn record(name: &str, reason: &str) {
+    match std::env::var_os("HA2BGP_SKIP_LOG") {
+        Some(file) => {
+            let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
+            if let Ok(mut file) = opened {
+                // One write: tests run in parallel.
+                let _outcome = file.write_all(format!("{name}: {reason}\n").as_bytes());
+            }
+        }
+        None => say(&format!("skipped: {name}: {reason}\n")),
+    }
+}
+
+/// Writes to standard error past the test runner's capture.
+pub fn say(text: &str) {
+    let _outcome = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Returns from a test with `Ok(())` where something it needs is missing.
+#[macro_export]
+macro_rules! require {
+    ($($need:expr),+ $(,)?) => {
+        if !$crate::skip::may_run(&[$($need),+]) {
+            return Ok(());
+        }
+    };
+}

@@ -1,0 +1,17 @@
+//! The lab's tests: one binary, run by `cargo xtask test` after all others.
+//!
+//! Tests run in parallel; each has namespaces, directories and processes of its own. They need
+//! root and the tools of `cargo xtask lab-setup`, and say what they skip where those are missing.
+
+mod answers;
+mod bad_input;
+mod discovery;
+mod exabgp_facts;
+mod exabgp_stalled;
+mod harness;
+mod load;
+mod readme;
+mod signals;
+mod sockets;
+mod stage;
+mod transcripts;

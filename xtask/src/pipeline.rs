@@ -1,0 +1,160 @@
+//! `cargo xtask test`: everything that must hold before a change lands, in one command.
+//!
+//! Cheap checks first. The lab's test binary runs last, so that the last thing printed is its own
+//! summary, then one line that sums all of them. A failed step stops the steps after it, except
+//! between the two test runs: both are always run, so that one report shows every failed test.
+
+use crate::counts::Counts;
+use crate::{paths, setup, sh, tidy};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Where each lab test that skips itself adds a line.
+const SKIP_LOG: &str = "skipped.txt";
+/// The lab's tests wait far more than they compute: a few more than there are cores.
+const LAB_THREADS: &str = "4";
+
+/// Runs all steps; `Err` says which failed.
+pub(crate) fn run(args: &[&str]) -> Result<(), String> {
+    let mut lab = true;
+    let mut install = true;
+    let mut checks = true;
+    for arg in args {
+        match *arg {
+            "--skip-lab" => lab = false,
+            "--skip-setup" => install = false,
+            "--skip-checks" => checks = false,
+            other => return Err(format!("test: `{other}` is unknown; see cargo xtask help")),
+        }
+    }
+
+    if checks {
+        static_checks()?;
+    }
+    if lab && install {
+        sh::heading("lab-setup");
+        setup_if_possible()?;
+    }
+    let program = if let (true, Some(given)) = (lab, std::env::var_os("HA2BGP_BIN")) {
+        println!("HA2BGP_BIN is set: the lab tests {}", given.display());
+        Some(PathBuf::from(given))
+    } else if lab {
+        sh::heading("the program, as the lab runs it");
+        sh::run(&mut sh::cargo(&["build", "--locked", "--profile", "lab", "-p", "ha2bgp"]))?;
+        Some(paths::target().join("lab").join("ha2bgp"))
+    } else {
+        None
+    };
+    tests(program.as_deref())
+}
+
+/// What can be said without running anything of ours.
+fn static_checks() -> Result<(), String> {
+    sh::heading("formatting");
+    sh::run(&mut sh::cargo(&["fmt", "--all", "--check"]))?;
+    sh::heading("clippy, warnings are errors");
+    sh::run(&mut sh::cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--quiet",
+        "--",
+        "-Dwarnings",
+    ]))?;
+    sh::heading("documentation, warnings are errors");
+    sh::run(
+        sh::cargo(&[
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--locked",
+            "--document-private-items",
+            "--quiet",
+        ])
+        .env("RUSTDOCFLAGS", "-Dwarnings"),
+    )?;
+    sh::heading("tidy");
+    tidy::run()
+}
+
+fn setup_if_possible() -> Result<(), String> {
+    if !sh::is_root() {
+        println!("not root: nothing is installed; the lab's tests say what they skip");
+        return Ok(());
+    }
+    if !sh::have("apt-get") {
+        println!("no apt-get here: install by hand what the lab's tests say is missing");
+        return Ok(());
+    }
+    setup::run()
+}
+
+fn tests(program: Option<&Path>) -> Result<(), String> {
+    let mut counts = Counts::default();
+    let mut failures = Vec::new();
+
+    sh::heading("unit, property and simulation tests");
+    let mut others = sh::cargo(&[
+        "test",
+        "--workspace",
+        "--exclude",
+        "ha2bgp-lab",
+        "--locked",
+        "--no-fail-fast",
+    ]);
+    if !counted(&mut others, &mut counts)? {
+        failures.push("a test");
+    }
+
+    if let Some(program) = program {
+        sh::heading("the lab");
+        let skip_log = fresh_skip_log()?;
+        let mut lab = sh::cargo(&["test", "-p", "ha2bgp-lab", "--locked", "--no-fail-fast"]);
+        lab.env("HA2BGP_BIN", program)
+            .env("HA2BGP_LAB_DIR", paths::lab())
+            .env("HA2BGP_SKIP_LOG", &skip_log);
+        if std::env::var_os("RUST_TEST_THREADS").is_none() {
+            lab.env("RUST_TEST_THREADS", LAB_THREADS);
+        }
+        if !counted(&mut lab, &mut counts)? {
+            failures.push("a lab test");
+        }
+        let skipped = std::fs::read_to_string(&skip_log).unwrap_or_default();
+        for line in skipped.lines() {
+            println!("skipped: {line}");
+        }
+        counts.move_to_skipped(skipped.lines().count() as u64);
+    }
+
+    println!("\n{counts}");
+    if failures.is_empty() { Ok(()) } else { Err(format!("{} failed", failures.join(" and "))) }
+}
+
+fn fresh_skip_log() -> Result<PathBuf, String> {
+    let dir = paths::lab();
+    std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let file = dir.join(SKIP_LOG);
+    std::fs::write(&file, "").map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(file)
+}
+
+/// Runs tests with their output passed through and counted; `false` when one failed.
+fn counted(command: &mut Command, counts: &mut Counts) -> Result<bool, String> {
+    let name = sh::line(command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("`{name}` did not start: {error}"))?;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).split(b'\n') {
+            let line = line.map_err(|error| format!("output of `{name}`: {error}"))?;
+            let line = String::from_utf8_lossy(&line);
+            counts.add_line(&line);
+            println!("{line}");
+        }
+    }
+    let status = child.wait().map_err(|error| format!("`{name}`: {error}"))?;
+    Ok(status.success())
+}
