@@ -13,6 +13,7 @@
 
 mod mirror;
 mod now;
+mod pace;
 mod polled;
 
 use std::convert::Infallible;
@@ -31,16 +32,9 @@ use tokio::time::Instant;
 pub use self::now::listeners_now;
 
 use self::mirror::{Endpoint, Mirror};
+use self::pace::{POLL_BATCH, Pace};
 use super::health::{Health, NETLINK_HINT, Stop};
 
-/// The most exact queries in one go: about 64 µs.
-const POLL_BATCH: usize = 64;
-/// Polling takes at most one part in this many of a core.
-const POLL_SHARE: u32 = 1000;
-/// Dumping takes at most one part in this many of a core.
-const DUMP_SHARE: u32 = 100;
-/// Dumping never gets slower than this.
-const DUMP_SLOWEST: Duration = Duration::from_secs(10);
 /// How often a dump is begun again because the tables changed under it.
 const DUMP_ATTEMPTS: u32 = 4;
 /// The most listeners that are followed; a filter that matches more is a mistake.
@@ -101,8 +95,7 @@ pub async fn run(
     tx: mpsc::Sender<Observation>,
 ) {
     let mut observer = Observer {
-        poll_pause: config.poll_interval,
-        dump_pause: config.reconcile_interval,
+        pace: Pace::new(config.poll_interval, config.reconcile_interval),
         config,
         announced,
         announcing: true,
@@ -140,9 +133,7 @@ struct Observer {
     health: Health,
     /// There are no destroy events, and that has been logged.
     events_missing: bool,
-    /// How long to rest after a poll, and after a dump, to stay within their shares.
-    poll_pause: Duration,
-    dump_pause: Duration,
+    pace: Pace,
 }
 
 /// What made the observer look.
@@ -172,7 +163,11 @@ impl Observer {
         // One timer that stays registered: on the way of an event there is no time for another.
         let mut timer = std::pin::pin!(tokio::time::sleep_until(next_dump));
         loop {
-            let wake = if self.polls() { next_dump.min(next_poll) } else { next_dump };
+            let wake = if self.pace.polls(self.mirror.polled_len()) {
+                next_dump.min(next_poll)
+            } else {
+                next_dump
+            };
             if timer.deadline() != wake || timer.is_elapsed() {
                 timer.as_mut().reset(wake);
             }
@@ -281,17 +276,7 @@ impl Observer {
                 self.mirror.do_not_poll(endpoint);
             }
         }
-        self.poll_pause = (cost * POLL_SHARE).max(self.config.poll_interval);
-        Ok(Instant::now() + self.poll_pause)
-    }
-
-    /// Whether polling is worth it: it has something to ask for, and gets round sooner than the
-    /// dump comes, which asks for everything at once.
-    fn polls(&self) -> bool {
-        let batches = u32::try_from(self.mirror.polled_len().div_ceil(POLL_BATCH));
-        batches.is_ok_and(|batches| {
-            batches != 0 && self.poll_pause.saturating_mul(batches) < self.dump_pause
-        })
+        Ok(Instant::now() + self.pace.after_poll(cost))
     }
 
     /// Whether an exact query for `endpoint` finds one of its sockets.
@@ -315,8 +300,7 @@ impl Observer {
         // Also what was found before an error is true.
         self.report().await?;
         reconciled.map_err(|error| self.failed("look a listener up", &error))?;
-        self.dump_pause = (cost * DUMP_SHARE).min(DUMP_SLOWEST).max(self.config.reconcile_interval);
-        Ok(Instant::now() + self.dump_pause)
+        Ok(Instant::now() + self.pace.after_dump(cost))
     }
 
     /// Dumps all listeners into `dumped`.
