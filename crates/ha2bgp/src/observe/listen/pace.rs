@@ -37,11 +37,11 @@ impl Pace {
         cost.saturating_mul(POLL_SHARE).min(self.dump_pause / 2).max(self.poll_interval)
     }
 
-    /// Whether so many endpoints are worth polling: they are all asked for sooner than the dump
-    /// comes, which asks for everything at once.
+    /// Whether so many endpoints are worth polling: a round takes no more than half the time to
+    /// the next dump, which asks for everything at once and costs less for each.
     pub(super) fn polls(&self, endpoints: usize) -> bool {
         u32::try_from(endpoints.div_ceil(POLL_BATCH)).is_ok_and(|batches| {
-            batches != 0 && self.poll_interval.saturating_mul(batches) < self.dump_pause
+            batches != 0 && self.poll_interval.saturating_mul(batches) <= self.dump_pause / 2
         })
     }
 }
@@ -88,10 +88,10 @@ mod tests {
     fn polling_ends_where_the_dump_is_sooner() {
         let mut pace = Pace::new(ms(20), ms(100));
         assert!(!pace.polls(0));
-        assert!(pace.polls(4 * POLL_BATCH));
-        assert!(!pace.polls(4 * POLL_BATCH + 1));
+        assert!(pace.polls(2 * POLL_BATCH));
+        assert!(!pace.polls(2 * POLL_BATCH + 1));
         pace.after_dump(ms(10));
-        assert!(pace.polls(4 * POLL_BATCH + 1), "a slow dump makes it worth while again");
+        assert!(pace.polls(2 * POLL_BATCH + 1), "a slow dump makes it worth while again");
         assert!(!pace.polls(usize::MAX));
     }
 }
