@@ -1,5 +1,7 @@
 //! The contract of `Announcer`, over real pipes: every implementation passes the same suite.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::{PipeReader, PipeWriter, Read, Write};
