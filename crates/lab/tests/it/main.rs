@@ -11,6 +11,7 @@ mod exabgp_stalled;
 mod harness;
 mod load;
 mod readme;
+mod readme_ipv6;
 mod signals;
 mod sockets;
 mod stage;
