@@ -36,9 +36,7 @@ use super::health::{Health, NETLINK_HINT, Stop};
 /// The most exact queries in one go: about 64 µs.
 const POLL_BATCH: usize = 64;
 /// Polling takes at most one part in this many of a core.
-const POLL_SHARE: u32 = 500;
-/// Polling never gets slower than this.
-const POLL_SLOWEST: Duration = Duration::from_millis(200);
+const POLL_SHARE: u32 = 1000;
 /// Dumping takes at most one part in this many of a core.
 const DUMP_SHARE: u32 = 100;
 /// Dumping never gets slower than this.
@@ -103,6 +101,8 @@ pub async fn run(
     tx: mpsc::Sender<Observation>,
 ) {
     let mut observer = Observer {
+        poll_pause: config.poll_interval,
+        dump_pause: config.reconcile_interval,
         config,
         announced,
         announcing: true,
@@ -140,6 +140,9 @@ struct Observer {
     health: Health,
     /// There are no destroy events, and that has been logged.
     events_missing: bool,
+    /// How long to rest after a poll, and after a dump, to stay within their shares.
+    poll_pause: Duration,
+    dump_pause: Duration,
 }
 
 /// What made the observer look.
@@ -166,10 +169,12 @@ impl Observer {
         if let Some(complete) = self.health.complete() {
             self.tx.send(complete).await?;
         }
+        // One timer that stays registered: on the way of an event there is no time for another.
+        let mut timer = std::pin::pin!(tokio::time::sleep_until(next_dump));
         loop {
-            let mut wake = next_dump;
-            if self.mirror.polls() {
-                wake = wake.min(next_poll);
+            let wake = if self.polls() { next_dump.min(next_poll) } else { next_dump };
+            if timer.deadline() != wake || timer.is_elapsed() {
+                timer.as_mut().reset(wake);
             }
             let ring = tokio::select! {
                 biased;
@@ -181,7 +186,7 @@ impl Observer {
                 changed = self.announced.changed(), if self.announcing => {
                     Ring::Announced(changed.is_ok())
                 }
-                () = tokio::time::sleep_until(wake) => Ring::Timer,
+                () = timer.as_mut() => Ring::Timer,
                 () = self.tx.closed() => Ring::Closed,
             };
             match ring {
@@ -276,8 +281,17 @@ impl Observer {
                 self.mirror.do_not_poll(endpoint);
             }
         }
-        let pause = (cost * POLL_SHARE).min(POLL_SLOWEST).max(self.config.poll_interval);
-        Ok(Instant::now() + pause)
+        self.poll_pause = (cost * POLL_SHARE).max(self.config.poll_interval);
+        Ok(Instant::now() + self.poll_pause)
+    }
+
+    /// Whether polling is worth it: it has something to ask for, and gets round sooner than the
+    /// dump comes, which asks for everything at once.
+    fn polls(&self) -> bool {
+        let batches = u32::try_from(self.mirror.polled_len().div_ceil(POLL_BATCH));
+        batches.is_ok_and(|batches| {
+            batches != 0 && self.poll_pause.saturating_mul(batches) < self.dump_pause
+        })
     }
 
     /// Whether an exact query for `endpoint` finds one of its sockets.
@@ -301,8 +315,8 @@ impl Observer {
         // Also what was found before an error is true.
         self.report().await?;
         reconciled.map_err(|error| self.failed("look a listener up", &error))?;
-        let pause = (cost * DUMP_SHARE).min(DUMP_SLOWEST).max(self.config.reconcile_interval);
-        Ok(Instant::now() + pause)
+        self.dump_pause = (cost * DUMP_SHARE).min(DUMP_SLOWEST).max(self.config.reconcile_interval);
+        Ok(Instant::now() + self.dump_pause)
     }
 
     /// Dumps all listeners into `dumped`.
