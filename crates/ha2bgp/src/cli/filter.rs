@@ -83,7 +83,10 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    println!("reading: {filter}");
+    match filter.expression() {
+        Some(_) => println!("reading: {filter}"),
+        None => println!("reading: everything (a blank filter has no condition)"),
+    }
     for warning in filter.warnings() {
         println!("warning: {warning}\n{}", warning.render(text));
     }
