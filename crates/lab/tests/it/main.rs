@@ -8,6 +8,7 @@ mod bad_input;
 mod discovery;
 mod exabgp_facts;
 mod exabgp_stalled;
+mod exabgp_stops;
 mod harness;
 mod load;
 mod readme;
