@@ -8,6 +8,8 @@ mod filter;
 pub mod flags;
 mod reasons;
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -23,7 +25,8 @@ const EXIT_USAGE: u8 = 2;
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let mut args = std::env::args();
+    // What is not UTF-8 is no valid value anywhere: shown with U+FFFD, it is refused where it stands.
+    let mut args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let program = args.next().unwrap_or_else(|| "ha2bgp".to_owned());
     let args = std::iter::once(program).chain(flags::from_go_style(args));
     match command().try_get_matches_from(args) {
@@ -67,7 +70,10 @@ fn command() -> Command {
 
 /// Runs the daemon from flags and environment.
 fn run(matches: &ArgMatches) -> ExitCode {
-    let raw = Raw::collect(matches, &|name| std::env::var(name).ok());
+    // As arguments: a variable that is not UTF-8 must be refused, not taken as not set.
+    let raw = Raw::collect(matches, &|name| {
+        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    });
     let log_settings = LogSettings::read(&raw);
     let settings =
         Settings::read(&raw, &|device| ha2bgp_sys::lookup::device_index(device).is_some());
@@ -114,9 +120,14 @@ fn refuse(problems: &[String]) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
-#[expect(clippy::print_stderr, reason = "no daemon runs: this is the answer to a person")]
 fn print_error(problem: &str) {
-    eprintln!("ha2bgp: error: {problem}");
+    // Nobody is left to be told that stderr takes nothing; the exit code still says it.
+    let _ = writeln!(io::stderr(), "ha2bgp: error: {problem}");
+}
+
+/// Prints a line for a person. Unlike `println!`, it is no panic when nobody reads any more.
+fn say(line: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{line}")
 }
 
 #[cfg(test)]

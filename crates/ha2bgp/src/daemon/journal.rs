@@ -136,6 +136,7 @@ pub(super) fn report(what: &What) {
             "ExaBGP has stopped answering: the newest state is sent when it goes on"
         ),
         What::Resumed { after } => tracing::info!(?after, "ExaBGP answers again"),
+        What::PeerStops => tracing::info!("ExaBGP stops: its answers are not waited for"),
         What::Resynchronised { prefixes } => {
             tracing::warn!(prefixes, "answers were lost: sending again what waited for them");
         }
