@@ -38,6 +38,19 @@ fn a_variable_that_is_not_utf8_is_refused() {
 }
 
 #[test]
+fn the_filter_is_reported_together_with_the_rest() {
+    let args = ["-network", "bad", "-l", "sport = = :80"].map(OsStr::new);
+    let output = ha2bgp(&args).output().unwrap();
+    refused(&output, "--network: \"bad\"");
+    refused(&output, "--listen-filter: ");
+    // A name that only one protocol has is no error of its own.
+    let args = ["-network", "bad", "-l", "sport = :tftp", "--protocol", "udp"].map(OsStr::new);
+    let output = ha2bgp(&args).output().unwrap();
+    refused(&output, "--network: \"bad\"");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("--listen-filter"));
+}
+
+#[test]
 fn a_full_disk_is_no_panic() {
     let full = || File::create("/dev/full").unwrap();
     for (args, code) in [

@@ -14,8 +14,10 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
+use ha2bgp_core::fact::Protocol;
+use ha2bgp_proto::filter::FilterError;
 
-use crate::config::raw::Raw;
+use crate::config::raw::{Raw, Written};
 use crate::config::settings::{Backend, LogSettings, Settings};
 use crate::daemon::{self, parent};
 use crate::log::{self, Style};
@@ -83,20 +85,30 @@ fn run(matches: &ArgMatches) -> ExitCode {
     }) {
         Ok((settings, Ok(filter))) => (settings, filter),
         Ok((settings, Err(error))) => {
-            let filter = settings.listen_filter;
-            return refuse(&[format!(
-                "{}: {error}\n{}",
-                filter.origin,
-                error.render(&filter.text)
-            )]);
+            return refuse(&[unreadable(&settings.listen_filter, &error)]);
         }
-        Err(errors) => return refuse(&errors.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        Err(errors) => {
+            let mut problems: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            // Which protocols are meant may be what is wrong; service names differ between them.
+            if let Some(written) = raw.one("listen-filter")
+                && let Err(error) = filter::parse(&written.text, &[Protocol::Tcp])
+                && filter::parse(&written.text, &[Protocol::Udp]).is_err()
+            {
+                problems.push(unreadable(written, &error));
+            }
+            return refuse(&problems);
+        }
     };
     let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
     let log = log::start(log_settings, Style::choose(log_settings, helper));
     let code = daemon::run(settings, &filter);
     log.flush();
     code
+}
+
+/// Says what is wrong with a listen filter and points at the word.
+fn unreadable(written: &Written, error: &FilterError) -> String {
+    format!("{}: {error}\n{}", written.origin, error.render(&written.text))
 }
 
 /// Reports bad usage or configuration and ends with 2.
