@@ -123,7 +123,8 @@ pub(super) fn report(what: &What) {
         What::Rejected { prefix, command, reason } => tracing::error!(
             %prefix,
             reason = reason.as_deref().unwrap_or("none given"),
-            "ExaBGP refuses \"{command}\"; trying again until it is taken"
+            "ExaBGP refuses \"{command}\"; trying again until it is taken (does the neighbor's api \
+             section list this process?)"
         ),
         What::Accepted { prefix } => tracing::info!(%prefix, "ExaBGP takes it now"),
         What::DialectLearned { dialect } => {
