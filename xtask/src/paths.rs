@@ -20,6 +20,6 @@ pub(crate) fn target() -> PathBuf {
 pub(crate) fn lab() -> PathBuf {
     match std::env::var_os("HA2BGP_LAB_DIR") {
         Some(dir) => root().join(dir),
-        None => target().join("lab"),
+        None => target().join("peers"),
     }
 }

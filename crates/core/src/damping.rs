@@ -54,6 +54,17 @@ pub enum DampingError {
     /// Decay needs time.
     #[error("half-life must be above 0: for example 15s")]
     NoHalfLife,
+    /// Within so short a hold no penalty above `suppress` decays to `reuse`: nothing is ever held.
+    #[error(
+        "max-suppress is too short: the penalty is kept so low that it never goes above suppress \
+         {suppress}, and nothing is ever held; with this half-life make it at least {least_seconds}s"
+    )]
+    MaxSuppressTooShort {
+        /// The suppress threshold.
+        suppress: u32,
+        /// Whole seconds that are long enough.
+        least_seconds: u64,
+    },
 }
 
 impl DampingConfig {
@@ -61,7 +72,7 @@ impl DampingConfig {
     ///
     /// # Errors
     /// Names the two values that contradict each other.
-    pub const fn validate(&self) -> Result<(), DampingError> {
+    pub fn validate(&self) -> Result<(), DampingError> {
         if self.reuse == 0 || self.reuse >= self.suppress {
             return Err(DampingError::ReuseNotBelowSuppress {
                 reuse: self.reuse,
@@ -73,6 +84,16 @@ impl DampingConfig {
         }
         if self.half_life.is_zero() {
             return Err(DampingError::NoHalfLife);
+        }
+        let suppress = u64::from(self.suppress) << 16;
+        if ceiling(self) <= suppress {
+            let just_above = Penalty { value: suppress + (1 << 16), at: Instant::START };
+            let least = just_above.reuse_at(self).since(Instant::START);
+            let least_seconds = least.as_secs() + 1;
+            return Err(DampingError::MaxSuppressTooShort {
+                suppress: self.suppress,
+                least_seconds,
+            });
         }
         Ok(())
     }
@@ -228,6 +249,29 @@ mod tests {
             let mut penalty = Penalty::default();
             penalty.add(&CONFIG, Instant::START);
             assert_eq!(penalty.current(&CONFIG, Instant::from_secs(secs)), want, "{secs} s");
+        }
+    }
+
+    #[test]
+    fn a_hold_too_short_for_the_threshold_is_refused() {
+        for half_life in [1, 15, 100, 3600] {
+            let config = |max_suppress| DampingConfig {
+                half_life: Duration::from_secs(half_life),
+                max_suppress: Duration::from_secs(max_suppress),
+                ..CONFIG
+            };
+            let Err(DampingError::MaxSuppressTooShort { least_seconds, .. }) =
+                config(half_life).validate()
+            else {
+                panic!("a hold of one half-life is too short for five times the reuse threshold");
+            };
+            assert_eq!(config(least_seconds).validate(), Ok(()));
+            // What is accepted does hold.
+            let mut penalty = Penalty::default();
+            for _ in 0..6 {
+                penalty.add(&config(least_seconds), Instant::START);
+            }
+            assert!(penalty.exceeds(&config(least_seconds), Instant::START));
         }
     }
 

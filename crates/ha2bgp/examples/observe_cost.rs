@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 type Error = Box<dyn std::error::Error>;
 
-const CLOSES: usize = 1000;
+const CLOSES: usize = 500;
 const IDLE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Error> {

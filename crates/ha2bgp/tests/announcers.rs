@@ -363,6 +363,34 @@ async fn the_end_of_standard_input_ends_it() {
     assert_eq!(in_time(task).await.unwrap(), Ended::PeerGone { why });
 }
 
+/// A stopping ExaBGP reads nothing more and waits for us; it must not have to wait for long.
+#[tokio::test]
+async fn a_stopping_exabgp_is_not_held_up() {
+    for (routes, finished) in [(3, true), (20_000, false)] {
+        let mut ends = pipes();
+        let stdio = Stdio { input: Some(ends.answers_out.into()), output: ends.commands_in.into() };
+        let options = Options { version: ApiVersion::V4, ..Options::default() };
+        let announcer = Box::new(ExaBgp::new(options, stdio, Clock::start()));
+        let (desired, watched) = watch::channel(set(0..routes));
+        let (sender, mut reports) = mpsc::channel(10);
+        let task = tokio::spawn(announcer.run(watched, sender));
+        in_time(reports.recv()).await.unwrap();
+        ends.answers_in.write_all(b"done\nshutdown 12 1\n").unwrap();
+        if finished {
+            desired.send_replace(RouteSet::new());
+        }
+        let stopped = std::time::Instant::now();
+        drop(desired);
+        let ended = in_time(task).await.unwrap();
+        assert!(stopped.elapsed() < Duration::from_secs(1), "{:?}", stopped.elapsed());
+        match ended {
+            Ended::Finished => assert!(finished),
+            Ended::PeerGone { .. } => assert!(!finished),
+            Ended::Unsent { .. } => panic!("{ended:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_idle_pipe_without_reader_ends_it() {
     let ends = pipes();

@@ -9,6 +9,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+/// How long an address may seem to be taken.
+const TAKEN: Duration = Duration::from_secs(1);
+
 /// Options of a listening socket.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -58,8 +61,16 @@ pub fn bind_udp(host: &Netns, address: &str) -> Result<Socket> {
 fn on_host(host: &Netns, address: &str, kind: Type, options: Options) -> Result<Socket> {
     let parsed: SocketAddr =
         address.parse().map_err(|_| LabError::Missing(format!("{address} is no address")))?;
-    host.within(|| open(parsed, kind, options))?
-        .map_err(LabError::io(format!("listen on {address}")))
+    // A child that another test is just starting holds copies of all our sockets between its
+    // fork and its exec: a listener that was closed may live on for that moment.
+    let what = format!("listen on {address}");
+    wait::until(TAKEN, &what, || {
+        host.within(|| open(parsed, kind, options)).map_err(text)?.map_err(text)
+    })
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }
 
 /// A listening socket held by another process, so that `kill -9` is a real one.

@@ -11,6 +11,7 @@ use ha2bgp_proto::netlink::{Body, Malformed, Messages};
 use netlink_sys::{Socket, SocketAddr};
 use socket2::SockRef;
 use thiserror::Error;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// Largest datagram: the kernel builds dumps in pieces of at most 32 KiB (`netlink_dump` in
@@ -319,7 +320,7 @@ fn watch(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     // SAFETY: `Socket` owns one open descriptor, returns that one from `as_raw_fd`, and closes it
     // only when dropped. The `AsyncFd` owns the socket, and `EventSocket` keeps it private and
     // uses it by shared reference only, so nothing replaces or closes it before.
-    let registered = unsafe { AsyncFd::register(socket) };
+    let registered = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) };
     Ok(registered?)
 }
 

@@ -102,6 +102,10 @@ impl Task {
                 if self.session.is_settled() {
                     return self.end(Ended::Finished);
                 }
+                if progress == Progress::Blocked && self.session.is_peer_stopping() {
+                    let why = "ExaBGP stops and reads no more".to_owned();
+                    return self.end(Ended::PeerGone { why });
+                }
                 if now >= deadline {
                     let prefixes = self.session.unsettled();
                     return self.end(Ended::Unsent { prefixes });
@@ -216,6 +220,7 @@ fn what(event: Event) -> What {
         Event::AcksPresent => What::AcksPresent,
         Event::Stalled { in_flight } => What::Stalled { in_flight },
         Event::Resumed { after } => What::Resumed { after },
+        Event::PeerStops => What::PeerStops,
         Event::Resynchronised { prefixes } => What::Resynchronised { prefixes },
     }
 }

@@ -127,6 +127,8 @@ pub enum What {
         /// How long there was none.
         after: Duration,
     },
+    /// ExaBGP said that it stops; no answers are waited for any more.
+    PeerStops,
     /// Answers were lost; what waited for them is sent again.
     Resynchronised {
         /// Prefixes sent again.

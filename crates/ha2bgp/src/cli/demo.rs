@@ -2,13 +2,14 @@
 //!
 //! Starts a small service on a loopback address and ha2bgp itself as ExaBGP would start it, then
 //! opens and closes the service a few times and measures when the lines come.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a demonstration talks to a person")]
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
+
+use super::{print_error, say};
 
 /// How often the service dies and comes back.
 const ROUNDS: usize = 20;
@@ -24,7 +25,7 @@ pub(super) fn main() -> ExitCode {
     match demonstrate() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ha2bgp demo: {error}");
+            print_error(&format!("demo: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -34,50 +35,49 @@ fn demonstrate() -> io::Result<()> {
     let vip = free_loopback_address();
     let service = TcpListener::bind((vip, 0))?;
     let address = service.local_addr()?;
-    println!("A service listens on {address}. ha2bgp runs as ExaBGP would run it:");
+    say(format_args!("A service listens on {address}. ha2bgp runs as ExaBGP would run it:"))?;
     let args = [
         "--network".to_owned(),
-        "127.0.0.0/8".to_owned(),
+        // Nothing else on this host that listens on the same port can get in between.
+        format!("{vip}/32"),
         "--listen-filter".to_owned(),
         format!("sport = :{}", address.port()),
         "--up-delay=500ms".to_owned(),
         "--down-delay=0s".to_owned(),
         "--damping=off".to_owned(),
     ];
-    println!("  ha2bgp {}\n", args.join(" "));
+    say(format_args!("  ha2bgp {}\n", args.join(" ")))?;
     let mut ha2bgp = Helper::start(&args)?;
 
-    println!("1. The service is up; after the up delay of 0.5 s its address is announced:");
+    say("1. The service is up; after the up delay of 0.5 s its address is announced:")?;
     let (_, line) = ha2bgp.expect("announce", vip)?;
-    println!("     {line}");
+    say(format_args!("     {line}"))?;
 
-    println!("2. The service dies; with a down delay of 0 its address is withdrawn at once:");
+    say("2. The service dies; with a down delay of 0 its address is withdrawn at once:")?;
     let mut latencies = vec![close_and_wait(&mut ha2bgp, service, vip, true)?];
 
-    println!("3. It dies {} times more, to see what is usual:", ROUNDS - 1);
+    say(format_args!("3. It dies {} times more, to see what is usual:", ROUNDS - 1))?;
     for _ in 1..ROUNDS {
         let service = listen_again(address)?;
         ha2bgp.expect("announce", vip)?;
         latencies.push(close_and_wait(&mut ha2bgp, service, vip, false)?);
     }
     latencies.sort_unstable();
-    println!(
+    say(format_args!(
         "     from close() to the withdraw line: fastest {:?}, median {:?}, slowest {:?}",
         latencies[0],
         latencies[latencies.len() / 2],
         latencies[latencies.len() - 1],
-    );
+    ))?;
 
-    println!("4. The service is back, and ha2bgp is asked to stop (SIGTERM): it withdraws first:");
+    say("4. The service is back, and ha2bgp is asked to stop (SIGTERM): it withdraws first:")?;
     let _service = listen_again(address)?;
     ha2bgp.expect("announce", vip)?;
     ha2bgp.terminate()?;
     let (_, line) = ha2bgp.expect("withdraw", vip)?;
-    println!("     {line}");
+    say(format_args!("     {line}"))?;
     ha2bgp.finish()?;
-    println!(
-        "\nThat is all. For a real one, see the README: ExaBGP starts ha2bgp, routers listen."
-    );
+    say("\nThat is all. For a real one, see the README: ExaBGP starts ha2bgp, routers listen.")?;
     Ok(())
 }
 
@@ -104,7 +104,7 @@ fn close_and_wait(
     let (at, line) = ha2bgp.expect("withdraw", vip)?;
     let latency = at - closed;
     if show {
-        println!("     {line}          ({latency:?} after close())");
+        say(format_args!("     {line}          ({latency:?} after close())"))?;
     }
     Ok(latency)
 }

@@ -1,7 +1,7 @@
 //! `ha2bgp filter 'EXPR'`: how a listen filter is read, its bytecode, what it matches now.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "answers a person; no daemon runs")]
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::filter::{Context, Filter, FilterError, Names, Services};
 
-use super::EXIT_USAGE;
+use super::{EXIT_USAGE, print_error, say};
 use crate::observe::listen;
 
 /// Where service names come from (services(5)).
@@ -79,27 +79,34 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     let filter = match parse(text, &protocols) {
         Ok(filter) => filter,
         Err(error) => {
-            eprintln!("ha2bgp: error: {error}\n{}", error.render(text));
+            print_error(&format!("{error}\n{}", error.render(text)));
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    println!("reading: {filter}");
-    for warning in filter.warnings() {
-        println!("warning: {warning}\n{}", warning.render(text));
-    }
-    println!("bytecode: {}", hex(filter.bytecode()));
-    match listen::listeners_now(&filter, &protocols) {
-        Ok(listeners) => {
-            for listener in listeners {
-                println!("{listener}");
-            }
-            ExitCode::SUCCESS
-        }
+    match show(&filter, text, &protocols) {
+        Ok(()) => ExitCode::SUCCESS,
+        // `| head` has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ha2bgp: error: cannot look at the sockets of this host: {error}");
+            print_error(&error.to_string());
             ExitCode::FAILURE
         }
     }
+}
+
+fn show(filter: &Filter, text: &str, protocols: &[Protocol]) -> io::Result<()> {
+    match filter.expression() {
+        Some(_) => say(format_args!("reading: {filter}"))?,
+        None => say(format_args!("reading: everything (a blank filter has no condition)"))?,
+    }
+    for warning in filter.warnings() {
+        say(format_args!("warning: {warning}\n{}", warning.render(text)))?;
+    }
+    say(format_args!("bytecode: {}", hex(filter.bytecode())))?;
+    let listeners = listen::listeners_now(filter, protocols).map_err(|error| {
+        io::Error::other(format!("cannot look at the sockets of this host: {error}"))
+    })?;
+    listeners.iter().try_for_each(say)
 }
 
 /// Lower-case hexadecimal; `-` for nothing.

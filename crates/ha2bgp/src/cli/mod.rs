@@ -8,12 +8,16 @@ mod filter;
 pub mod flags;
 mod reasons;
 
+use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
+use ha2bgp_core::fact::Protocol;
+use ha2bgp_proto::filter::FilterError;
 
-use crate::config::raw::Raw;
+use crate::config::raw::{Raw, Written};
 use crate::config::reader::Host;
 use crate::config::settings::{Backend, LogSettings, Settings};
 use crate::daemon::{self, parent};
@@ -28,7 +32,8 @@ const PROBABLY_FOREIGN: std::net::Ipv4Addr = std::net::Ipv4Addr::new(192, 0, 2, 
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let mut args = std::env::args();
+    // What is not UTF-8 is no valid value anywhere: shown with U+FFFD, it is refused where it stands.
+    let mut args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let program = args.next().unwrap_or_else(|| "ha2bgp".to_owned());
     let args = std::iter::once(program).chain(flags::from_go_style(args));
     match command().try_get_matches_from(args) {
@@ -72,7 +77,10 @@ fn command() -> Command {
 
 /// Runs the daemon from flags and environment.
 fn run(matches: &ArgMatches) -> ExitCode {
-    let raw = Raw::collect(matches, &|name| std::env::var(name).ok());
+    // As arguments: a variable that is not UTF-8 must be refused, not taken as not set.
+    let raw = Raw::collect(matches, &|name| {
+        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    });
     let log_settings = LogSettings::read(&raw);
     let settings = Settings::read(
         &raw,
@@ -92,20 +100,30 @@ fn run(matches: &ArgMatches) -> ExitCode {
     }) {
         Ok((settings, Ok(filter))) => (settings, filter),
         Ok((settings, Err(error))) => {
-            let filter = settings.listen_filter;
-            return refuse(&[format!(
-                "{}: {error}\n{}",
-                filter.origin,
-                error.render(&filter.text)
-            )]);
+            return refuse(&[unreadable(&settings.listen_filter, &error)]);
         }
-        Err(errors) => return refuse(&errors.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        Err(errors) => {
+            let mut problems: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            // Which protocols are meant may be what is wrong; service names differ between them.
+            if let Some(written) = raw.one("listen-filter")
+                && let Err(error) = filter::parse(&written.text, &[Protocol::Tcp])
+                && filter::parse(&written.text, &[Protocol::Udp]).is_err()
+            {
+                problems.push(unreadable(written, &error));
+            }
+            return refuse(&problems);
+        }
     };
     let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
     let log = log::start(log_settings, Style::choose(log_settings, helper));
     let code = daemon::run(settings, &filter);
     log.flush();
     code
+}
+
+/// Says what is wrong with a listen filter and points at the word.
+fn unreadable(written: &Written, error: &FilterError) -> String {
+    format!("{}: {error}\n{}", written.origin, error.render(&written.text))
 }
 
 /// Reports bad usage or configuration and ends with 2.
@@ -129,9 +147,14 @@ fn refuse(problems: &[String]) -> ExitCode {
     ExitCode::from(EXIT_USAGE)
 }
 
-#[expect(clippy::print_stderr, reason = "no daemon runs: this is the answer to a person")]
 fn print_error(problem: &str) {
-    eprintln!("ha2bgp: error: {problem}");
+    // Nobody is left to be told that stderr takes nothing; the exit code still says it.
+    let _ = writeln!(io::stderr(), "ha2bgp: error: {problem}");
+}
+
+/// Prints a line for a person. Unlike `println!`, it is no panic when nobody reads any more.
+fn say(line: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{line}")
 }
 
 #[cfg(test)]

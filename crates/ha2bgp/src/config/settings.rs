@@ -207,6 +207,9 @@ fn damping(reader: &mut Reader, raw: &Raw) -> Option<DampingConfig> {
             ha2bgp_core::damping::DampingError::ReuseNotBelowSuppress { .. } => "damping-reuse",
             ha2bgp_core::damping::DampingError::NoPenalty => "damping-penalty",
             ha2bgp_core::damping::DampingError::NoHalfLife => "damping-half-life",
+            ha2bgp_core::damping::DampingError::MaxSuppressTooShort { .. } => {
+                "damping-max-suppress"
+            }
         })
     {
         reader.errors.push(ConfigError::new(at, error));

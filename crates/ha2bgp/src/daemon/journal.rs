@@ -127,7 +127,8 @@ pub(super) fn report(what: &What) {
         What::Rejected { prefix, command, reason } => tracing::error!(
             %prefix,
             reason = reason.as_deref().unwrap_or("none given"),
-            "ExaBGP refuses \"{command}\"; trying again until it is taken"
+            "ExaBGP refuses \"{command}\"; trying again until it is taken (does the neighbor's api \
+             section list this process?)"
         ),
         What::Accepted { prefix } => tracing::info!(%prefix, "ExaBGP takes it now"),
         What::DialectLearned { dialect } => {
@@ -140,6 +141,7 @@ pub(super) fn report(what: &What) {
             "ExaBGP has stopped answering: the newest state is sent when it goes on"
         ),
         What::Resumed { after } => tracing::info!(?after, "ExaBGP answers again"),
+        What::PeerStops => tracing::info!("ExaBGP stops: its answers are not waited for"),
         What::Resynchronised { prefixes } => {
             tracing::warn!(prefixes, "answers were lost: sending again what waited for them");
         }

@@ -13,6 +13,7 @@
 
 mod mirror;
 mod now;
+mod pace;
 mod polled;
 
 use std::convert::Infallible;
@@ -31,18 +32,9 @@ use tokio::time::Instant;
 pub use self::now::listeners_now;
 
 use self::mirror::{Endpoint, Mirror};
+use self::pace::{POLL_BATCH, Pace};
 use super::health::{Health, NETLINK_HINT, Stop};
 
-/// The most exact queries in one go: about 64 µs.
-const POLL_BATCH: usize = 64;
-/// Polling takes at most one part in this many of a core.
-const POLL_SHARE: u32 = 500;
-/// Polling never gets slower than this.
-const POLL_SLOWEST: Duration = Duration::from_millis(200);
-/// Dumping takes at most one part in this many of a core.
-const DUMP_SHARE: u32 = 100;
-/// Dumping never gets slower than this.
-const DUMP_SLOWEST: Duration = Duration::from_secs(10);
 /// How often a dump is begun again because the tables changed under it.
 const DUMP_ATTEMPTS: u32 = 4;
 /// The most listeners that are followed; a filter that matches more is a mistake.
@@ -103,6 +95,7 @@ pub async fn run(
     tx: mpsc::Sender<Observation>,
 ) {
     let mut observer = Observer {
+        pace: Pace::new(config.poll_interval, config.reconcile_interval),
         config,
         announced,
         announcing: true,
@@ -140,6 +133,7 @@ struct Observer {
     health: Health,
     /// There are no destroy events, and that has been logged.
     events_missing: bool,
+    pace: Pace,
 }
 
 /// What made the observer look.
@@ -166,10 +160,16 @@ impl Observer {
         if let Some(complete) = self.health.complete() {
             self.tx.send(complete).await?;
         }
+        // One timer that stays registered: on the way of an event there is no time for another.
+        let mut timer = std::pin::pin!(tokio::time::sleep_until(next_dump));
         loop {
-            let mut wake = next_dump;
-            if self.mirror.polls() {
-                wake = wake.min(next_poll);
+            let wake = if self.pace.polls(self.mirror.polled_len()) {
+                next_dump.min(next_poll)
+            } else {
+                next_dump
+            };
+            if timer.deadline() != wake || timer.is_elapsed() {
+                timer.as_mut().reset(wake);
             }
             let ring = tokio::select! {
                 biased;
@@ -181,7 +181,7 @@ impl Observer {
                 changed = self.announced.changed(), if self.announcing => {
                     Ring::Announced(changed.is_ok())
                 }
-                () = tokio::time::sleep_until(wake) => Ring::Timer,
+                () = timer.as_mut() => Ring::Timer,
                 () = self.tx.closed() => Ring::Closed,
             };
             match ring {
@@ -276,8 +276,7 @@ impl Observer {
                 self.mirror.do_not_poll(endpoint);
             }
         }
-        let pause = (cost * POLL_SHARE).min(POLL_SLOWEST).max(self.config.poll_interval);
-        Ok(Instant::now() + pause)
+        Ok(Instant::now() + self.pace.after_poll(cost))
     }
 
     /// Whether an exact query for `endpoint` finds one of its sockets.
@@ -301,8 +300,7 @@ impl Observer {
         // Also what was found before an error is true.
         self.report().await?;
         reconciled.map_err(|error| self.failed("look a listener up", &error))?;
-        let pause = (cost * DUMP_SHARE).min(DUMP_SLOWEST).max(self.config.reconcile_interval);
-        Ok(Instant::now() + pause)
+        Ok(Instant::now() + self.pace.after_dump(cost))
     }
 
     /// Dumps all listeners into `dumped`.

@@ -108,3 +108,24 @@ fn a_full_pipe_keeps_the_latest_state() -> Result<()> {
     stage.fake.wait_for(settled, Duration::from_secs(30), |t| *t.announced() == expected)?;
     stage.fake.holds(settled, WHILE, |table| *table.announced() == expected)
 }
+
+/// What is announced is said again, and what was withdrawn a third as often.
+#[test]
+fn routes_are_reasserted() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+    let mut stage = Stage::on(host("reassert")?, &["--reassert", "1s"], Answer::Done)?;
+    let listener = service::listen(&stage.host, "100.64.0.10:8080")?;
+    wait::until(Duration::from_secs(20), "three announcements", || {
+        said(&mut stage, "announce", 3)
+    })?;
+    assert_eq!(stage.fake.table().withdrawals(), 0, "{}", stage.fake.text());
+    drop(listener);
+    wait::until(Duration::from_secs(30), "two withdrawals", || said(&mut stage, "withdraw", 2))?;
+    stage.settles_on(&[])
+}
+
+fn said(stage: &mut Stage, verb: &str, times: usize) -> std::result::Result<(), String> {
+    let line = format!("{verb} route {VIP} next-hop self");
+    let count = stage.fake.lines().iter().filter(|(_, said)| *said == line).count();
+    if count >= times { Ok(()) } else { Err(stage.fake.text()) }
+}

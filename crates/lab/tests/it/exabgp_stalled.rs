@@ -12,7 +12,7 @@ const CHANGES: usize = 5_000;
 const VIPS: usize = 200;
 const MIB: u64 = 1024 * 1024;
 /// The changes are spread over this long; `HA2BGP_LAB_STALL` (seconds) overrides it.
-const STALL: Duration = Duration::from_secs(20);
+const STALL: Duration = Duration::from_secs(60);
 
 fn stall() -> Duration {
     let seconds = std::env::var("HA2BGP_LAB_STALL").ok().and_then(|text| text.parse().ok());

@@ -3,11 +3,15 @@
 //! Per command one line: `done` or `error`, or in JSON `{ "answer": "done", "message": "…" }`
 //! (`reactor/api/response/answer.py`). Newer ones put a reason before an error: `error: TEXT` or
 //! `{"error": "TEXT"}`, and after a JSON error the word `error` once more (`processes.py`,
-//! `answer_error`). Everything else (neighbour events, `shutdown`, help texts) is not for us.
+//! `answer_error`). Before it ends its helpers, ExaBGP says `shutdown PID PPID`, or in JSON an event
+//! with `"notification": "shutdown"`. Everything else (neighbour events, help texts) is not for us.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// What the JSON event of a stopping ExaBGP has in it (`reactor/api/response/json.py`). Should the
+/// text of a neighbour ever look like it, we wait for fewer answers, no more.
+const STOPS: &[u8] = b"\"notification\": \"shutdown\"";
 /// Longer lines are skipped whole.
 pub(super) const LINE_MAX: usize = 64 * 1024;
 /// The most characters of a reason that are kept.
@@ -20,6 +24,8 @@ pub(super) enum Line {
     Error,
     /// Why the error that follows happened.
     Reason(String),
+    /// ExaBGP stops: it reads and answers nothing any more.
+    Stops,
     Other,
 }
 
@@ -85,11 +91,13 @@ impl Reader {
 /// The meaning of one line, and whether it was JSON.
 fn meaning(line: &[u8]) -> (Line, bool) {
     if let Some(body) = line.strip_prefix(b"{") {
-        return (json(body).unwrap_or(Line::Other), true);
+        return (json(body, line).unwrap_or(Line::Other), true);
     }
     let text = match line {
         b"done" => Line::Done,
         b"error" => Line::Error,
+        b"shutdown" => Line::Stops,
+        _ if line.starts_with(b"shutdown ") => Line::Stops,
         _ => match line.strip_prefix(b"error:") {
             Some(reason) => Line::Reason(readable(reason)),
             None => Line::Other,
@@ -99,13 +107,15 @@ fn meaning(line: &[u8]) -> (Line, bool) {
 }
 
 /// The first member decides: answers put `answer` first, events `exabgp`.
-fn json(body: &[u8]) -> Option<Line> {
+fn json(body: &[u8], line: &[u8]) -> Option<Line> {
     let (name, rest) = string(body.trim_ascii_start())?;
     let rest = rest.trim_ascii_start().strip_prefix(b":")?;
     let (value, _) = string(rest.trim_ascii_start())?;
     match (name, value) {
         (b"answer", b"done") => Some(Line::Done),
         (b"answer", b"error") => Some(Line::Error),
+        (b"answer", b"shutdown") => Some(Line::Stops),
+        (b"exabgp", _) => line.windows(STOPS.len()).any(|it| it == STOPS).then_some(Line::Stops),
         (b"error", reason) => Some(Line::Reason(readable(reason))),
         _ => None,
     }
@@ -158,9 +168,14 @@ mod tests {
                 b"{\"error\": \"bad \\\"route\\\"\"}\n{ \"answer\": \"error\" }\nerror\n",
                 &[reason("bad \\\"route\\\""), Line::Error],
             ),
-            (b"shutdown 12 13\ndone\n", &[Line::Other, Line::Done]),
+            (b"shutdown 12 13\nshutdown\ndone\n", &[Line::Stops, Line::Stops, Line::Done]),
+            (b"shutdowns\n", &[Line::Other]),
             (b"{ \"exabgp\": \"4.0.1\", \"answer\": \"done\" }\n", &[Line::Other]),
-            (b"{ \"answer\": \"shutdown\" }\n", &[Line::Other]),
+            (b"{ \"answer\": \"shutdown\" }\n", &[Line::Stops]),
+            (
+                b"{ \"exabgp\": \"4.0.1\", \"type\": \"notification\", \"notification\": \"shutdown\" }\n",
+                &[Line::Stops],
+            ),
             (
                 b"{ \"answer\n{\n{\"answer\":done}\n\n",
                 &[Line::Other, Line::Other, Line::Other, Line::Other],

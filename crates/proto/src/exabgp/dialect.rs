@@ -10,6 +10,10 @@
 //! | `neighbor * announce route …` | no | `error` | yes | `error` |
 //! | `announce attributes next-hop … nlri A B` | not tried | yes | yes | `error` |
 //!
+//! `done` says that the text was understood, not that the route is good: for an IPv6 prefix with
+//! `next-hop self` on an IPv4 session 4.2.21 says `done` and sends a next hop of four bytes (5.0.15
+//! says `error`, to the withdrawal too); a family that the neighbour lacks is only logged.
+//!
 //! The columns of 3.x and 6 are read in the source (`configuration/ancient.py`,
 //! `reactor/api/dispatch/v6.py`), not tried.
 

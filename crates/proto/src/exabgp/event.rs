@@ -57,6 +57,8 @@ pub enum Event {
         /// How long there was none.
         after: Duration,
     },
+    /// ExaBGP said that it stops; no answers are waited for any more.
+    PeerStops,
     /// Answers were lost: the commands that waited for them are sent again.
     Resynchronised {
         /// Prefixes to send again.

@@ -16,6 +16,7 @@ mod command;
 mod dialect;
 mod event;
 mod flight;
+mod fuzz;
 mod liveness;
 mod rib;
 mod session;
@@ -25,6 +26,7 @@ mod tests;
 pub use command::{Command, Purpose, Verb};
 pub use dialect::{ApiVersion, ApiVersionError, Detection, Dialect, detect};
 pub use event::{Acks, Event, Snapshot};
+pub use fuzz::fuzz_answers;
 pub use session::{Options, Session};
 
 /// No single write is longer: POSIX promises that a pipe which polls writable takes `PIPE_BUF`

@@ -97,6 +97,8 @@ pub struct Session {
     events: VecDeque<Event>,
     /// What ExaBGP said just before an `error`.
     reason: Option<String>,
+    /// ExaBGP said that it stops.
+    stops: bool,
     commands: u64,
     done: u64,
     errors: u64,
@@ -129,6 +131,7 @@ impl Session {
             batch: Vec::new(),
             events: VecDeque::new(),
             reason: None,
+            stops: false,
             commands: 0,
             done: 0,
             errors: 0,
@@ -156,6 +159,7 @@ impl Session {
             Line::Done => self.answer(true, now),
             Line::Error => self.answer(false, now),
             Line::Reason(reason) => self.reason = Some(reason),
+            Line::Stops => self.peer_stops(),
             Line::Other => self.ignored += 1,
         });
         self.reader = reader;
@@ -260,13 +264,19 @@ impl Session {
         self.unsettled() == 0
     }
 
+    /// True when ExaBGP has said that it stops: what the pipe does not take now, it never takes.
+    pub const fn is_peer_stopping(&self) -> bool {
+        self.stops
+    }
+
     /// Prefixes that are not settled: not sent, not answered, or rejected.
     pub fn unsettled(&self) -> usize {
         let in_flight = self.flight.prefixes();
+        let retrying = if self.stops { 0 } else { self.rib.retrying() };
         let batch: usize = self.batch.iter().map(|(it, _)| it.prefixes.len()).sum();
         self.rib.waiting(Lane::Withdraw)
             + self.rib.waiting(Lane::Announce)
-            + self.rib.retrying()
+            + retrying
             + in_flight
             + batch
     }
@@ -388,11 +398,24 @@ impl Session {
     }
 
     fn give_up(&mut self, resend: bool) {
+        self.expect_nothing(resend);
+        self.report(Event::AcksAbsent);
+    }
+
+    /// A stopping ExaBGP answers nothing, and waits for its helpers to end: 4.2.21 for ever, 5.0.15
+    /// for two seconds before it kills them.
+    fn peer_stops(&mut self) {
+        if !mem::replace(&mut self.stops, true) {
+            self.expect_nothing(false);
+            self.report(Event::PeerStops);
+        }
+    }
+
+    fn expect_nothing(&mut self, resend: bool) {
         self.liveness.give_up();
         self.probe = false;
         let waiting = self.flight.clear(true);
         self.release(waiting, resend);
-        self.report(Event::AcksAbsent);
     }
 
     fn release(&mut self, commands: Vec<Command>, resend: bool) -> usize {

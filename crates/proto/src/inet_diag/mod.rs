@@ -6,9 +6,11 @@
 
 use core::fmt;
 
+mod fuzz;
 mod request;
 mod socket;
 
+pub use fuzz::fuzz_datagram;
 pub use request::{DumpRequest, ExactQuery, MAX_BYTECODE};
 pub use socket::DiagSocket;
 

@@ -119,6 +119,10 @@ fn bad_values_name_place_value_rule_and_fix() {
             "--damping-reuse: reuse 9000 must be above 0 and below suppress 5000: for example 1000 and 5000",
         ),
         (
+            "--damping-max-suppress 30s",
+            "--damping-max-suppress: max-suppress is too short: the penalty is kept so low that it never goes above suppress 5000, and nothing is ever held; with this half-life make it at least 35s",
+        ),
+        (
             "--damping-penalty 1.5",
             "--damping-penalty: \"1.5\" is not a whole number from 0 to 4294967295: write for example 1000",
         ),

@@ -193,11 +193,6 @@ impl Mirror {
         self.polled.announce(announced, &self.endpoints);
     }
 
-    /// Whether there is anything to poll.
-    pub(super) fn polls(&self) -> bool {
-        self.polled.len() != 0
-    }
-
     /// How many endpoints there are to poll.
     pub(super) fn polled_len(&self) -> usize {
         self.polled.len()

@@ -244,7 +244,7 @@ impl World {
             0 => b"neighbor 10.0.0.1 up\n",
             1 => b"{ \"exabgp\": \"5.0.0\", \"type\": \"state\" }\n",
             2 => b"\xff\x00\xfe\n",
-            3 => b"shutdown 1 2\n",
+            3 => b"any text: shutdown\n",
             _ => b"\n",
         };
         // Never inside another line: ExaBGP writes whole ones.

@@ -42,6 +42,28 @@ fn version_3_and_plain_output_never_wait() {
     }
 }
 
+/// ExaBGP says so and then waits for its helpers: whoever waits for answers holds it up.
+#[test]
+fn a_stopping_exabgp_is_not_waited_for() {
+    for said in ["shutdown 12 1\n", "{ \"answer\": \"shutdown\", \"message\": \"exbgp exited\" }\n"]
+    {
+        let mut lab = answering(300);
+        lab.session.set_routes(&RouteSet::new(), lab.now);
+        lab.flush();
+        assert!(!lab.session.is_settled());
+        lab.say(said);
+        assert!(lab.session.is_peer_stopping() && lab.session.is_settled());
+        assert_eq!(lab.take_events(), [Event::PeerStops]);
+        // All that was announced is withdrawn, and nothing is said twice.
+        let announced = lab.lines.iter().filter(|line| line.starts_with("announce")).count();
+        let withdrawn = lab.lines.iter().filter(|line| line.starts_with("withdraw")).count();
+        assert_eq!(announced, withdrawn);
+        lab.say(said);
+        assert_eq!(lab.take_events(), []);
+        assert_eq!(lab.session.poll_timeout().filter(|at| *at < Instant::from_secs(100)), None);
+    }
+}
+
 /// Brings a lab to the point where answers are known to come, with `waiting` commands in flight.
 fn answering(waiting: u32) -> Lab {
     let mut lab = Lab::version(ApiVersion::V4);
@@ -120,7 +142,7 @@ fn a_blocked_pipe_is_no_reason_to_give_up() {
 #[test]
 fn answers_to_nothing_are_counted() {
     let mut lab = Lab::version(ApiVersion::V4);
-    lab.say("done\nerror\nshutdown 1 2\n");
+    lab.say("done\nerror\nneighbor 127.0.0.1 up\n");
     let snapshot = lab.session.snapshot();
     assert_eq!((snapshot.unexpected, snapshot.ignored_lines), (2, 1));
     assert_eq!(lab.want(&["192.0.2.1"]).len(), 1);

@@ -8,7 +8,6 @@ use ha2bgp_core::fact::Protocol;
 
 use super::*;
 
-mod corpus;
 mod language;
 mod properties;
 mod words;

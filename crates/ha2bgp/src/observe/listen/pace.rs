@@ -1,0 +1,97 @@
+//! How often the listen observer looks, so that looking stays cheap. No IO, no clock.
+
+use std::time::Duration;
+
+/// The most exact queries in one go: about 64 µs.
+pub(super) const POLL_BATCH: usize = 64;
+/// Polling takes at most one part in this many of a core.
+const POLL_SHARE: u32 = 500;
+/// Dumping takes at most one part in this many of a core.
+const DUMP_SHARE: u32 = 100;
+/// Dumping never gets slower than this.
+const DUMP_SLOWEST: Duration = Duration::from_secs(10);
+
+/// The pauses between dumps and between polls, stretched where one of them costs more than its
+/// share of a core.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    poll_interval: Duration,
+    dump_interval: Duration,
+    dump_pause: Duration,
+}
+
+impl Pace {
+    pub(super) fn new(poll_interval: Duration, dump_interval: Duration) -> Self {
+        Self { poll_interval, dump_interval, dump_pause: dump_interval }
+    }
+
+    /// How long to rest after a dump that took this much of the processor.
+    pub(super) fn after_dump(&mut self, cost: Duration) -> Duration {
+        self.dump_pause = cost.saturating_mul(DUMP_SHARE).min(DUMP_SLOWEST).max(self.dump_interval);
+        self.dump_pause
+    }
+
+    /// How long to rest after a poll that took this much of the processor. One that was slow by
+    /// accident delays the next by half a dump at most.
+    pub(super) fn after_poll(&self, cost: Duration) -> Duration {
+        cost.saturating_mul(POLL_SHARE).min(self.dump_pause / 2).max(self.poll_interval)
+    }
+
+    /// Whether so many endpoints are worth polling: a round takes no more than half the time to
+    /// the next dump, which asks for everything at once and costs less for each.
+    pub(super) fn polls(&self, endpoints: usize) -> bool {
+        u32::try_from(endpoints.div_ceil(POLL_BATCH)).is_ok_and(|batches| {
+            batches != 0 && self.poll_interval.saturating_mul(batches) <= self.dump_pause / 2
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(milliseconds: u64) -> Duration {
+        Duration::from_millis(milliseconds)
+    }
+
+    const fn us(microseconds: u64) -> Duration {
+        Duration::from_micros(microseconds)
+    }
+
+    #[test]
+    fn what_is_cheap_keeps_its_interval() {
+        let mut pace = Pace::new(ms(20), ms(100));
+        assert_eq!(pace.after_dump(us(30)), ms(100));
+        assert_eq!(pace.after_poll(us(5)), ms(20));
+    }
+
+    #[test]
+    fn what_is_dear_rests_longer_up_to_a_limit() {
+        let mut pace = Pace::new(ms(20), ms(100));
+        assert_eq!(pace.after_dump(ms(3)), ms(300));
+        assert_eq!(pace.after_poll(us(64)), ms(32));
+        assert_eq!(pace.after_poll(ms(5)), ms(150));
+        assert_eq!(pace.after_dump(ms(500)), DUMP_SLOWEST);
+        assert_eq!(pace.after_dump(Duration::MAX), DUMP_SLOWEST);
+    }
+
+    #[test]
+    fn a_slow_poll_does_not_end_the_polling() {
+        let mut pace = Pace::new(ms(20), ms(100));
+        pace.after_dump(us(30));
+        assert!(pace.polls(5));
+        assert_eq!(pace.after_poll(ms(1)), ms(50));
+        assert!(pace.polls(5));
+    }
+
+    #[test]
+    fn polling_ends_where_the_dump_is_sooner() {
+        let mut pace = Pace::new(ms(20), ms(100));
+        assert!(!pace.polls(0));
+        assert!(pace.polls(2 * POLL_BATCH));
+        assert!(!pace.polls(2 * POLL_BATCH + 1));
+        pace.after_dump(ms(10));
+        assert!(pace.polls(2 * POLL_BATCH + 1), "a slow dump makes it worth while again");
+        assert!(!pace.polls(usize::MAX));
+    }
+}

@@ -1,0 +1,82 @@
+//! The program as it is started by hand and by scripts: strange bytes, outputs that take nothing.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::{Command, Output, Stdio};
+
+fn ha2bgp(args: &[&OsStr]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ha2bgp"));
+    command.env_clear().stdin(Stdio::null()).args(args);
+    command
+}
+
+fn refused(output: &Output, names: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.starts_with("ha2bgp: error: ") && errors.contains(names), "{errors}");
+    assert!(output.stdout.is_empty());
+}
+
+/// Bytes that are not UTF-8.
+fn bytes() -> &'static OsStr {
+    OsStr::from_bytes(b"\xff\xfe")
+}
+
+#[test]
+fn an_argument_that_is_not_utf8_is_refused() {
+    refused(&ha2bgp(&[bytes()]).output().unwrap(), "\u{fffd}");
+    refused(&ha2bgp(&["--network".as_ref(), bytes()]).output().unwrap(), "--network");
+}
+
+/// It must not count as not set: without the network it stands for, other addresses are allowed.
+#[test]
+fn a_variable_that_is_not_utf8_is_refused() {
+    let output = ha2bgp(&[]).env("HA2BGP_NETWORK_FILTER", bytes()).output().unwrap();
+    refused(&output, "HA2BGP_NETWORK_FILTER");
+}
+
+#[test]
+fn the_filter_is_reported_together_with_the_rest() {
+    let args = ["-network", "bad", "-l", "sport = = :80"].map(OsStr::new);
+    let output = ha2bgp(&args).output().unwrap();
+    refused(&output, "--network: \"bad\"");
+    refused(&output, "--listen-filter: ");
+    // A name that only one protocol has is no error of its own.
+    let args = ["-network", "bad", "-l", "sport = :tftp", "--protocol", "udp"].map(OsStr::new);
+    let output = ha2bgp(&args).output().unwrap();
+    refused(&output, "--network: \"bad\"");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("--listen-filter"));
+}
+
+#[test]
+fn a_full_disk_is_no_panic() {
+    let full = || File::create("/dev/full").unwrap();
+    for (args, code) in [
+        (&["--network", "bad"][..], 2),
+        (&["--help"], 0),
+        (&["filter", ""], 1),
+        (&["filter", "dst"], 2),
+        (&["demo"], 1),
+    ] {
+        let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+        let status = ha2bgp(&args).stdout(full()).stderr(full()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{args:?}");
+    }
+}
+
+/// `ha2bgp filter … | head -1`.
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = ha2bgp(&["filter".as_ref(), "".as_ref()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::with_capacity(1, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("reading:"), "{line}");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}

@@ -1,0 +1,40 @@
+//! Replays what the fuzzers keep, so that a plain `cargo test` meets every case ever found.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
+use std::fs;
+use std::path::Path;
+
+use ha2bgp_proto::{exabgp, filter, inet_diag};
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let mut files: Vec<_> = fs::read_dir(&directory)
+        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "{}", directory.display());
+    for file in files {
+        run(&fs::read(file).unwrap());
+    }
+}
+
+#[test]
+fn filter_parse() {
+    replay("filter_parse", filter::fuzz_parse);
+}
+
+#[test]
+fn filter_bytecode() {
+    replay("filter_bytecode", filter::fuzz_bytecode);
+}
+
+#[test]
+fn exabgp_answers() {
+    replay("exabgp_answers", exabgp::fuzz_answers);
+}
+
+#[test]
+fn netlink_datagram() {
+    replay("netlink_datagram", inet_diag::fuzz_datagram);
+}
