@@ -114,6 +114,10 @@ fn run(matches: &ArgMatches) -> ExitCode {
             return refuse(&problems);
         }
     };
+    let objections = daemon::objections(&settings);
+    if !objections.is_empty() {
+        return refuse(&objections);
+    }
     let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
     let log = log::start(log_settings, Style::choose(log_settings, helper));
     let code = daemon::run(settings, &filter);

@@ -240,10 +240,10 @@ fn asn(text: &str) -> Result<u32, String> {
 
 fn router_id(text: &str) -> Result<Ipv4Addr, String> {
     match text.parse::<Ipv4Addr>() {
-        Ok(id) if !id.is_unspecified() => Ok(id),
+        Ok(id) if id.octets()[0] != 0 && !id.is_multicast() && !id.is_broadcast() => Ok(id),
         _ => Err(format!(
-            "\"{text}\" is not a router id: write an IPv4 address other than 0.0.0.0 that no other \
-             BGP speaker of yours has, for example 10.1.1.1"
+            "\"{text}\" is not a router id: write a unicast IPv4 address that no other BGP speaker \
+             of yours has, for example 10.1.1.1"
         )),
     }
 }

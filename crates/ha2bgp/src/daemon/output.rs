@@ -70,6 +70,18 @@ pub(super) fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn
     })
 }
 
+/// What the speaker's core has against the settings, beyond what is wrong with single values.
+pub fn objections(settings: &Settings) -> Vec<String> {
+    let Some(speaker) = &settings.speaker else { return Vec::new() };
+    let peers = speaker.peers.iter().map(|peer| self::peer(speaker, peer, &settings.engine));
+    let errors = peers.flat_map(|peer| {
+        let address = peer.config.peer;
+        let errors = peer.config.validate().into_iter();
+        errors.map(move |error| format!("--peer {address}: {error}"))
+    });
+    errors.collect()
+}
+
 /// One peer of the speaker.
 fn peer(speaker: &SpeakerSettings, peer: &PeerSettings, engine: &EngineConfig) -> Peer {
     let next_hop = match engine.next_hop {
@@ -151,5 +163,45 @@ pub(super) fn tell_settings(settings: &Settings) {
                 );
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ha2bgp_sys::tcp::Hops;
+
+    fn objections_to(peer: &str, next_hop: NextHop) -> Vec<String> {
+        let peer = PeerSettings {
+            address: peer.parse().unwrap(),
+            asn: 65001,
+            local_address: None,
+            key: None,
+            hops: Hops::Ttl(1),
+            hold_time: Duration::from_secs(9),
+        };
+        let router_id = "10.1.1.1".parse().unwrap();
+        let speaker = SpeakerSettings { local_as: 65000, router_id, peers: vec![], listen: vec![] };
+        let engine = EngineConfig { next_hop, ..EngineConfig::default() };
+        let config = super::peer(&speaker, &peer, &engine).config;
+        config.validate().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_the_flags_make_is_valid_for_each_family() {
+        for peer in ["10.0.0.1", "127.0.1.1", "2001:db8::1"] {
+            for hop in ["10.9.9.9", "2001:db8::9"] {
+                let hop = NextHop::Address(hop.parse().unwrap());
+                assert_eq!(objections_to(peer, NextHop::SelfAddress), [""; 0]);
+                assert_eq!(objections_to(peer, hop), [""; 0]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_peer_is_no_next_hop() {
+        let hop = NextHop::Address("10.0.0.1".parse().unwrap());
+        let errors = objections_to("10.0.0.1", hop);
+        assert!(errors[0].starts_with("next hop 10.0.0.1 is the peer itself"), "{errors:?}");
     }
 }

@@ -56,7 +56,7 @@ fn bad_values_name_place_value_rule_and_fix() {
     for (more, want) in [
         ("--local-as 0", "--local-as: \"0\" is reserved and nobody's AS: write your own"),
         ("--local-as AS1", "--local-as: \"AS1\" is not an AS number: write a whole number"),
-        ("--router-id 0.0.0.0", "--router-id: \"0.0.0.0\" is not a router id: write an IPv4"),
+        ("--router-id 0.0.0.0", "--router-id: \"0.0.0.0\" is not a router id: write a unicast"),
         ("--router-id 2001:db8::1", "--router-id: \"2001:db8::1\" is not a router id"),
         ("--peer router1", "--peer: \"router1\" is not an IP address: write for example"),
         ("--peer fe80::1", "--peer: \"fe80::1\" cannot be an end of a session"),
