@@ -8,10 +8,11 @@
 //! [`Session`] for the contract in full.
 //!
 //! * [`PeerConfig`], [`Policy`]: what is said to a peer; [`PeerConfig::validate`] refuses what
-//!   peers reset sessions for.
+//!   peers reset sessions for. [`Community`]: communities as texts.
 //! * [`Input`], [`Output`], [`Event`], [`Snapshot`]: the session's language.
 //! * [`wire`]: messages as bytes. [`fsm`]: RFC 4271 section 8. `rib`: the Adj-RIB-Out.
 
+mod community;
 mod config;
 mod config_error;
 mod event;
@@ -24,6 +25,7 @@ mod session;
 mod tests;
 pub mod wire;
 
+pub use community::{Community, CommunityError};
 pub use config::{Backoff, Capabilities, Fqdn, GracefulRestart, Mode, PeerConfig, Policy, Role};
 pub use config_error::ConfigError;
 pub use event::{

@@ -65,6 +65,9 @@ pub(super) struct Rib {
     export: Option<Export>,
     announce: BTreeMap<Key, Told>,
     withdraw: BTreeMap<Prefix, IpAddr>,
+    /// Entries on their way into these two: many at once go in faster.
+    new_announce: Vec<(Key, Told)>,
+    new_withdraw: Vec<(Prefix, IpAddr)>,
     passes: [Pass; 2],
     /// Families whose End-of-RIB went out on this session.
     ended: Families,
@@ -97,6 +100,7 @@ impl Rib {
             let after = self.exported(prefix, Some(route));
             self.plan(prefix, None, after, false);
         });
+        self.planned();
     }
 
     /// The session is gone, and with it what the peer was told.
@@ -122,6 +126,7 @@ impl Rib {
             let new = self.exported(change.prefix, change.after);
             self.plan(change.prefix, old, new, false);
         });
+        self.planned();
     }
 
     /// Takes new rules: everything that is still allowed is sent again.
@@ -136,6 +141,7 @@ impl Rib {
             let after = self.exported(prefix, Some(route));
             self.plan(prefix, before, after, true);
         });
+        self.planned();
     }
 
     /// Lets End-of-RIB go out.
@@ -200,11 +206,12 @@ impl Rib {
         if let Some((&prefix, _)) = self.withdraw.first_key_value() {
             let family = Family::of(prefix);
             let count = wire::encode_withdraw(out, family, self.max, &mut |room| {
-                let (&prefix, _) = self.withdraw.first_key_value()?;
+                let entry = self.withdraw.first_entry()?;
+                let prefix = *entry.key();
                 if Family::of(prefix) != family || wire::nlri_len(prefix) > room {
                     return None;
                 }
-                self.withdraw.pop_first();
+                entry.remove();
                 self.told = self.told.saturating_sub(1);
                 Some(prefix)
             });
@@ -227,13 +234,14 @@ impl Rib {
             let attributes = &export.attributes;
             let max = self.max;
             let next = &mut |room: usize| {
-                let (&key, _) = self.announce.first_key_value()?;
+                let entry = self.announce.first_entry()?;
+                let key = *entry.key();
                 if (key.family, key.next_hop) != (family, next_hop)
                     || wire::nlri_len(key.prefix) > room
                 {
                     return None;
                 }
-                let (_, told) = self.announce.pop_first()?;
+                let told = entry.remove();
                 self.taken(family, told);
                 self.told += usize::from(told == Told::Nothing);
                 Some(key.prefix)
@@ -288,6 +296,7 @@ impl Rib {
                 self.plan(prefix, Some(next_hop), Some(next_hop), true);
             }
         });
+        self.planned();
     }
 
     /// Brings the queues in line for a prefix whose wanted next hop was `before` and is `after`.
@@ -295,14 +304,16 @@ impl Rib {
     fn plan(&mut self, prefix: Prefix, before: Option<IpAddr>, after: Option<IpAddr>, again: bool) {
         let family = Family::of(prefix);
         let key = |next_hop| Key { family, next_hop, prefix };
-        let told = if let Some(next_hop) = self.withdraw.remove(&prefix) {
-            Told::Route(next_hop)
-        } else if let Some(told) = before.and_then(|next_hop| self.announce.remove(&key(next_hop)))
-        {
-            self.taken(family, told);
-            told
-        } else {
-            before.map_or(Told::Nothing, Told::Route)
+        // A withdrawal waits only for what is not wanted, an announcement only for what is.
+        let told = match before {
+            None => self.withdraw.remove(&prefix).map_or(Told::Nothing, Told::Route),
+            Some(next_hop) => match self.announce.remove(&key(next_hop)) {
+                Some(told) => {
+                    self.taken(family, told);
+                    told
+                }
+                None => Told::Route(next_hop),
+            },
         };
         let told = match told {
             Told::Route(next_hop) if again => Told::Again(next_hop),
@@ -311,16 +322,22 @@ impl Rib {
         match (after, told) {
             (None, Told::Nothing) => {}
             (None, Told::Route(next_hop) | Told::Again(next_hop)) => {
-                self.withdraw.insert(prefix, next_hop);
+                self.new_withdraw.push((prefix, next_hop));
             }
             (Some(after), Told::Route(next_hop)) if after == next_hop => {}
             (Some(after), told) => {
-                self.announce.insert(key(after), told);
+                self.new_announce.push((key(after), told));
                 if let (Told::Again(_), Some(pass)) = (told, self.pass(family)) {
                     pass.left += 1;
                 }
             }
         }
+    }
+
+    /// Takes in what [`Rib::plan`] has put aside, after each round of it.
+    fn planned(&mut self) {
+        merge(&mut self.announce, &mut self.new_announce);
+        merge(&mut self.withdraw, &mut self.new_withdraw);
     }
 
     /// An entry left the queue.
@@ -372,5 +389,15 @@ impl Rib {
 
     fn pass(&mut self, family: Family) -> Option<&mut Pass> {
         self.passes.get_mut(family as usize)
+    }
+}
+
+/// Puts sorted or nearly sorted entries into a map. A map is built at once about ten times as
+/// fast as entry by entry.
+fn merge<K: Ord, V>(map: &mut BTreeMap<K, V>, new: &mut Vec<(K, V)>) {
+    if new.len() > 64 && new.len() > map.len() / 4 {
+        map.append(&mut core::mem::take(new).into_iter().collect());
+    } else {
+        map.extend(new.drain(..));
     }
 }

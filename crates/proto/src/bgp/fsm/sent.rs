@@ -38,7 +38,7 @@ impl Fsm {
             | Event::UpdateError(_)
             | Event::RouteRefresh
             | Event::Timer(TimerKind::ConnectRetry | TimerKind::Keepalive | TimerKind::IdleHold) => {
-                self.unexpected(now)
+                self.unexpected(now);
             }
             // `ends` has seen to these.
             Event::Stop(_)

@@ -216,11 +216,11 @@ proptest! {
         start(&mut net);
         net.run(Duration::from_secs(400));
         prop_assert!(net.up(), "{:?}", net.events);
-        for side in 0..2 {
-            prop_assert_eq!(net.table(side), wanted(&want[side], side));
+        for (side, want) in want.iter().enumerate() {
+            prop_assert_eq!(net.table(side), wanted(want, side));
             prop_assert!(net.sessions[side].is_settled());
             let snapshot = net.sessions[side].snapshot();
-            prop_assert_eq!(snapshot.told, want[side].len());
+            prop_assert_eq!(snapshot.told, want.len());
         }
     }
 }
