@@ -1,14 +1,16 @@
-//! Routers as receivers: four BGP daemons that nobody here wrote, started with one BGP session
+//! Routers as receivers: five BGP daemons that nobody here wrote, started with one BGP session
 //! each and asked what is in their own table, all in the same way.
 //!
 //! Each is configured as its own documentation has it, with nothing but what the session needs.
 
 mod bird;
+mod exabgp;
 mod frr;
 mod gobgp;
 mod openbgpd;
 
 use crate::child::Child;
+use crate::exabgp::Version;
 use crate::netns::Netns;
 use crate::skip::Need;
 use crate::{LabError, Result, wait};
@@ -27,6 +29,8 @@ pub enum Kind {
     GoBgp,
     /// OpenBGPD, the portable one.
     OpenBgpd,
+    /// ExaBGP of Debian; without protection.
+    ExaBgp,
 }
 
 impl Kind {
@@ -38,6 +42,7 @@ impl Kind {
             Self::Frr => Need::File("/usr/lib/frr/bgpd"),
             Self::GoBgp => Need::Tool("gobgpd"),
             Self::OpenBgpd => Need::Tool("bgpctl"),
+            Self::ExaBgp => Need::ExaBgp(Version::Debian),
         }
     }
 }
@@ -95,6 +100,7 @@ impl Router {
             Kind::Frr => frr::start(self, host),
             Kind::GoBgp => gobgp::start(self, host),
             Kind::OpenBgpd => openbgpd::start(self, host),
+            Kind::ExaBgp => exabgp::start(self, host),
         }?;
         wait::until(Duration::from_secs(20), &format!("{:?} answers", self.kind), || {
             self.neighbor().map(drop).map_err(|error| format!("{error}\n{}", self.tail()))
@@ -108,6 +114,7 @@ impl Router {
             Kind::Frr => frr::neighbor(self),
             Kind::GoBgp => gobgp::neighbor(self),
             Kind::OpenBgpd => openbgpd::neighbor(self),
+            Kind::ExaBgp => exabgp::neighbor(self),
         }
     }
 
@@ -116,8 +123,8 @@ impl Router {
         let text = self.neighbor()?;
         Ok(match self.kind {
             Kind::Bird | Kind::GoBgp => text.contains("Establ") || text.contains("ESTABLISHED"),
-            Kind::Frr => text.contains("BGP state = Established"),
-            Kind::OpenBgpd => text.contains("BGP state = Established"),
+            Kind::Frr | Kind::OpenBgpd => text.contains("BGP state = Established"),
+            Kind::ExaBgp => exabgp::is_established(&text),
         })
     }
 
@@ -128,6 +135,7 @@ impl Router {
             Kind::Frr => frr::route(self, prefix),
             Kind::GoBgp => gobgp::route(self, prefix),
             Kind::OpenBgpd => openbgpd::route(self, prefix),
+            Kind::ExaBgp => exabgp::route(self, prefix),
         }
     }
 

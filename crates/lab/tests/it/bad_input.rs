@@ -69,6 +69,40 @@ fn a_misspelt_go_style_flag() -> Result<()> {
     ])
 }
 
+/// The speaker's flags: everything that is wrong is said at once.
+#[test]
+fn the_speaker_s_flags() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+    let speaker = ["--bgp-backend", "speaker", "--local-as", "65000", "--router-id", "10.1.1.1"];
+    let with = |more: &[&'static str]| [&speaker[..], more].concat();
+    exits_with_2(&[
+        (&with(&[]), &["--peer: ", "--peer-as: "]),
+        (&with(&["--peer", "192.0.2.1", "--peer-as", "0"]), &["--peer-as: ", "reserved"]),
+        (&with(&["--peer", "100.64.0.10", "--peer-as", "1"]), &["an address of this host"]),
+        (
+            &with(&[
+                "--peer",
+                "::1",
+                "--peer-as",
+                "1",
+                "--password-file",
+                "/none",
+                "--hold-time=1s",
+            ]),
+            &["--password-file: ", "/none", "--hold-time: "],
+        ),
+        (
+            &with(&["--peer", "::1", "--peer-as", "1", "--ttl-security", "--multihop", "2"]),
+            &["--multihop: ", "ttl-security"],
+        ),
+        (
+            &with(&["--peer", "192.0.2.1", "--peer-as", "1", "--nexthop", "192.0.2.1"]),
+            &["--peer 192.0.2.1: ", "is the peer itself"],
+        ),
+        (&["--peer", "192.0.2.1"], &["--peer: ", "--bgp-backend speaker"]),
+    ])
+}
+
 #[test]
 fn a_bad_environment_is_named_too() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));

@@ -15,6 +15,7 @@ mod readme;
 mod readme_ipv6;
 mod signals;
 mod sockets;
+mod speaker_peers;
 mod speaker_protect;
 mod speaker_readme;
 mod speaker_routes;

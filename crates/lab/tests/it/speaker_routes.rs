@@ -25,12 +25,16 @@ fn comes_and_goes(plan: Plan) -> Result<()> {
 fn external_ipv4(kind: Kind) -> Result<()> {
     comes_and_goes(Plan::new(kind))
 }
-with_each_router!(external_ipv4);
+with_each_router!(
+    external_ipv4: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
+);
 
 fn external_ipv6(kind: Kind) -> Result<()> {
     comes_and_goes(Plan { v6: true, ..Plan::new(kind) })
 }
-with_each_router!(external_ipv6);
+with_each_router!(
+    external_ipv6: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
+);
 
 fn internal_ipv4(kind: Kind) -> Result<()> {
     comes_and_goes(Plan { peer_as: 65000, ..Plan::new(kind) })
@@ -90,7 +94,9 @@ fn stop_for_good(kind: Kind) -> Result<()> {
     drop(listener);
     Ok(())
 }
-with_each_router!(stop_for_good);
+with_each_router!(
+    stop_for_good: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
+);
 
 /// The router dies and comes back: it gets everything again.
 fn router_killed(kind: Kind) -> Result<()> {
