@@ -190,7 +190,7 @@ impl Session {
                 let keeps = restart.is_some_and(|it| it.notification)
                     && self.config.graceful_restart.is_some_and(|it| it.notification);
                 let for_good = matches!(reason, StopReason::Shutdown | StopReason::Deconfigured);
-                // The peer would keep our routes over a plain Cease (RFC 8538 section 3).
+                // The peer would keep our routes over a plain Cease (RFC 8538).
                 let cease = if keeps && for_good { cease.hard() } else { cease };
                 self.stop(&Event::Stop(cease), now);
             }

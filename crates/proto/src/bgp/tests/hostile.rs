@@ -30,7 +30,7 @@ fn opens_are_checked_in_order() {
         assert_eq!((notification.code, notification.subcode), want, "{open:?}");
         assert_eq!(raw.session.state(), State::Idle);
     }
-    // The same identifier: an error inside an AS only (RFC 6286 section 2.2).
+    // The same identifier: an error inside an AS only (RFC 6286).
     let open = Open { id: Ipv4Addr::new(10, 0, 0, 2), ..good };
     let mut raw = Raw::in_state(State::OpenSent);
     raw.send(&bytes_of(&open));
