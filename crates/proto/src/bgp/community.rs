@@ -125,7 +125,7 @@ impl FromStr for Community {
     }
 }
 
-/// Route target and route origin (RFC 4360 sections 4 and 5, RFC 5668 section 2).
+/// Route target and route origin (RFC 4360 sections 4 and 5, RFC 5668).
 fn two_part(text: &str, subtype: u8, asn: &str, value: &str) -> Result<[u8; 8], CommunityError> {
     let asn = number(text, asn, u32::MAX)?;
     match u16::try_from(asn) {

@@ -243,6 +243,6 @@ pub struct Policy {
     pub extended_communities: Vec<[u8; 8]>,
     /// Large communities (RFC 8092).
     pub large_communities: Vec<[u32; 3]>,
-    /// Draining: GRACEFUL_SHUTDOWN on every route, LOCAL_PREF 0 in iBGP (RFC 8326 section 4).
+    /// Draining: GRACEFUL_SHUTDOWN on every route, LOCAL_PREF 0 in iBGP (RFC 8326).
     pub graceful_shutdown: bool,
 }

@@ -11,7 +11,7 @@ use super::config_error::is_martian_next_hop;
 use super::event::{Negotiated, Unsendable};
 use super::wire::{Asn, Attributes, Families, Family};
 
-/// GRACEFUL_SHUTDOWN (RFC 8326 section 4).
+/// GRACEFUL_SHUTDOWN (RFC 8326).
 const GRACEFUL_SHUTDOWN: u32 = 0xffff_0000;
 
 /// The rules of one session. They change only with the policy.

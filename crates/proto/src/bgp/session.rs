@@ -81,7 +81,8 @@ impl Slot {
 /// * Output is made when it can be written: [`Session::poll_write`] hands out at most about
 ///   [`Session::WRITE_MAX`] octets and makes more only when those are written. What was handed
 ///   out is settled.
-/// * No input makes it panic; no state is without a timer or pending IO, except stopped.
+/// * No input makes it panic; no state is without a timer or pending IO, except stopped. (With a
+///   hold time of zero, which the peer may ask for, an established session has no timer.)
 ///
 /// Limits: [`Session::EVENTS_MAX`] events, two connections, one partial message and
 /// [`Session::WRITE_MAX`] octets of output for each, [`PeerConfig::max_prefixes`] prefixes of the
@@ -190,7 +191,7 @@ impl Session {
                 let keeps = restart.is_some_and(|it| it.notification)
                     && self.config.graceful_restart.is_some_and(|it| it.notification);
                 let for_good = matches!(reason, StopReason::Shutdown | StopReason::Deconfigured);
-                // The peer would keep our routes over a plain Cease (RFC 8538 section 3).
+                // The peer would keep our routes over a plain Cease (RFC 8538).
                 let cease = if keeps && for_good { cease.hard() } else { cease };
                 self.stop(&Event::Stop(cease), now);
             }

@@ -1,11 +1,12 @@
 //! OpenSent: waiting for the peer's OPEN.
 //!
 //! Not as in section 8.2.2: a NOTIFICATION (event 25) is not answered with a finite state machine
-//! error, since NOTIFICATIONs are never answered.
+//! error, since NOTIFICATIONs are never answered. With hold time zero, OpenConfirm keeps the large
+//! hold time, where the RFC stops the timer.
 
 use ha2bgp_core::time::Instant;
 
-use super::{Action, Event, Fsm, State, TimerKind};
+use super::{Action, Event, Fsm, LARGE_HOLD, State, TimerKind};
 use crate::bgp::event::DownCause;
 
 impl Fsm {
@@ -19,6 +20,10 @@ impl Fsm {
             Event::Open => {
                 self.act(Action::SendKeepalive);
                 self.start_hold(now);
+                if self.hold_time.is_zero() {
+                    // Else a peer that goes silent here would be waited for without end.
+                    self.timers.set(TimerKind::Hold, Some(now + LARGE_HOLD));
+                }
                 self.start_keepalive(now);
                 self.enter(State::OpenConfirm, now);
             }

@@ -205,6 +205,8 @@ fn hold_time_zero_runs_neither_timer() {
     assert_eq!(fsm.timers().get(TimerKind::Hold), Some(NOW + LARGE_HOLD));
     fsm.agree(Duration::ZERO, Duration::ZERO);
     fsm.handle(Event::Open, NOW);
+    // The peer has not said anything yet that would let us wait for ever.
+    assert_eq!(fsm.timers().next(), Some(NOW + LARGE_HOLD));
     fsm.handle(Event::Keepalive, NOW);
     assert_eq!(fsm.state(), State::Established);
     assert_eq!(fsm.timers().next(), None);

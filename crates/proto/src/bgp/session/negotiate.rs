@@ -19,26 +19,27 @@ pub(super) struct Refused {
 
 impl Refused {
     /// Learns from a NOTIFICATION to our OPEN: 2/4 means that the peer knows no capabilities at
-    /// all, 2/7 lists the ones that it objects to. False when that is nothing new.
-    pub(super) fn learn(&mut self, notification: &Notification) -> bool {
-        if self.all {
+    /// all, 2/7 lists the ones that it objects to, or, the other way round, those that it misses:
+    /// only what was sent can be left out. False when there is nothing to change.
+    pub(super) fn learn(&mut self, notification: &Notification, sent: &Open) -> bool {
+        if sent.capabilities.is_empty() {
             return false;
         }
         match (notification.code, notification.subcode) {
             (2, 4) => self.all = true,
+            // It does not say which.
+            (2, 7) if notification.data.is_empty() => self.all = true,
             (2, 7) => {
                 let before = self.codes.len();
                 let mut rest = notification.data.as_slice();
                 while let [code, length, tail @ ..] = rest {
-                    if !self.codes.contains(code) {
+                    let was_sent = sent.capabilities.iter().any(|it| it.code() == *code);
+                    if was_sent && !self.codes.contains(code) {
                         self.codes.push(*code);
                     }
                     rest = tail.get(usize::from(*length)..).unwrap_or(&[]);
                 }
-                if self.codes.len() == before {
-                    // It does not say which, or again those that were not sent.
-                    self.all = true;
-                }
+                return self.codes.len() > before;
             }
             _ => return false,
         }

@@ -66,8 +66,9 @@ impl Session {
             Kind::Update => self.feed(which, Event::Update, now),
             Kind::Notification => {
                 let notification = Notification::decode(body);
+                let sent = self.link_of(connection).map(|link| link.open.clone());
                 if matches!(state, State::OpenSent | State::OpenConfirm)
-                    && self.refused.learn(&notification)
+                    && sent.is_some_and(|sent| self.refused.learn(&notification, &sent))
                 {
                     let codes =
                         if self.refused.all { Vec::new() } else { self.refused.codes.clone() };
@@ -135,7 +136,7 @@ impl Session {
                 (Some(this), Some(other)) if this != other => {
                     let ours = (self.config.router_id.to_bits(), self.config.local_as);
                     let theirs: (u32, Asn) = (theirs.id.to_bits(), theirs.asn());
-                    // Equal identifiers: the larger AS (RFC 6286 section 2.3).
+                    // Equal identifiers: the larger AS (RFC 6286).
                     (this == Direction::Outgoing) == (ours > theirs)
                 }
                 // The same side opened both: it has given up the older one.

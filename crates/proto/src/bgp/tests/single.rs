@@ -297,6 +297,21 @@ fn capabilities_that_are_refused_are_left_out() {
 }
 
 #[test]
+fn capabilities_that_the_peer_misses_change_nothing() {
+    // Add-path, and a list that lies about its length.
+    for data in [&[69, 4, 0, 1, 1, 1][..], &[69, 255, 0]] {
+        let mut raw = Raw::new(external());
+        for _ in 0..3 {
+            raw.connect();
+            let (_, open) = raw.messages().remove(0);
+            assert_eq!(Open::decode(&open).unwrap().0.capabilities.len(), 7);
+            raw.send(&message(3, &[&[2, 7], data].concat()));
+            raw.pass(Duration::from_secs(8));
+        }
+    }
+}
+
+#[test]
 fn old_peers_get_what_they_understand() {
     let mut config = external();
     config.local_as = Asn(4_200_000_000);

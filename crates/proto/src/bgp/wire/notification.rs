@@ -18,7 +18,7 @@ pub struct Notification {
     pub data: Vec<u8>,
 }
 
-/// Subcodes of Cease (RFC 4486 section 3, RFC 8538 section 3, RFC 9384).
+/// Subcodes of Cease (RFC 4486, RFC 8538, RFC 9384).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum Cease {
@@ -67,7 +67,7 @@ impl Notification {
         Self { code: 6, subcode: subcode as u8, data }
     }
 
-    /// The same with RFC 8538 section 3.1: the peer must not keep our routes, whatever it agreed
+    /// The same with RFC 8538: the peer must not keep our routes, whatever it agreed
     /// to. What was to be said travels inside.
     pub fn hard(self) -> Self {
         let mut data = Vec::from([self.code, self.subcode]);
