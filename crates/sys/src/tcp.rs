@@ -2,7 +2,7 @@
 //!
 //! Everything here works without privileges (a port below 1024 to listen on aside). Sockets are
 //! non-blocking and close on exec. A key that the peer does not have, or a TTL below its minimum,
-//! looks alike from here: no answer at all ([`counters`] tells them apart on our side).
+//! looks alike from here: no answer at all ([`Counters`] tells them apart on our side).
 
 mod counters;
 mod key;

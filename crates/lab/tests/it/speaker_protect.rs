@@ -80,8 +80,9 @@ fn ttl_security_at_our_side_only(kind: Kind) -> Result<()> {
 with_each_router!(ttl_security_at_our_side_only: bird = Bird, frr = Frr, openbgpd = OpenBgpd);
 
 /// We send with TTL 1, and the router wants 255 of what it has accepted: its OPEN comes, ours does
-/// not arrive.
+/// not arrive. (FRR sets its minimum some time after it has accepted: now and then our OPEN arrives
+/// before, and the session is up until the hold time is over.)
 fn ttl_security_at_the_router_only(kind: Kind) -> Result<()> {
     never_connects(Plan { router_security: true, ..Plan::new(kind) }, "the peer does not hear us")
 }
-with_each_router!(ttl_security_at_the_router_only: bird = Bird, frr = Frr);
+with_each_router!(ttl_security_at_the_router_only: bird = Bird);
