@@ -98,12 +98,10 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let mut announcer = tokio::spawn(announcer.run(desired, reporting));
 
     let mut engine = EngineTask::new(settings.engine, clock, observations, routes, announcer_state);
-    let ended_early = async {
-        let ended = (&mut announcer).await;
-        tell_ended(&ended);
-    };
+    let mut early = None;
+    let ended_early = async { early = Some((&mut announcer).await) };
     match engine.run(&mut signals, ended_early).await {
-        Stop::AnnouncerEnded => return ExitCode::SUCCESS,
+        Stop::AnnouncerEnded => return early.as_ref().map_or(ExitCode::FAILURE, conclude),
         Stop::ObserversEnded => tracing::error!("no observer is left: stopping"),
         Stop::Asked => {}
     }
@@ -114,17 +112,13 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         _ = signals.stop() => None,
         () = tokio::time::sleep(FINISH_WAIT) => None,
     };
-    match ended {
-        Some(Ok(Ended::Finished | Ended::PeerGone { .. })) => ExitCode::SUCCESS,
-        Some(ended) => {
-            tell_ended(&ended);
-            ExitCode::FAILURE
-        }
-        None => {
+    ended.as_ref().map_or_else(
+        || {
             tracing::error!("ended before every withdrawal was sent");
             ExitCode::FAILURE
-        }
-    }
+        },
+        conclude,
+    )
 }
 
 /// The notices of the start: what will be looked at, what may be announced.
@@ -172,15 +166,18 @@ async fn tell_reports(
     }
 }
 
-fn tell_ended(ended: &Result<Ended, tokio::task::JoinError>) {
+/// Tells how the announcer ended, and what that makes of the whole program.
+fn conclude(ended: &Result<Ended, tokio::task::JoinError>) -> ExitCode {
     match ended {
-        Ok(Ended::Finished) => {}
+        Ok(Ended::Finished) => return ExitCode::SUCCESS,
         Ok(Ended::PeerGone { why }) => {
             tracing::info!("nobody to announce to any more, ending: {why}");
+            return ExitCode::SUCCESS;
         }
         Ok(Ended::Unsent { prefixes }) => {
             tracing::error!(prefixes, "ended before everything was sent");
         }
         Err(error) => tracing::error!(%error, "the announcer failed"),
     }
+    ExitCode::FAILURE
 }
