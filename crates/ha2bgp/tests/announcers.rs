@@ -18,7 +18,7 @@ use ha2bgp_core::net::{Networks, NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
 use ha2bgp_proto::bgp::PeerConfig;
 use ha2bgp_proto::bgp::wire::Asn;
-use ha2bgp_proto::exabgp::{ApiVersion, Options};
+use ha2bgp_proto::exabgp::{ApiVersion, Event, Options, Purpose};
 use ha2bgp_sys::tcp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -436,8 +436,10 @@ async fn reports_tell_what_happened_and_are_dropped_when_nobody_listens() {
     let mut names = Vec::new();
     while names.len() < 4 {
         match in_time(bench.reports.recv()).await.unwrap().what {
-            What::Sent { again, .. } => names.push(if again { "again" } else { "sent" }),
-            What::Acknowledged { .. } => names.push("acknowledged"),
+            What::ExaBgp(Event::Sent { command }) => {
+                names.push(if command.purpose == Purpose::Change { "sent" } else { "again" });
+            }
+            What::ExaBgp(Event::Acknowledged { .. }) => names.push("acknowledged"),
             What::Snapshot(_) => {}
             other => panic!("{other:?}"),
         }

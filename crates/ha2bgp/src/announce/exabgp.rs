@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::exabgp::{Event, Options, Purpose, Session};
+use ha2bgp_proto::exabgp::{Options, Session};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
@@ -177,7 +177,7 @@ impl Task {
         let now = self.clock.now();
         while let Some(event) = self.session.poll_event() {
             self.news = true;
-            self.reports.send(now, what(event));
+            self.reports.send(now, What::ExaBgp(event));
         }
         if self.news && (last || now >= self.next_snapshot) {
             self.news = false;
@@ -199,28 +199,4 @@ async fn read<'a>(reader: Option<&Reader>, buffer: &'a mut [u8]) -> Result<&'a [
     };
     let count = reader.read(buffer).await?;
     Ok(buffer.get(..count).unwrap_or_default())
-}
-
-fn what(event: Event) -> What {
-    match event {
-        Event::Sent { command } => What::Sent {
-            verb: command.verb,
-            again: command.purpose != Purpose::Change,
-            prefixes: command.prefixes,
-        },
-        Event::Acknowledged { command, latency } => {
-            What::Acknowledged { verb: command.verb, prefixes: command.prefixes, latency }
-        }
-        Event::Rejected { prefix, line, reason } => {
-            What::Rejected { prefix, command: line, reason }
-        }
-        Event::Accepted { prefix } => What::Accepted { prefix },
-        Event::DialectLearned { dialect } => What::DialectLearned { dialect },
-        Event::AcksAbsent => What::AcksAbsent,
-        Event::AcksPresent => What::AcksPresent,
-        Event::Stalled { in_flight } => What::Stalled { in_flight },
-        Event::Resumed { after } => What::Resumed { after },
-        Event::PeerStops => What::PeerStops,
-        Event::Resynchronised { prefixes } => What::Resynchronised { prefixes },
-    }
 }

@@ -21,11 +21,10 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp;
-use ha2bgp_proto::exabgp::{Dialect, Snapshot, Verb};
+use ha2bgp_proto::exabgp::{Event as ExaBgpEvent, Snapshot};
 use tokio::sync::{mpsc, watch};
 
 pub use exabgp::ExaBgp;
@@ -76,64 +75,8 @@ pub struct Report {
 /// What an announcer has to tell.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum What {
-    /// Sent towards the routers.
-    Sent {
-        /// Announced or withdrawn.
-        verb: Verb,
-        /// These prefixes.
-        prefixes: Vec<Prefix>,
-        /// Said before: a reassertion, a retry.
-        again: bool,
-    },
-    /// Accepted by the other side.
-    Acknowledged {
-        /// Announced or withdrawn.
-        verb: Verb,
-        /// These prefixes.
-        prefixes: Vec<Prefix>,
-        /// From write to answer.
-        latency: Duration,
-    },
-    /// Refused by the other side; said once, tried again until accepted or not wanted.
-    Rejected {
-        /// The prefix concerned.
-        prefix: Prefix,
-        /// What was refused, as it was written.
-        command: String,
-        /// What the other side said about it.
-        reason: Option<String>,
-    },
-    /// Accepted after a rejection.
-    Accepted {
-        /// The prefix concerned.
-        prefix: Prefix,
-    },
-    /// It is known now which grammar ExaBGP understands.
-    DialectLearned {
-        /// The grammar.
-        dialect: Dialect,
-    },
-    /// ExaBGP does not answer commands; go on without.
-    AcksAbsent,
-    /// ExaBGP does answer after all.
-    AcksPresent,
-    /// Nothing was answered for a while although commands wait.
-    Stalled {
-        /// Commands that wait.
-        in_flight: usize,
-    },
-    /// Answers come again.
-    Resumed {
-        /// How long there was none.
-        after: Duration,
-    },
-    /// ExaBGP said that it stops; no answers are waited for any more.
-    PeerStops,
-    /// Answers were lost; what waited for them is sent again.
-    Resynchronised {
-        /// Prefixes sent again.
-        prefixes: usize,
-    },
+    /// Something happened in the conversation with ExaBGP.
+    ExaBgp(ExaBgpEvent),
     /// The state in numbers, at most once a second and only when something happened.
     Snapshot(Snapshot),
     /// Something happened to the session with a peer.

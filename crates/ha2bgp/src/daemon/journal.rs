@@ -9,6 +9,7 @@ use ha2bgp_core::event::Event;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::Event as PeerEvent;
 use ha2bgp_proto::bgp::fsm::State;
+use ha2bgp_proto::exabgp;
 
 use crate::announce::What;
 use crate::clock::Clock;
@@ -118,33 +119,7 @@ impl Journal {
 /// Writes what an announcer reports.
 pub(super) fn report(what: &What) {
     match what {
-        What::Sent { verb, prefixes, again } => {
-            tracing::debug!(%verb, count = prefixes.len(), again, first = ?prefixes.first(), "sent");
-        }
-        What::Acknowledged { verb, prefixes, latency } => {
-            tracing::debug!(%verb, count = prefixes.len(), ?latency, "acknowledged");
-        }
-        What::Rejected { prefix, command, reason } => tracing::error!(
-            %prefix,
-            reason = reason.as_deref().unwrap_or("none given"),
-            "ExaBGP refuses \"{command}\"; trying again until it is taken (does the neighbor's api \
-             section list this process?)"
-        ),
-        What::Accepted { prefix } => tracing::info!(%prefix, "ExaBGP takes it now"),
-        What::DialectLearned { dialect } => {
-            tracing::info!(api = %dialect, "learned which API ExaBGP speaks");
-        }
-        What::AcksAbsent => tracing::info!("ExaBGP does not answer commands: going on without"),
-        What::AcksPresent => tracing::info!("ExaBGP answers commands"),
-        What::Stalled { in_flight } => tracing::warn!(
-            in_flight,
-            "ExaBGP has stopped answering: the newest state is sent when it goes on"
-        ),
-        What::Resumed { after } => tracing::info!(?after, "ExaBGP answers again"),
-        What::PeerStops => tracing::info!("ExaBGP stops: its answers are not waited for"),
-        What::Resynchronised { prefixes } => {
-            tracing::warn!(prefixes, "answers were lost: sending again what waited for them");
-        }
+        What::ExaBgp(event) => exabgp_event(event),
         What::Snapshot(snapshot) => tracing::debug!(?snapshot, "announcer"),
         What::Peer { peer, event } => peer_event(*peer, event),
         What::PeerUnreachable { peer, error } => tracing::warn!(%peer, "no connection: {error}"),
@@ -196,6 +171,48 @@ fn peer_event(peer: IpAddr, event: &PeerEvent) {
         ),
         PeerEvent::CapabilitiesDropped { codes } => {
             tracing::warn!(%peer, ?codes, "the peer refuses capabilities: trying without");
+        }
+    }
+}
+
+/// Writes what happened in the conversation with ExaBGP.
+fn exabgp_event(event: &exabgp::Event) {
+    match event {
+        exabgp::Event::Sent { command } => tracing::debug!(
+            verb = %command.verb,
+            count = command.prefixes.len(),
+            purpose = ?command.purpose,
+            first = ?command.prefixes.first(),
+            "sent"
+        ),
+        exabgp::Event::Acknowledged { command, latency } => tracing::debug!(
+            verb = %command.verb,
+            count = command.prefixes.len(),
+            ?latency,
+            "acknowledged"
+        ),
+        exabgp::Event::Rejected { prefix, line, reason } => tracing::error!(
+            %prefix,
+            reason = reason.as_deref().unwrap_or("none given"),
+            "ExaBGP refuses \"{line}\"; trying again until it is taken (does the neighbor's api \
+             section list this process?)"
+        ),
+        exabgp::Event::Accepted { prefix } => tracing::info!(%prefix, "ExaBGP takes it now"),
+        exabgp::Event::DialectLearned { dialect } => {
+            tracing::info!(api = %dialect, "learned which API ExaBGP speaks");
+        }
+        exabgp::Event::AcksAbsent => {
+            tracing::info!("ExaBGP does not answer commands: going on without");
+        }
+        exabgp::Event::AcksPresent => tracing::info!("ExaBGP answers commands"),
+        exabgp::Event::Stalled { in_flight } => tracing::warn!(
+            in_flight,
+            "ExaBGP has stopped answering: the newest state is sent when it goes on"
+        ),
+        exabgp::Event::Resumed { after } => tracing::info!(?after, "ExaBGP answers again"),
+        exabgp::Event::PeerStops => tracing::info!("ExaBGP stops: its answers are not waited for"),
+        exabgp::Event::Resynchronised { prefixes } => {
+            tracing::warn!(prefixes, "answers were lost: sending again what waited for them");
         }
     }
 }
