@@ -121,7 +121,7 @@ fn a_bad_file_is_refused_by_every_way_in() {
             &output,
             ":3:1: netwroks: there is no such key at the top of the file: did you mean",
         );
-        refused(&output, ":4:48: peer.remote-as: \"0\" is reserved");
+        refused(&output, ":4:46: peer.remote-as: \"0\" is reserved");
         refused(&output, "\n3 | netwroks = [\"100.64.0.0/24\"]\n  | ^^^^^^^^\n");
     }
 }

@@ -20,6 +20,8 @@ use super::reader::Host;
 
 /// A longer file is refused: it cannot be meant.
 pub const LENGTH_MAX: usize = 1024 * 1024;
+/// What a path begins with that is in the directory of systemd's credentials, as in unit files.
+pub const CREDENTIALS: &str = "%d/";
 /// More errors are not collected.
 const ERRORS_MAX: usize = 100;
 /// More peers are refused.
@@ -221,6 +223,9 @@ impl Walk {
 
     /// A relative path begins where the file is.
     fn path(&self, text: &str) -> String {
+        if text.starts_with(CREDENTIALS) {
+            return text.to_owned();
+        }
         let directory = Path::new(&self.source.name).parent().unwrap_or(Path::new(""));
         directory.join(text).to_string_lossy().into_owned()
     }

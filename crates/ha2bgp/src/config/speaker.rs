@@ -76,6 +76,9 @@ pub(super) fn read(
         }
         peers.extend(peer::read(reader, section, address, &us));
     }
+    if reader.errors.is_empty() {
+        route.check_use(reader, &peers);
+    }
     Some(SpeakerSettings { peers, listen })
 }
 

@@ -35,6 +35,7 @@ pub(in crate::config) fn read_with(
         device_exists: &|device| device == "lo",
         is_own_address: &|address| address.to_string() == "192.0.2.9",
         read_file: &read_file,
+        credentials: Some("etc"),
         name: "web1.example.net",
     };
     let raw = Raw::collect(&Given { flag: &flag, variable: &variable }, &host);

@@ -98,10 +98,13 @@ fn next_hops_of_either_family_suit_each_peer() {
         for hop in ["10.9.9.9", "2001:db8::9", "self"] {
             let more = format!("--peer {peer} --nexthop {hop}");
             let args = README.replace("--peer 127.0.1.1", &more);
-            let args: Vec<&str> = args.split(' ').collect();
-            assert!(read(&args, &[]).is_ok(), "{more}");
+            let networks = ["-n", "100.64.0.0/24,2001:db8::/64"];
+            let args: Vec<&str> = args.split(' ').chain(networks).collect();
+            assert_eq!(read(&args, &[]).map(drop), Ok(()), "{more}");
         }
     }
+    let error = speaker("--peer 10.0.0.1 --nexthop 2001:db8::1 -n 100.64.0.0/24").unwrap_err();
+    assert!(error.starts_with("--nexthop: \"2001:db8::1\" is of the wrong family: no peer gets"));
     let error = speaker("--peer 10.0.0.1 --nexthop 10.0.0.1").unwrap_err();
     assert!(error.starts_with("--nexthop: next hop 10.0.0.1 is the peer itself"), "{error}");
 }
