@@ -14,7 +14,7 @@ use super::raw::{Origin, Raw, Written};
 use super::reader::{Host, Reader};
 
 /// The flags that only the speaker has a use for.
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "local-as",
     "router-id",
     "peer",
@@ -25,6 +25,7 @@ const FLAGS: [&str; 10] = [
     "ttl-security",
     "multihop",
     "hold-time",
+    "drain-time",
 ];
 
 /// Everything the speaker needs to know.
@@ -38,6 +39,8 @@ pub struct SpeakerSettings {
     pub peers: Vec<PeerSettings>,
     /// Where peers may connect to; empty: we connect.
     pub listen: Vec<IpAddr>,
+    /// How long routes are announced as the last choice before they are withdrawn at the end.
+    pub drain_time: Duration,
 }
 
 /// One router.
@@ -51,6 +54,8 @@ pub struct PeerSettings {
     pub local_address: Option<IpAddr>,
     /// The key of TCP MD5 signatures.
     pub key: Option<Key>,
+    /// The file that it was read from.
+    pub key_file: Option<String>,
     /// How far away it may be.
     pub hops: Hops,
     /// The hold time to propose; zero: none.
@@ -81,8 +86,11 @@ pub(super) fn read(
     let numbers = peer_numbers(reader, raw, raw.all("peer").len());
     let local_address = reader.one(raw, "local-address", address);
     let listen = listen(reader, raw);
-    let key = raw.one("password-file").and_then(|at| reader.keep(at, key(&at.text, host)));
+    let key =
+        raw.one("password-file").and_then(|at| reader.keep(at, read_key(&at.text, host.read_file)));
+    let key_file = raw.one("password-file").map(|at| at.text.clone());
     let hold_time = reader.one(raw, "hold-time", hold_time)?;
+    let drain_time = reader.one(raw, "drain-time", duration::parse)?;
     let hops = hops(reader, raw);
     for (at, peer) in &peers {
         if let (Some(local), Some(local_at)) = (local_address, raw.one("local-address")) {
@@ -102,11 +110,12 @@ pub(super) fn read(
         asn,
         local_address,
         key: key.clone(),
+        key_file: key_file.clone(),
         hops: hops_for(hops, local_as == Some(asn)),
         hold_time,
     });
     let peers = peers.collect();
-    Some(SpeakerSettings { local_as: local_as?, router_id: router_id?, peers, listen })
+    Some(SpeakerSettings { local_as: local_as?, router_id: router_id?, peers, listen, drain_time })
 }
 
 /// A setting without a default that must be there.
@@ -270,8 +279,14 @@ fn listen_address(text: &str) -> Result<IpAddr, String> {
 }
 
 /// The key in a file, without the line end.
-fn key(path: &str, host: &Host<'_>) -> Result<Key, String> {
-    let bytes = (host.read_file)(path).map_err(|error| {
+///
+/// # Errors
+/// When the file cannot be read, or holds no key.
+pub fn read_key(
+    path: &str,
+    read_file: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+) -> Result<Key, String> {
+    let bytes = read_file(path).map_err(|error| {
         let fix = match error.kind() {
             io::ErrorKind::NotFound => "write the path of a file with the key in it",
             io::ErrorKind::PermissionDenied => "let the user that ha2bgp runs as read it",

@@ -4,27 +4,25 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ha2bgp_core::config::EngineConfig;
 use ha2bgp_core::net::NextHop;
 use ha2bgp_proto::bgp::wire::{Asn, Families};
-use ha2bgp_proto::bgp::{Capabilities, Fqdn, Mode, PeerConfig, Policy};
+use ha2bgp_proto::bgp::{Capabilities, Fqdn, GracefulRestart, Mode, PeerConfig, Policy};
 use ha2bgp_proto::exabgp::{Options, Snapshot};
 use ha2bgp_sys::tcp;
 
 use super::parent;
-use crate::announce::speaker::Peer;
+use super::state::{Beginning, Times};
+use crate::announce::speaker::{Doorbells, Peer};
 use crate::announce::{Announcer, ExaBgp, PeerState, Plain, Speaker, Stdio, What};
 use crate::clock::Clock;
+use crate::config::duration;
 use crate::config::settings::{Backend, Settings};
 use crate::config::speaker::{PeerSettings, SpeakerSettings};
 
 /// Where BGP listens (RFC 4271 section 8.2.1).
 const BGP_PORT: u16 = 179;
-/// After a restart, services that were up are announced again this long after their up delay at
-/// the latest; until then peers keep what they kept (RFC 4724 section 4.1).
-const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// What an announcer last said of itself.
 #[derive(Clone, Debug)]
@@ -47,13 +45,26 @@ impl Progress {
 }
 
 /// The announcer that the settings ask for.
-pub(super) fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn Announcer>> {
+pub(super) fn announcer(
+    settings: &Settings,
+    beginning: &Beginning,
+    doorbells: Doorbells,
+    clock: Clock,
+) -> io::Result<Box<dyn Announcer>> {
     if let (Backend::Speaker, Some(speaker)) = (settings.backend, &settings.speaker) {
-        let peers = speaker.peers.iter().map(|peer| self::peer(speaker, peer, &settings.engine));
+        let peers = speaker.peers.iter().map(|peer| {
+            let mut peer = self::peer(speaker, peer, &settings.engine);
+            if let Some(restart) = &mut peer.config.graceful_restart {
+                restart.restarting = beginning.restarting;
+                restart.forwarding_preserved = beginning.preserved;
+            }
+            peer
+        });
         // Timers of many hosts that start at once shall not stay in step.
         let seed = RandomState::new().build_hasher().finish();
         let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into());
-        return Ok(Box::new(Speaker::new(peers.collect(), listen.collect(), clock, seed)));
+        let speaker = Speaker::new(peers.collect(), listen.collect(), clock, seed);
+        return Ok(Box::new(speaker.with(doorbells)));
     }
     let detected = parent::detect_exabgp();
     let options = Options {
@@ -66,8 +77,33 @@ pub(super) fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn
     let stdio = Stdio::of_process()?;
     Ok(match settings.backend {
         Backend::Test => Box::new(Plain::new(options, stdio.output, clock)),
-        Backend::Exabgp | Backend::Speaker => Box::new(ExaBgp::new(options, stdio, clock)),
+        Backend::Exabgp | Backend::Speaker => {
+            Box::new(ExaBgp::new(options, stdio, clock).after(beginning.before.clone()))
+        }
     })
+}
+
+/// The times that the routers go by.
+pub(super) fn times(settings: &Settings) -> Times {
+    let peers = settings.speaker.as_ref().map_or(&[][..], |speaker| &speaker.peers);
+    let forever = peers.iter().any(|peer| peer.hold_time.is_zero());
+    let hold = peers.iter().map(|peer| peer.hold_time).max().filter(|_| !forever);
+    Times { hold: hold.unwrap_or_default(), restart: GracefulRestart::default().restart_time }
+}
+
+/// Says what happens to the routes when the program ends to start again.
+pub(super) fn tell_restart(settings: &Settings) {
+    match settings.backend {
+        Backend::Speaker => tracing::info!(
+            "ending for a restart: sessions are closed without a word; routers that help with \
+             graceful restart keep the routes for {}",
+            duration::show(times(settings).restart)
+        ),
+        Backend::Exabgp => tracing::info!(
+            "ending for a restart: nothing is withdrawn; ExaBGP keeps the routes as long as it runs"
+        ),
+        Backend::Test => tracing::info!("ending for a restart: nothing is withdrawn"),
+    }
 }
 
 /// What the speaker's core has against the settings, beyond what is wrong with single values.
@@ -119,7 +155,8 @@ fn peer(speaker: &SpeakerSettings, peer: &PeerSettings, engine: &EngineConfig) -
         config,
         port: BGP_PORT,
         socket,
-        defer_end_of_rib: (engine.up_delay + FIRST_LOOK).min(kept),
+        // A peer counts from when it lost the session, which was before our start.
+        defer_end_of_rib: kept * 3 / 4,
     }
 }
 
@@ -170,6 +207,7 @@ pub(super) fn tell_settings(settings: &Settings) {
 mod tests {
     use super::*;
     use ha2bgp_sys::tcp::Hops;
+    use std::time::Duration;
 
     fn objections_to(peer: &str, next_hop: NextHop) -> Vec<String> {
         let peer = PeerSettings {
@@ -177,11 +215,18 @@ mod tests {
             asn: 65001,
             local_address: None,
             key: None,
+            key_file: None,
             hops: Hops::Ttl(1),
             hold_time: Duration::from_secs(9),
         };
         let router_id = "10.1.1.1".parse().unwrap();
-        let speaker = SpeakerSettings { local_as: 65000, router_id, peers: vec![], listen: vec![] };
+        let speaker = SpeakerSettings {
+            local_as: 65000,
+            router_id,
+            peers: vec![],
+            listen: vec![],
+            drain_time: Duration::ZERO,
+        };
         let engine = EngineConfig { next_hop, ..EngineConfig::default() };
         let config = super::peer(&speaker, &peer, &engine).config;
         config.validate().iter().map(ToString::to_string).collect()

@@ -19,14 +19,19 @@ fn the_simplest_case_and_its_defaults() {
         asn: 65000,
         local_address: None,
         key: None,
+        key_file: None,
         hops: Hops::Any,
         hold_time: Duration::from_secs(9),
     };
     let router_id = "10.1.1.1".parse().unwrap();
-    assert_eq!(
-        settings,
-        SpeakerSettings { local_as: 65000, router_id, peers: vec![peer], listen: Vec::new() }
-    );
+    let want = SpeakerSettings {
+        local_as: 65000,
+        router_id,
+        peers: vec![peer],
+        listen: Vec::new(),
+        drain_time: Duration::ZERO,
+    };
+    assert_eq!(settings, want);
 }
 
 #[test]
@@ -47,8 +52,9 @@ fn protection_of_internal_and_external_peers() {
     assert_eq!(hops("--multihop 3"), Hops::Ttl(3));
     assert_eq!(hops("--local-as 65001"), Hops::Ttl(1), "external");
     assert_eq!(hops("--local-as 65001 --multihop 255"), Hops::Ttl(255));
-    let key = speaker("--password-file good.key").unwrap().peers[0].key.clone();
-    assert_eq!(key, Some(Key::new(b"secret").unwrap()));
+    let peer = speaker("--password-file good.key").unwrap().peers.remove(0);
+    assert_eq!(peer.key, Some(Key::new(b"secret").unwrap()));
+    assert_eq!(peer.key_file.as_deref(), Some("good.key"), "to be read again");
 }
 
 #[test]

@@ -198,10 +198,10 @@ fn the_cause_of_an_end_is_what_happened() {
     }
     let mut raw = Raw::up(external(), &peer_open());
     raw.handle(goodbye());
-    assert!(matches!(raw.events.iter().filter_map(cause).last(), Some(DownCause::Sent(_))));
+    assert!(matches!(raw.events.iter().filter_map(cause).next_back(), Some(DownCause::Sent(_))));
     let mut raw = Raw::up(external(), &peer_open());
     raw.handle(Input::AddressGone);
-    assert_eq!(raw.events.iter().filter_map(cause).last(), Some(&DownCause::AddressGone));
+    assert_eq!(raw.events.iter().filter_map(cause).next_back(), Some(&DownCause::AddressGone));
     assert!(raw.notification().is_none());
     assert_eq!(raw.session.poll_timeout(), None);
     // It is back: no back-off.

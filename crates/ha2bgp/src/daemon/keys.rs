@@ -1,0 +1,43 @@
+//! The password files, read again on request while sessions go on.
+
+use std::net::IpAddr;
+
+use tokio::sync::watch;
+
+use crate::announce::speaker::Keys;
+use crate::config::speaker::{SpeakerSettings, read_key};
+
+/// The files with the keys of peers, and whom to tell when they are read again.
+#[derive(Debug)]
+pub(super) struct KeyFiles {
+    files: Vec<(IpAddr, String)>,
+    keys: watch::Sender<Keys>,
+}
+
+impl KeyFiles {
+    /// The files that the settings name.
+    pub(super) fn new(speaker: Option<&SpeakerSettings>, keys: watch::Sender<Keys>) -> Self {
+        let peers = speaker.map_or(&[][..], |speaker| &speaker.peers);
+        let files = peers.iter().filter_map(|peer| Some((peer.address, peer.key_file.clone()?)));
+        Self { files: files.collect(), keys }
+    }
+
+    /// Reads all of them. Of a file that is no good, the key that was read before stays.
+    pub(super) fn read_again(&self) {
+        let mut keys = Keys::new();
+        for (peer, path) in &self.files {
+            match read_key(path, &|path| std::fs::read(path)) {
+                Ok(key) => {
+                    tracing::info!(%peer, path, "password file read again: its key counts now");
+                    keys.push((*peer, key));
+                }
+                Err(error) => {
+                    tracing::error!(%peer, "the old key stays: password-file: {error}");
+                }
+            }
+        }
+        if !keys.is_empty() {
+            self.keys.send_replace(keys);
+        }
+    }
+}
