@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use ha2bgp_sys::tcp::Key;
 use tokio::sync::watch;
 
 use crate::announce::speaker::Keys;
 use crate::config::speaker::{SpeakerSettings, read_key};
 
 /// The files with the keys of peers, and whom to tell when they are read again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct KeyFiles {
     files: Vec<(IpAddr, String)>,
     keys: watch::Sender<Keys>,
@@ -22,22 +23,31 @@ impl KeyFiles {
         Self { files: files.collect(), keys }
     }
 
-    /// Reads all of them. Of a file that is no good, the key that was read before stays.
+    /// Reads all of them, in a thread for blocking work. Of a file that is no good, the key that
+    /// was read before stays.
     pub(super) fn read_again(&self) {
-        let mut keys = Keys::new();
-        for (peer, path) in &self.files {
-            match read_key(path, &|path| std::fs::read(path)) {
-                Ok(key) => {
-                    tracing::info!(%peer, path, "password file read again: its key counts now");
-                    keys.push((*peer, key));
-                }
-                Err(error) => {
-                    tracing::error!(%peer, "the old key stays: password-file: {error}");
-                }
-            }
+        if self.files.is_empty() {
+            return;
         }
-        if !keys.is_empty() {
-            self.keys.send_replace(keys);
+        let Self { files, keys } = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let good: Keys = files.iter().filter_map(|(peer, path)| read(*peer, path)).collect();
+            if !good.is_empty() {
+                keys.send_replace(good);
+            }
+        });
+    }
+}
+
+fn read(peer: IpAddr, path: &str) -> Option<(IpAddr, Key)> {
+    match read_key(path, &|path| std::fs::read(path)) {
+        Ok(key) => {
+            tracing::info!(%peer, path, "password file read again: its key counts now");
+            Some((peer, key))
+        }
+        Err(error) => {
+            tracing::error!(%peer, "the old key stays: password-file: {error}");
+            None
         }
     }
 }

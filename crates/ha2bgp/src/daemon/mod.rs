@@ -165,10 +165,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
 
 /// What the process before has left, and what follows from it.
 fn begin(settings: &Settings, store: Option<&Store>) -> Beginning {
-    let Some(place) = store.map(|store| store.place().clone()).or_else(|| state_file::place().ok())
-    else {
-        return Beginning::default();
-    };
+    let place = store.map(|store| store.place().clone()).unwrap_or_default();
     let left = store.and_then(Store::read);
     let times = output::times(settings);
     let now = state_file::uptime();

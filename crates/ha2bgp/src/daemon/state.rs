@@ -10,6 +10,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ const LOOKED_FOR_MAX: usize = 1024;
 const MAGIC: &str = "ha2bgp-state 1";
 
 /// Where a process runs: what another process writes counts only in the same place.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Place {
     /// The id of this boot of the kernel.
     pub(super) boot: String,
@@ -63,10 +64,11 @@ impl State {
         text.push_str(&digits(written));
         text.push_str(" ms\n");
         text.reserve(routes.len() * 24);
+        // Writing to a String cannot fail.
         routes.for_each(&mut |prefix, route| {
-            text.push_str(&format!("{prefix} {}\n", route.next_hop));
+            let _ = writeln!(text, "{prefix} {}", route.next_hop);
         });
-        text.push_str(&format!("end {}\n", routes.len()));
+        let _ = writeln!(text, "end {}", routes.len());
         (text, at)
     }
 

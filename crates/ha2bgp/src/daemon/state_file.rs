@@ -37,7 +37,7 @@ pub(super) fn uptime() -> Duration {
 }
 
 /// Where this process runs.
-pub(super) fn place() -> io::Result<Place> {
+fn place() -> io::Result<Place> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
     let namespace = fs::metadata("/proc/self/ns/net")?.ino();
     Ok(Place { boot, namespace })
