@@ -296,7 +296,7 @@ pub const FLAGS: &[Flag] = &[
             OTHER,
             Kind::Value,
             "What is announced, for the process that comes after this one. auto: \
-             $RUNTIME_DIRECTORY/state, else /run/ha2bgp/state",
+             $RUNTIME_DIRECTORY/state, else /run/ha2bgp/state; nowhere with --bgp-backend test",
         )
     },
     Flag {

@@ -129,7 +129,12 @@ impl Settings {
         let exabgp_group = reader.one(raw, "exabgp-group", group).flatten();
         let reassert = reader.one(raw, "reassert", duration::parse);
         let speaker = speaker::read(&mut reader, raw, host, backend == Some(Backend::Speaker));
-        let state_file = reader.one(raw, "state-file", state_file).unwrap_or_default();
+        let state_file = reader.one(raw, "state-file", state_file).map(|place| match place {
+            // What is only printed is no state, and must not be taken for that of another process.
+            StateFile::Auto if backend == Some(Backend::Test) => StateFile::Off,
+            place => place,
+        });
+        let state_file = state_file.unwrap_or_default();
         for name in ["debug", "no-color"] {
             reader.switch(raw, name);
         }

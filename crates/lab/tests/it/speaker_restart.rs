@@ -40,7 +40,7 @@ fn the_route_stays(kind: Kind) -> Result<()> {
     drop(listener);
     pair.wait_route(false)
 }
-with_each_router!(the_route_stays: bird = Bird, frr = Frr);
+with_each_router!(the_route_stays: bird = Bird, frr = Frr, openbgpd = OpenBgpd);
 
 /// The same over IPv6.
 fn the_ipv6_route_stays(kind: Kind) -> Result<()> {

@@ -45,6 +45,7 @@ fn nothing_given_is_the_original_s_test_mode() {
 fn the_state_has_a_place_or_none() {
     let place = |text: &str| read(&["--state-file", text], &[]).map(|settings| settings.state_file);
     assert_eq!(read(&[], &[]).unwrap().state_file, StateFile::Auto);
+    assert_eq!(read(&["--bgp-backend", "test"], &[]).unwrap().state_file, StateFile::Off);
     assert_eq!(place("off"), Ok(StateFile::Off));
     assert_eq!(place("/run/x"), Ok(StateFile::Path("/run/x".to_owned())));
     let error = place("x").unwrap_err();
