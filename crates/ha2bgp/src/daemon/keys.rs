@@ -6,7 +6,8 @@ use ha2bgp_sys::tcp::Key;
 use tokio::sync::watch;
 
 use crate::announce::speaker::Keys;
-use crate::config::speaker::{SpeakerSettings, read_key};
+use crate::config::peer::read_key;
+use crate::config::speaker::SpeakerSettings;
 
 /// The files with the keys of peers, and whom to tell when they are read again.
 #[derive(Clone, Debug)]
@@ -19,7 +20,8 @@ impl KeyFiles {
     /// The files that the settings name.
     pub(super) fn new(speaker: Option<&SpeakerSettings>, keys: watch::Sender<Keys>) -> Self {
         let peers = speaker.map_or(&[][..], |speaker| &speaker.peers);
-        let files = peers.iter().filter_map(|peer| Some((peer.address, peer.key_file.clone()?)));
+        let files =
+            peers.iter().filter_map(|peer| Some((peer.config.peer, peer.key_file.clone()?)));
         Self { files: files.collect(), keys }
     }
 
@@ -40,7 +42,7 @@ impl KeyFiles {
 }
 
 fn read(peer: IpAddr, path: &str) -> Option<(IpAddr, Key)> {
-    match read_key(path, &|path| std::fs::read(path)) {
+    match read_key(path, std::fs::read(path)) {
         Ok(key) => {
             tracing::info!(%peer, path, "password file read again: its key counts now");
             Some((peer, key))

@@ -24,7 +24,6 @@ use tokio::sync::{mpsc, watch};
 use self::engine_task::{Ends, EngineTask, Stop};
 use self::keys::KeyFiles;
 use self::output::Progress;
-pub use self::output::objections;
 use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
