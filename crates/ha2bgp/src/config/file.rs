@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use self::keys::{Key, Kind};
-use super::error::ConfigError;
+use super::error::{ConfigError, ERRORS_MAX};
 use super::origin::{Origin, Place, Source, Written};
 use super::raw::{Section, Values};
 use super::reader::Host;
@@ -22,8 +22,6 @@ use super::reader::Host;
 pub const LENGTH_MAX: usize = 1024 * 1024;
 /// What a path begins with that is in the directory of systemd's credentials, as in unit files.
 pub const CREDENTIALS: &str = "%d/";
-/// More errors are not collected.
-const ERRORS_MAX: usize = 100;
 /// More peers are refused.
 const PEERS_MAX: usize = 1024;
 
@@ -112,7 +110,7 @@ impl Walk {
     }
 
     fn fail(&mut self, key: &str, span: std::ops::Range<usize>, message: String) {
-        if self.errors.len() < ERRORS_MAX {
+        if self.errors.len() <= ERRORS_MAX {
             let origin = self.place(key, span);
             self.errors.push(ConfigError { origin, message });
         }

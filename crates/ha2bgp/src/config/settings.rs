@@ -1,6 +1,5 @@
 //! The validated settings of the daemon, and how they are read from text.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ha2bgp_core::config::EngineConfig;
@@ -11,7 +10,7 @@ use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
 use ha2bgp_proto::exabgp::ApiVersion;
 
 use super::duration;
-use super::error::ConfigError;
+use super::error::{self, ConfigError};
 use super::origin::{Origin, Written};
 use super::raw::{Raw, Values};
 use super::reader::{Host, Reader, go_bool};
@@ -170,13 +169,9 @@ impl Settings {
                 })
             }
             _ => {
-                // What a flag says of all peers is read for each of them.
-                let mut known = BTreeSet::new();
                 let guessed = reader.errors.split_off(raw.errors.len()).into_iter();
                 reader.errors.extend(guessed.filter(|error| error.origin.is_sure()));
-                reader.errors.retain(|error| known.insert(error.to_string()));
-                reader.errors.sort_by_key(|error| error.origin.position());
-                Err(reader.errors)
+                Err(error::in_order(reader.errors))
             }
         }
     }
