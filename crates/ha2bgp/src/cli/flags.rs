@@ -322,6 +322,31 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "drain-time",
+        value: "DURATION",
+        default: "0s",
+        ..flag(
+            "drain-time",
+            SPEAKER,
+            Kind::Value,
+            "When stopped, announce as the last choice (GRACEFUL_SHUTDOWN, RFC 8326) for this long \
+             before withdrawing; a second signal withdraws at once",
+        )
+    },
+    Flag {
+        key: "state-file",
+        env: Some("HA2BGP_STATE_FILE"),
+        value: "PATH|off",
+        default: "auto",
+        ..flag(
+            "state-file",
+            OTHER,
+            Kind::Value,
+            "What is announced, for the process that comes after this one. auto: \
+             $RUNTIME_DIRECTORY/state, else /run/ha2bgp/state; nowhere with --bgp-backend test",
+        )
+    },
+    Flag {
         env: Some("HA2BGP_CONFIG"),
         value: "FILE",
         ..flag(

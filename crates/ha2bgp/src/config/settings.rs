@@ -48,6 +48,20 @@ pub struct Settings {
     pub reassert: Duration,
     /// Whom the speaker speaks to; with [`Backend::Speaker`] only.
     pub speaker: Option<SpeakerSettings>,
+    /// Where the state is kept for the process that comes after this one.
+    pub state_file: StateFile,
+}
+
+/// Where the state is kept.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum StateFile {
+    /// Where the system has a place for it; nowhere when it has none.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    Path(String),
 }
 
 /// How the log looks. Read apart from [`Settings`], because errors in those are logged too.
@@ -127,6 +141,12 @@ impl Settings {
             engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
             None
         };
+        let state_file = reader.one(values, "state-file", state_file).map(|place| match place {
+            // What is only printed is no state, and must not be taken for that of another process.
+            StateFile::Auto if backend == Some(Backend::Test) => StateFile::Off,
+            place => place,
+        });
+        let state_file = state_file.unwrap_or_default();
         for name in ["debug", "no-color"] {
             reader.switch(values, name);
         }
@@ -145,6 +165,7 @@ impl Settings {
                     exabgp_group,
                     reassert,
                     speaker,
+                    state_file,
                 })
             }
             _ => {
@@ -290,6 +311,18 @@ fn backend(text: &str) -> Result<Backend, String> {
         other => {
             Err(format!("\"{other}\" is not a backend: write exabgp, speaker, test or exabgptest"))
         }
+    }
+}
+
+fn state_file(text: &str) -> Result<StateFile, String> {
+    match text {
+        "auto" => Ok(StateFile::Auto),
+        "off" => Ok(StateFile::Off),
+        path if path.starts_with('/') => Ok(StateFile::Path(path.to_owned())),
+        other => Err(format!(
+            "\"{other}\" is neither auto nor off nor an absolute path: write for example \
+             /run/ha2bgp/state"
+        )),
     }
 }
 

@@ -1,9 +1,11 @@
 //! The settings of the built-in speaker: whom it speaks to, and as whom.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use ha2bgp_core::net::{Networks, NextHop, never_announced};
 
+use super::duration;
 use super::error::ConfigError;
 use super::file::keys;
 use super::origin::{Origin, Written};
@@ -20,6 +22,8 @@ pub struct SpeakerSettings {
     pub peers: Vec<PeerSettings>,
     /// Where peers may connect to; empty: we connect.
     pub listen: Vec<IpAddr>,
+    /// How long routes are announced as the last choice before they are withdrawn at the end.
+    pub drain_time: Duration,
 }
 
 /// What was read already, and counts for all peers.
@@ -82,7 +86,8 @@ pub(super) fn read(
     if reader.errors.is_empty() {
         route.check_use(reader, &peers);
     }
-    Some(SpeakerSettings { peers, listen })
+    let drain_time = reader.one(&raw.values, "drain-time", duration::parse).unwrap_or_default();
+    Some(SpeakerSettings { peers, listen, drain_time })
 }
 
 fn twice(address: IpAddr, before: &Written) -> String {

@@ -61,6 +61,23 @@ fn nothing_given_is_the_original_s_test_mode() {
 }
 
 #[test]
+fn the_state_has_a_place_or_none() {
+    let place = |text: &str| read(&["--state-file", text], &[]).map(|settings| settings.state_file);
+    assert_eq!(read(&[], &[]).unwrap().state_file, StateFile::Auto);
+    assert_eq!(read(&["--bgp-backend", "test"], &[]).unwrap().state_file, StateFile::Off);
+    assert_eq!(place("off"), Ok(StateFile::Off));
+    assert_eq!(place("/run/x"), Ok(StateFile::Path("/run/x".to_owned())));
+    let error = place("x").unwrap_err();
+    assert!(error.starts_with("--state-file: \"x\" is neither auto nor off"), "{error}");
+}
+
+#[test]
+fn draining_is_the_speaker_s() {
+    let error = read(&["--drain-time", "30s"], &[]).unwrap_err();
+    assert!(error.starts_with("--drain-time: is of the built-in speaker"), "{error}");
+}
+
+#[test]
 fn flag_over_environment_over_default() {
     let env = [
         ("HA2BGP_NETWORK_FILTER", "192.0.2.0/24, 2001:db8::/32"),

@@ -17,7 +17,7 @@ fn speaker(more: &str) -> Result<SpeakerSettings, String> {
 
 #[test]
 fn the_simplest_case_and_its_defaults() {
-    let SpeakerSettings { peers, listen } = speaker("").unwrap();
+    let SpeakerSettings { peers, listen, drain_time } = speaker("").unwrap();
     let router_id = "10.1.1.1".parse().unwrap();
     let mut config =
         PeerConfig::new(Asn(65000), router_id, "127.0.1.1".parse().unwrap(), Asn(65000));
@@ -25,8 +25,8 @@ fn the_simplest_case_and_its_defaults() {
     config.policy.networks = Networks::new(vec!["127.0.0.0/8".parse().unwrap()]);
     config.capabilities.fqdn = Some(Fqdn { host: "web1".into(), domain: "example.net".into() });
     let socket = tcp::Options { user_timeout: Some(config.send_hold), ..tcp::Options::default() };
-    let peer = PeerSettings { description: None, port: 179, config, socket };
-    assert_eq!((peers, listen), (vec![peer], vec![]));
+    let peer = PeerSettings { description: None, port: 179, config, socket, key_file: None };
+    assert_eq!((peers, listen, drain_time), (vec![peer], vec![], Duration::ZERO));
 }
 
 #[test]
@@ -50,8 +50,9 @@ fn protection_of_internal_and_external_peers() {
     assert_eq!(hops("--multihop 3"), Hops::Ttl(3));
     assert_eq!(hops("--local-as 65001"), Hops::Ttl(1), "external");
     assert_eq!(hops("--local-as 65001 --multihop 255"), Hops::Ttl(255));
-    let key = speaker("--password-file good.key").unwrap().peers[0].socket.key.clone();
-    assert_eq!(key, Some(Key::new(b"secret").unwrap()));
+    let peer = speaker("--password-file good.key").unwrap().peers.remove(0);
+    assert_eq!(peer.socket.key, Some(Key::new(b"secret").unwrap()));
+    assert_eq!(peer.key_file.as_deref(), Some("good.key"), "to be read again");
 }
 
 #[test]
