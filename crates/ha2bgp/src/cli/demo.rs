@@ -97,6 +97,7 @@ fn configuration(service: SocketAddr, router: SocketAddr) -> String {
         "router-id = \"{NEXT_HOP}\"\n\
          local-as = {local_as}\n\
          networks = [\"{vip}/32\"]\n\
+         state-file = \"off\"\n\
          \n\
          [discover]\n\
          listen-filter = \"sport = :{service_port}\"\n\
