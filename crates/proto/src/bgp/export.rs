@@ -74,6 +74,11 @@ impl Export {
         is_allowed(&self.policy, prefix).then(|| self.resolve(prefix, route))
     }
 
+    /// The same for what can be sent.
+    pub(super) fn sent(&self, prefix: Prefix, route: Option<&Route>) -> Option<IpAddr> {
+        self.next_hop(prefix, route?)?.ok()
+    }
+
     fn resolve(&self, prefix: Prefix, route: &Route) -> Result<IpAddr, Unsendable> {
         let family = Family::of(prefix);
         if !self.families.contains(family) {

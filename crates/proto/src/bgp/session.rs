@@ -302,6 +302,7 @@ impl Session {
             self.report(Report::EndOfRibSent { family });
         }
         self.recovered |= self.rib.is_ended();
+        self.report_problems();
         self.watch_writing(Which::First, false, now);
     }
 
