@@ -39,9 +39,8 @@ impl Peer {
         let mut session = Session::new(config, 1, NOW);
         session.set_routes(routes, NOW);
         session.handle(Input::Start, NOW);
-        let Some(Output::Connect { connection }) =
-            std::iter::from_fn(|| session.poll_output())
-                .find(|output| matches!(output, Output::Connect { .. }))
+        let Some(Output::Connect { connection }) = std::iter::from_fn(|| session.poll_output())
+            .find(|output| matches!(output, Output::Connect { .. }))
         else {
             panic!("it connects at once")
         };
@@ -68,8 +67,7 @@ impl Peer {
         while let Some(bytes) = self.session.poll_write(self.connection, NOW) {
             let count = black_box(bytes).len();
             total += count;
-            self.session
-                .handle(Input::Written { connection: self.connection, bytes: count }, NOW);
+            self.session.handle(Input::Written { connection: self.connection, bytes: count }, NOW);
         }
         while self.session.poll_output().is_some() {}
         total

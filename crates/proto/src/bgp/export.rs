@@ -23,6 +23,9 @@ pub(super) struct Export {
     local: IpAddr,
     peer: IpAddr,
     pub(super) attributes: Attributes,
+    /// Families whose routes have path identifiers, and the identifier of ours.
+    add_path: Families,
+    path_id: u32,
 }
 
 impl Export {
@@ -58,11 +61,17 @@ impl Export {
                     .map(|_| config.local_as),
             },
             policy: policy.clone(),
+            add_path: negotiated.add_path_send,
+            path_id: config.add_path_send.unwrap_or_default(),
         }
     }
 
     pub(super) const fn families(&self) -> Families {
         self.families
+    }
+
+    pub(super) fn path_id(&self, family: Family) -> Option<u32> {
+        self.add_path.contains(family).then_some(self.path_id)
     }
 
     /// The next hop that this route goes out with; nothing when the policy keeps it here.

@@ -29,7 +29,7 @@ pub use community::{Community, CommunityError};
 pub use config::{Backoff, Capabilities, Fqdn, GracefulRestart, Mode, PeerConfig, Policy, Role};
 pub use config_error::ConfigError;
 pub use event::{
-    Counters, DownCause, Event, Negotiated, PeerGracefulRestart, Snapshot, Unsendable,
+    Counters, DownCause, Event, Negotiated, Others, PeerGracefulRestart, Snapshot, Unsendable,
 };
 pub use io::{Connection, Direction, Input, Output, StopReason};
 pub use session::Session;

@@ -2,7 +2,7 @@
 
 use super::walk::QUEUE;
 use super::*;
-use crate::bgp::wire::{self, Refresh};
+use crate::bgp::wire::{self, Refresh, Shape};
 
 /// What came out of [`Rib::compose`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -44,7 +44,7 @@ impl Rib {
         self.fill(QUEUE);
         if let Some(first) = self.queue.get(self.said).copied() {
             let family = Family::of(first.prefix);
-            let max = self.max;
+            let shape = Shape { max: self.max, path_id: export.path_id(family) };
             let next = &mut |room: usize| {
                 // A message goes on where the queue ends.
                 if self.said == self.queue.len() {
@@ -60,11 +60,11 @@ impl Rib {
             };
             composed.updates += 1;
             let Some(next_hop) = first.next_hop else {
-                composed.withdrawn += wire::encode_withdraw(out, family, max, next) as u64;
+                composed.withdrawn += wire::encode_withdraw(out, family, shape, next) as u64;
                 return true;
             };
             let attributes = &export.attributes;
-            let count = wire::encode_announce(out, family, next_hop, attributes, max, next);
+            let count = wire::encode_announce(out, family, next_hop, attributes, shape, next);
             composed.announced += count as u64;
             // Attributes that leave no room, which validation refuses: such a route is never
             // announced rather than tried for ever.

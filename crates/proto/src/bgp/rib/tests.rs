@@ -35,6 +35,8 @@ fn export(med: Option<u32>, networks: &[&str]) -> Export {
         route_refresh: true,
         enhanced_route_refresh: true,
         extended_next_hop: false,
+        add_path_send: Families::NONE,
+        add_path_receive: Families::NONE,
         extended_messages: false,
         peer_graceful_restart: None,
         peer_name: None,
@@ -139,10 +141,11 @@ impl Peer {
             four_octet_as: true,
             families: Families::BOTH,
             extended_next_hop: false,
+            add_path: Families::NONE,
         };
         let mut routes = Vec::new();
-        let received = wire::inspect_update(body, &context, &mut |prefix, announced| {
-            routes.push((prefix, announced));
+        let received = wire::inspect_update(body, &context, &mut |heard| {
+            routes.push((heard.prefix, heard.path.is_some()));
         });
         let received = received.unwrap();
         assert_eq!(received.malformed, None);
