@@ -54,6 +54,7 @@ fn bits(prefix: Prefix) -> u128 {
 }
 
 /// The bit behind the first `at` bits.
+#[inline]
 fn bit(prefix: Prefix, at: u8) -> bool {
     bits(prefix).checked_shl(u32::from(at)).unwrap_or(0) & (1 << 127) != 0
 }
@@ -297,6 +298,12 @@ impl<'a> View<'a> {
 
 /// The key of both together.
 fn union(old: View<'_>, new: View<'_>) -> Option<Prefix> {
+    // What came from one another mostly has the same forks.
+    if let (View::Fork(old), View::Fork(new)) = (old, new)
+        && old.key == new.key
+    {
+        return Some(old.key);
+    }
     match (old.key(), new.key()) {
         (Some(old), Some(new)) => Some(common(old, new)),
         (key, None) | (None, key) => key,

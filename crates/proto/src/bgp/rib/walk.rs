@@ -129,17 +129,16 @@ impl Rib {
     /// Puts announcements that can share a message next to each other; the group that has the
     /// first prefix goes first, so that the walk gets on whatever comes between.
     fn arrange(&mut self) {
+        let group = |item: &Item| (Family::of(item.prefix), item.next_hop);
+        let one = |pair: &[Item]| matches!(pair, [a, b] if group(a) == group(b));
+        if self.queue.windows(2).all(one) {
+            return;
+        }
         let mut first = BTreeMap::new();
         for item in &self.queue {
-            let key = (Family::of(item.prefix), item.next_hop);
-            first.entry(key).or_insert(item.prefix);
+            first.entry(group(item)).or_insert(item.prefix);
         }
-        if first.len() > 1 {
-            self.queue.sort_by_key(|item| {
-                let group = (Family::of(item.prefix), item.next_hop);
-                (first.get(&group).copied(), item.prefix)
-            });
-        }
+        self.queue.sort_by_key(|item| (first.get(&group(item)).copied(), item.prefix));
     }
 
     /// Brings `told` and `stale` in line with what was said, before something changes.
