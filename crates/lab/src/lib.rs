@@ -2,7 +2,7 @@
 //!
 //! * [`netns`], [`link`]: hosts and cables. * [`child`], [`wait`]: processes and waiting, both
 //!   bounded. * [`bird`], [`router`], [`exabgp`],
-//!   [`service`], [`syn`], [`fake_exabgp`], [`stand_in`]: who plays along.
+//!   [`service`], [`syn`], [`fake_exabgp`], [`stand_in`], [`source`]: who plays along.
 //! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
 //!   README. * [`tools`], [`skip`]: what is installed, and what follows where it is not.
 //!
@@ -24,6 +24,7 @@ pub mod readme;
 pub mod router;
 pub mod service;
 pub mod skip;
+pub mod source;
 pub mod stand_in;
 pub mod syn;
 pub mod tools;

@@ -39,6 +39,17 @@ pub(super) fn neighbor(router: &Router) -> Result<String> {
     ask(router, &["show", "protocols", "all", "speaker"])
 }
 
+/// Of both families; "Routes: 2 imported, 0 exported".
+pub(super) fn count(router: &Router) -> Result<usize> {
+    let text = neighbor(router)?;
+    let imported = text.lines().filter_map(|line| line.trim().strip_prefix("Routes:"));
+    Ok(imported.filter_map(|rest| rest.split_whitespace().next()?.parse::<usize>().ok()).sum())
+}
+
+pub(super) fn refresh(router: &Router) -> Result<()> {
+    ask(router, &["reload", "in", "speaker"]).map(drop)
+}
+
 pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
     let reply = ask(router, &["show", "route", prefix, "protocol", "speaker", "all"]);
     // "Network not found" when there is no route to it at all.

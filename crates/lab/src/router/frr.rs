@@ -58,6 +58,20 @@ pub(super) fn neighbor(router: &Router) -> Result<String> {
     ask(router, &format!("show bgp neighbors {}", router.config.neighbor))
 }
 
+/// Of both families.
+pub(super) fn count(router: &Router) -> Result<usize> {
+    let text = ask(router, "show bgp summary json")?;
+    let values = text.split("\"pfxRcd\":").skip(1);
+    let digits = values.filter_map(|rest| rest.split(',').next()?.trim().parse::<usize>().ok());
+    Ok(digits.sum())
+}
+
+pub(super) fn refresh(router: &Router) -> Result<()> {
+    let neighbor = &router.config.neighbor;
+    let family = if ipv6(neighbor) { "ipv6" } else { "ipv4" };
+    ask(router, &format!("clear bgp {family} unicast {neighbor} soft in")).map(drop)
+}
+
 pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
     let family = if ipv6(prefix) { "ipv6" } else { "ipv4" };
     let reply = ask(router, &format!("show bgp {family} unicast {prefix}"))?;

@@ -103,6 +103,11 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts both; waits for nothing.
     pub(crate) fn start(plan: Plan) -> Result<Self> {
+        Self::prepared(plan, |_| Ok(()))
+    }
+
+    /// [`Pair::start`] with more cables at our host before ha2bgp starts.
+    pub(crate) fn prepared(plan: Plan, more: impl FnOnce(&Netns) -> Result<()>) -> Result<Self> {
         let dir = readme::workdir()?;
         let (us, them) = (Netns::new("us")?, Netns::new("them")?);
         link::cable(
@@ -113,6 +118,7 @@ impl Pair {
         link::add_address(&them, "2001:db8:9::2/64", "down0")?;
         link::add_address(&us, &format!("{VIP}/32"), "lo")?;
         link::add_address(&us, &format!("{VIP6}/128"), "lo")?;
+        more(&us)?;
         let (ours, theirs) = plan.addresses();
         let config = Config {
             address: theirs.to_owned(),
