@@ -5,14 +5,15 @@
 
 use crate::speaker_stage::{Pair, Plan};
 use crate::stage::SOON;
+use ha2bgp_lab::bgp::{
+    Conversation, KEEPALIVE, NOTIFICATION, OPEN, REFRESH, UPDATE, message, open, update,
+};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::{self, Netns};
 use ha2bgp_lab::router::Kind;
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{LabError, Result, procfs, require, service, wait};
-use socket2::{Domain, SockAddr, Socket, Type};
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 /// Where the speaker listens.
@@ -23,12 +24,6 @@ const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 9, 2, 200);
 const FIRST: u8 = 11;
 /// Nothing takes longer, on a machine with other work.
 const LIMIT: Duration = Duration::from_secs(30);
-
-const OPEN: u8 = 1;
-const UPDATE: u8 = 2;
-const NOTIFICATION: u8 = 3;
-const KEEPALIVE: u8 = 4;
-const REFRESH: u8 = 5;
 
 /// How far the session is when the bad input comes (RFC 4271 section 8.2.2).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,23 +49,6 @@ struct Case {
     state: State,
     bytes: Vec<u8>,
     fate: Fate,
-}
-
-fn message(kind: u8, body: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(19 + body.len()).unwrap_or(u16::MAX).to_be_bytes();
-    [&[0xff; 16], length.as_slice(), &[kind], body].concat()
-}
-
-/// With version, AS and hold time; route refresh is the only capability.
-fn open(version: u8, asn: u16, hold: u16) -> Vec<u8> {
-    let [a, b, c, d] = [asn.to_be_bytes(), hold.to_be_bytes()].concat()[..] else { return vec![] };
-    message(OPEN, &[version, a, b, c, d, 10, 9, 9, 9, 4, 2, 2, 2, 0])
-}
-
-fn update(withdrawn: &[u8], attributes: &[u8], prefixes: &[u8]) -> Vec<u8> {
-    let counted =
-        |part: &[u8]| [&u16::try_from(part.len()).unwrap_or(0).to_be_bytes(), part].concat();
-    message(UPDATE, &[&counted(withdrawn), &counted(attributes), prefixes].concat())
 }
 
 fn cases() -> Vec<Case> {
@@ -116,112 +94,69 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// A connection from one of the hostile addresses.
-struct Peer {
-    stream: TcpStream,
-    bytes: Vec<u8>,
+/// Connects and comes to a state. The speaker, which tries to connect as well, may be between two
+/// attempts and take nobody: then again.
+fn in_state(from: Ipv4Addr, state: State) -> Result<Conversation> {
+    wait::until(LIMIT, &format!("{from} comes to {state:?}"), || {
+        let mut peer = connect(from).map_err(|error| error.to_string())?;
+        come_to(&mut peer, state).map_err(|error| error.to_string())?;
+        Ok(peer)
+    })
 }
 
-impl Peer {
-    fn connect(from: Ipv4Addr) -> std::io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.bind(&SockAddr::from(SocketAddrV4::new(from, 0)))?;
-        socket.connect_timeout(&SockAddr::from(SocketAddr::from(SPEAKER)), LIMIT)?;
-        socket.set_read_timeout(Some(LIMIT))?;
-        Ok(Self { stream: socket.into(), bytes: Vec::new() })
-    }
+fn connect(from: Ipv4Addr) -> std::io::Result<Conversation> {
+    Conversation::connect(SocketAddr::from((from, 0)), SocketAddr::from(SPEAKER))
+}
 
-    /// Connects and comes to a state. The speaker, which tries to connect as well, may be between
-    /// two attempts and take nobody: then again.
-    fn in_state(from: Ipv4Addr, state: State) -> Result<Self> {
-        wait::until(LIMIT, &format!("{from} comes to {state:?}"), || {
-            let mut peer = Self::connect(from).map_err(|error| error.to_string())?;
-            peer.come_to(state).map_err(|error| error.to_string())?;
-            Ok(peer)
-        })
+fn come_to(peer: &mut Conversation, state: State) -> std::io::Result<()> {
+    peer.expect(OPEN)?;
+    if state != State::OpenSent {
+        peer.send(&open(4, 65001, 3))?;
+        peer.expect(KEEPALIVE)?;
     }
-
-    fn come_to(&mut self, state: State) -> std::io::Result<()> {
-        self.expect(OPEN)?;
-        if state != State::OpenSent {
-            self.stream.write_all(&open(4, 65001, 3))?;
-            self.expect(KEEPALIVE)?;
-        }
-        if state == State::Established {
-            self.stream.write_all(&message(KEEPALIVE, &[]))?;
-            // What follows a session that stands.
-            self.expect(UPDATE)?;
-        }
-        Ok(())
+    if state == State::Established {
+        peer.send(&message(KEEPALIVE, &[]))?;
+        // The route: what follows a session that stands.
+        peer.expect(UPDATE)?;
     }
+    Ok(())
+}
 
-    fn expect(&mut self, kind: u8) -> std::io::Result<()> {
-        match self.next()? {
-            Some((is, _)) if is == kind => Ok(()),
-            other => Err(std::io::Error::other(format!("{other:?} instead of type {kind}"))),
-        }
-    }
-
-    /// The next message; none at the end.
-    fn next(&mut self) -> std::io::Result<Option<(u8, Vec<u8>)>> {
-        loop {
-            if let Some([high, low]) = self.bytes.get(16..18) {
-                let length = usize::from(u16::from_be_bytes([*high, *low]));
-                if self.bytes.len() >= length {
-                    let message: Vec<u8> = self.bytes.drain(..length).collect();
-                    let [.., kind] = message[..19] else { return Ok(None) };
-                    return Ok(Some((kind, message[19..].to_vec())));
+/// Sends the bad input and reads what comes of it.
+fn attack(mut peer: Conversation, case: &Case) -> std::io::Result<()> {
+    let sent = Instant::now();
+    // The other side may have closed before all was written.
+    let _closed = peer.send(&case.bytes);
+    let mut keepalives = 0;
+    let end = loop {
+        match peer.next()? {
+            Some((NOTIFICATION, body)) => break Some((body[0], body[1])),
+            Some((KEEPALIVE, _)) if matches!(case.fate, Fate::Stays) => {
+                peer.send(&message(KEEPALIVE, &[]))?;
+                keepalives += 1;
+                if keepalives == 4 {
+                    return Ok(());
                 }
             }
-            let mut buffer = [0; 4096];
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Ok(None),
-                Ok(count) => self.bytes.extend_from_slice(&buffer[..count]),
-                // A reset is an end as well.
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
-            }
+            Some(_) => assert!(sent.elapsed() < LIMIT, "{}", case.name),
+            None => break None,
         }
-    }
-
-    /// Sends the bad input and reads what comes of it.
-    fn attack(mut self, case: &Case) -> std::io::Result<()> {
-        let sent = Instant::now();
-        // The other side may have closed before all was written.
-        let _closed = self.stream.write_all(&case.bytes);
-        let mut keepalives = 0;
-        let end = loop {
-            match self.next()? {
-                Some((NOTIFICATION, body)) => break Some((body[0], body[1])),
-                Some((KEEPALIVE, _)) if matches!(case.fate, Fate::Stays) => {
-                    self.stream.write_all(&message(KEEPALIVE, &[]))?;
-                    keepalives += 1;
-                    if keepalives == 4 {
-                        return Ok(());
-                    }
-                }
-                Some(_) => assert!(sent.elapsed() < LIMIT, "{}", case.name),
-                None => break None,
-            }
-        };
-        match (case.fate, end) {
-            (Fate::Answered(code, subcode), Some(sent)) => {
-                assert_eq!(sent, (code, subcode), "{}", case.name);
-                assert_eq!(self.next()?, None, "{}: the NOTIFICATION is the last", case.name);
-            }
-            (Fate::Closed, None) => {}
-            (want, got) => panic!("{}: {got:?} instead of {want:?}", case.name),
+    };
+    match (case.fate, end) {
+        (Fate::Answered(code, subcode), Some(sent)) => {
+            assert_eq!(sent, (code, subcode), "{}", case.name);
+            assert_eq!(peer.next()?, None, "{}: the NOTIFICATION is the last", case.name);
         }
-        Ok(())
+        (Fate::Closed, None) => {}
+        (want, got) => panic!("{}: {got:?} instead of {want:?}", case.name),
     }
+    Ok(())
 }
 
 /// Connects again and again; each connection ends without a byte.
 fn knock(times: usize) -> std::io::Result<()> {
     for _ in 0..times {
-        let mut peer = Peer::connect(STRANGER)?;
+        let mut peer = connect(STRANGER)?;
         assert_eq!(peer.next()?, None, "a stranger hears nothing");
     }
     Ok(())
@@ -262,8 +197,8 @@ fn bird_never_notices_hostile_peers() -> Result<()> {
             let hostile = &hostile;
             attacks.push(scope.spawn(move || {
                 netns::enter(hostile.name())?;
-                let peer = Peer::in_state(address(index), case.state)?;
-                peer.attack(case).map_err(LabError::io(case.name))
+                let peer = in_state(address(index), case.state)?;
+                attack(peer, case).map_err(LabError::io(case.name))
             }));
         }
         attacks.push(scope.spawn(|| run(&hostile, || knock(300))));
