@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::raw::{Origin, Written};
+use super::origin::{Origin, Written};
 
 /// One thing that is wrong: where it was written, and a text that names value, rule and fix.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,7 +22,13 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.origin, self.message)
+        write!(f, "{}: {}", self.origin, self.message)?;
+        match &self.origin {
+            Origin::File(place) => {
+                place.snippet().map_or(Ok(()), |snippet| write!(f, "\n{snippet}"))
+            }
+            Origin::Flag(_) | Origin::Variable(_) | Origin::Default(_) => Ok(()),
+        }
     }
 }
 

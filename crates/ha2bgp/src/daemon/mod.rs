@@ -18,7 +18,6 @@ use tokio::sync::{mpsc, watch};
 
 use self::engine_task::{EngineTask, Stop};
 use self::output::Progress;
-pub use self::output::objections;
 use self::signals::Signals;
 use crate::announce::{self, Ended, Report};
 use crate::clock::Clock;

@@ -80,7 +80,11 @@ impl Export {
             return Err(Unsendable::FamilyNotNegotiated);
         }
         let own = match family {
-            Family::Ipv4 => self.policy.next_hop_v4.map(IpAddr::V4),
+            Family::Ipv4 => self.policy.next_hop_v4.map(IpAddr::V4).or_else(|| {
+                // Over an IPv6 session `self` would be an IPv6 next hop too (RFC 8950).
+                let v6 = self.policy.next_hop_v6.map(IpAddr::V6);
+                v6.filter(|_| self.local.is_ipv6() && self.extended_next_hop)
+            }),
             Family::Ipv6 => self.policy.next_hop_v6.map(IpAddr::V6),
         };
         let next_hop = match route.next_hop {
