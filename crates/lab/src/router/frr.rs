@@ -20,6 +20,10 @@ fn text(config: &Config) -> String {
     if config.ttl_security {
         text.push_str(&format!(" neighbor {neighbor} ttl-security hops 1\n"));
     }
+    if ipv6(neighbor) {
+        // What RFC 8950 needs; meant for sessions over IPv6.
+        text.push_str(&format!(" neighbor {neighbor} capability extended-nexthop\n"));
+    }
     text.push_str(&format!(
         " address-family ipv4 unicast\n  neighbor {neighbor} activate\n exit-address-family\n \
          address-family ipv6 unicast\n  neighbor {neighbor} activate\n exit-address-family\n"

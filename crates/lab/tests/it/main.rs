@@ -15,6 +15,7 @@ mod readme;
 mod readme_ipv6;
 mod signals;
 mod sockets;
+mod speaker_attributes;
 mod speaker_hostile;
 mod speaker_load;
 mod speaker_peers;
