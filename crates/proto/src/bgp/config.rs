@@ -46,9 +46,15 @@ pub struct PeerConfig {
     pub hold_end_of_rib: bool,
     /// The other capabilities.
     pub capabilities: Capabilities,
-    /// More prefixes than this from the peer end the session with Cease/1. None: no limit, and
+    /// More prefixes than this (paths, where it sends several) from the peer end the session with Cease/1. None: no limit, and
     /// nothing is remembered of what the peer sends.
     pub max_prefixes: Option<u32>,
+    /// Announce with this path identifier where the peer takes several paths (RFC 7911): a route
+    /// reflector then hands on ours beside those of other hosts. None: one path a prefix.
+    pub add_path_send: Option<u32>,
+    /// Count the others who announce our prefixes ([`super::Session::other_announcers`]), and ask
+    /// the peer for all its paths (RFC 7911).
+    pub count_announcers: bool,
     /// What is announced, and how.
     pub policy: Policy,
 }
@@ -75,6 +81,8 @@ impl PeerConfig {
             hold_end_of_rib: false,
             capabilities: Capabilities::default(),
             max_prefixes: None,
+            add_path_send: None,
+            count_announcers: false,
             policy: Policy::default(),
         }
     }

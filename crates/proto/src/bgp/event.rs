@@ -37,6 +37,10 @@ pub struct Negotiated {
     pub enhanced_route_refresh: bool,
     /// IPv4 routes may have IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
+    /// Families whose routes we send with path identifiers (RFC 7911).
+    pub add_path_send: Families,
+    /// Families whose routes come with path identifiers.
+    pub add_path_receive: Families,
     /// Messages may be 65 535 octets long (RFC 8654).
     pub extended_messages: bool,
     /// The peer's graceful restart capability, if it sent one.
@@ -181,6 +185,18 @@ pub enum Unsendable {
     NoIpv6NextHop,
     /// The next hop is one that peers reset sessions for.
     MartianNextHop,
+}
+
+/// How many others announce a prefix of ours, as far as this peer tells.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Others {
+    /// Exactly so many: the peer sends all its paths (RFC 7911) and has sent End-of-RIB.
+    Known(usize),
+    /// So many were seen, never zero; there may be more. A peer that sends one path a prefix shows
+    /// only the best one.
+    AtLeast(usize),
+    /// None was seen, which says nothing: the peer may hide them, or has not told all yet.
+    Unknown,
 }
 
 /// What was counted since the session object was made.

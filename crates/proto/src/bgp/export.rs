@@ -23,6 +23,9 @@ pub(super) struct Export {
     local: IpAddr,
     peer: IpAddr,
     pub(super) attributes: Attributes,
+    /// Families whose routes have path identifiers, and the identifier of ours.
+    add_path: Families,
+    path_id: u32,
 }
 
 impl Export {
@@ -58,11 +61,17 @@ impl Export {
                     .map(|_| config.local_as),
             },
             policy: policy.clone(),
+            add_path: negotiated.add_path_send,
+            path_id: config.add_path_send.unwrap_or_default(),
         }
     }
 
     pub(super) const fn families(&self) -> Families {
         self.families
+    }
+
+    pub(super) fn path_id(&self, family: Family) -> Option<u32> {
+        self.add_path.contains(family).then_some(self.path_id)
     }
 
     /// The next hop that this route goes out with; nothing when the policy keeps it here.
@@ -72,6 +81,11 @@ impl Export {
         route: &Route,
     ) -> Option<Result<IpAddr, Unsendable>> {
         is_allowed(&self.policy, prefix).then(|| self.resolve(prefix, route))
+    }
+
+    /// The same for what can be sent.
+    pub(super) fn sent(&self, prefix: Prefix, route: Option<&Route>) -> Option<IpAddr> {
+        self.next_hop(prefix, route?)?.ok()
     }
 
     fn resolve(&self, prefix: Prefix, route: &Route) -> Result<IpAddr, Unsendable> {

@@ -17,6 +17,7 @@ mod config;
 mod hostile;
 mod net;
 mod pair;
+mod paths;
 mod raw;
 mod single;
 

@@ -100,12 +100,14 @@ fn context(internal: bool) -> Context {
         four_octet_as: true,
         families: Families::BOTH,
         extended_next_hop: false,
+        add_path: Families::NONE,
     }
 }
 
 fn inspect(body: &str, internal: bool) -> String {
     let mut seen = Vec::new();
-    let result = inspect_update(&hex(body), &context(internal), &mut |prefix, announced| {
+    let result = inspect_update(&hex(body), &context(internal), &mut |heard| {
+        let (prefix, announced) = (heard.prefix, heard.path.is_some());
         seen.push((if announced { "+" } else { "-" }).to_string() + &prefix.to_string());
     });
     match result {
