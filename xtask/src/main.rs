@@ -26,7 +26,8 @@ Usage: cargo xtask <task>
   bench speaker [PART…] [--runs N] [--reps N]
                                      the built-in speaker, beside floors, BIRD and ExaBGP; parts:
                                      decision burst memory routes keepalive
-  bench outage [--reps N]            how long BIRD and FRR keep the route of a host that is gone
+  bench outage [with|without] [--reps N]
+                                     how long BIRD and FRR keep the route of a host that is gone
 ";
 
 fn main() -> ExitCode {
