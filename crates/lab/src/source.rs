@@ -5,7 +5,7 @@
 use crate::netns::{self, Netns};
 use crate::{LabError, Result};
 use ha2bgp::announce::speaker::{Peer, Speaker};
-use ha2bgp::announce::{Announcer, Ended, Report};
+use ha2bgp::announce::{Announcer, Desired, Ended, Manner, Report};
 use ha2bgp::clock::Clock;
 use ha2bgp_core::net::{Networks, NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
@@ -24,7 +24,7 @@ const FIRST: u32 = 0x0a80_0000;
 /// A running speaker. On drop it withdraws nothing, ends its sessions, and is waited for.
 #[derive(Debug)]
 pub struct Source {
-    routes: Option<watch::Sender<RouteSet>>,
+    routes: Option<watch::Sender<Desired>>,
     reports: mpsc::Receiver<Report>,
     thread: Option<JoinHandle<Result<Ended>>>,
 }
@@ -33,7 +33,7 @@ impl Source {
     /// Starts it in a thread of its own, in the namespace of `host` or in that of the caller.
     pub fn start(host: Option<&Netns>, peers: Vec<Peer>, first: RouteSet) -> Result<Self> {
         let host = host.map(|host| host.name().to_owned());
-        let (routes, desired) = watch::channel(first);
+        let (routes, watched) = watch::channel(desired(first));
         let (sender, reports) = mpsc::channel(REPORTS);
         let run = move || {
             if let Some(host) = host {
@@ -43,7 +43,7 @@ impl Source {
             let runtime = runtime.map_err(LabError::io("tokio runtime"))?;
             Ok(runtime.block_on(async move {
                 let speaker = Speaker::new(peers, Vec::new(), Clock::start(), 1);
-                Box::new(speaker).run(desired, sender).await
+                Box::new(speaker).run(watched, sender).await
             }))
         };
         let thread = std::thread::Builder::new().name("source".to_owned()).spawn(run);
@@ -54,7 +54,7 @@ impl Source {
     /// Makes this the desired set.
     pub fn set(&self, routes: RouteSet) {
         if let Some(sender) = &self.routes {
-            sender.send_replace(routes);
+            sender.send_replace(desired(routes));
         }
     }
 
@@ -102,6 +102,12 @@ pub fn peer(local_as: u32, peer: SocketAddr, peer_as: u32) -> Peer {
         socket: ha2bgp_sys::tcp::Options::default(),
         defer_end_of_rib: Duration::ZERO,
     }
+}
+
+/// Routes as the daemon hands them out when every service was judged.
+#[must_use]
+pub fn desired(routes: RouteSet) -> Desired {
+    Desired { routes, complete: true, manner: Manner::Running }
 }
 
 /// So many host routes from 10.128.0.0 on, through us.

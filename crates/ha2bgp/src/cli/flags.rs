@@ -239,7 +239,8 @@ pub const FLAGS: &[Flag] = &[
             "router-id",
             SPEAKER,
             Kind::Value,
-            "Our BGP identifier: an IPv4 address that no other BGP speaker of yours has",
+            "Our BGP identifier: an IPv4 address that no other BGP speaker of yours has. Without it: \
+             the first IPv4 local address of a peer",
         )
     },
     Flag {
@@ -318,6 +319,31 @@ pub const FLAGS: &[Flag] = &[
             Kind::Value,
             "A peer that is silent this long is down, and we are for it; the smaller one of both \
              sides counts; 0s: never",
+        )
+    },
+    Flag {
+        key: "drain-time",
+        value: "DURATION",
+        default: "0s",
+        ..flag(
+            "drain-time",
+            SPEAKER,
+            Kind::Value,
+            "When stopped, announce as the last choice (GRACEFUL_SHUTDOWN, RFC 8326) for this long \
+             before withdrawing; a second signal withdraws at once",
+        )
+    },
+    Flag {
+        key: "state-file",
+        env: Some("HA2BGP_STATE_FILE"),
+        value: "PATH|off",
+        default: "auto",
+        ..flag(
+            "state-file",
+            OTHER,
+            Kind::Value,
+            "What is announced, for the process that comes after this one. auto: \
+             $RUNTIME_DIRECTORY/state, else /run/ha2bgp/state; nowhere with --bgp-backend test",
         )
     },
     Flag {

@@ -108,6 +108,7 @@ fn run(matches: &ArgMatches) -> ExitCode {
 
 /// Reads the settings; or everything that is wrong with them.
 fn load(given: &Given<'_>) -> (Raw, Result<(Settings, Filter), Vec<String>>) {
+    let credentials = std::env::var("CREDENTIALS_DIRECTORY").ok();
     let uname = rustix::system::uname();
     let host = Host {
         device_exists: &|device| ha2bgp_sys::lookup::device_index(device).is_some(),
@@ -117,6 +118,7 @@ fn load(given: &Given<'_>) -> (Raw, Result<(Settings, Filter), Vec<String>>) {
                 && std::net::UdpSocket::bind((PROBABLY_FOREIGN, 0)).is_err()
         },
         read_file: &read_file,
+        credentials: credentials.as_deref(),
         name: uname.nodename().to_str().unwrap_or(""),
     };
     let raw = Raw::collect(given, &host);

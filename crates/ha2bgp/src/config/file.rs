@@ -13,15 +13,15 @@ use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use self::keys::{Key, Kind};
-use super::error::ConfigError;
+use super::error::{ConfigError, ERRORS_MAX};
 use super::origin::{Origin, Place, Source, Written};
 use super::raw::{Section, Values};
 use super::reader::Host;
 
 /// A longer file is refused: it cannot be meant.
 pub const LENGTH_MAX: usize = 1024 * 1024;
-/// More errors are not collected.
-const ERRORS_MAX: usize = 100;
+/// What a path begins with that is in the directory of systemd's credentials, as in unit files.
+pub const CREDENTIALS: &str = "%d/";
 /// More peers are refused.
 const PEERS_MAX: usize = 1024;
 
@@ -110,7 +110,7 @@ impl Walk {
     }
 
     fn fail(&mut self, key: &str, span: std::ops::Range<usize>, message: String) {
-        if self.errors.len() < ERRORS_MAX {
+        if self.errors.len() <= ERRORS_MAX {
             let origin = self.place(key, span);
             self.errors.push(ConfigError { origin, message });
         }
@@ -221,6 +221,9 @@ impl Walk {
 
     /// A relative path begins where the file is.
     fn path(&self, text: &str) -> String {
+        if text.starts_with(CREDENTIALS) {
+            return text.to_owned();
+        }
         let directory = Path::new(&self.source.name).parent().unwrap_or(Path::new(""));
         directory.join(text).to_string_lossy().into_owned()
     }

@@ -7,9 +7,13 @@
 pub mod duration;
 pub mod error;
 pub mod file;
+mod fuzz;
 pub mod origin;
 pub mod peer;
 pub mod raw;
 pub mod reader;
 pub mod settings;
 pub mod speaker;
+
+#[doc(hidden)]
+pub use self::fuzz::fuzz_file;

@@ -55,12 +55,11 @@ impl Origin {
 
     /// False behind a place that is not TOML, where everything was guessed.
     pub(super) fn is_sure(&self) -> bool {
-        match self {
-            Self::File(Place { source, .. }) => source
-                .broken_at
-                .is_none_or(|broken_at| self.line() < source.line_and_column(broken_at).0),
-            Self::Flag(_) | Self::Variable(_) | Self::Default(_) => true,
-        }
+        let Self::File(Place { source, span, .. }) = self else { return true };
+        source.broken_at.is_none_or(|broken_at| {
+            let before = source.text.get(..broken_at).unwrap_or_default();
+            span.start < before.rfind('\n').map_or(0, |at| at + 1)
+        })
     }
 
     /// For sorting: files behind the rest, by position.

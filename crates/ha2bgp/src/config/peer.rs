@@ -22,6 +22,7 @@ mod route;
 mod value;
 
 pub(super) use self::route::Route;
+pub use self::value::read_key;
 
 /// Where BGP listens (RFC 4271 section 8.2.1).
 pub const BGP_PORT: u16 = 179;
@@ -37,6 +38,8 @@ pub struct PeerSettings {
     pub config: PeerConfig,
     /// How its sockets are set up. The local address is the session's.
     pub socket: Options,
+    /// The file that the key was read from.
+    pub key_file: Option<String>,
 }
 
 /// What counts for every peer.
@@ -69,10 +72,12 @@ pub(super) fn read(
         check_own(reader, values, peer, us.host);
     }
     let internal = asn.is_some() && asn == us.local_as;
+    let key = reader.one(values, "password-file", |path| value::key(path, us.host));
+    let (key_file, key) = key.unzip();
     let socket = Options {
         local: None,
         device: reader.one(values, "bind-device", value::device),
-        key: reader.one(values, "password-file", |path| value::key(path, us.host)),
+        key,
         hops: hops(reader, values, internal),
         user_timeout: None,
     };
@@ -113,7 +118,7 @@ pub(super) fn read(
     if let (Some(_), Some(_), Some(_), Some(_)) = (us.local_as, us.router_id, address, asn) {
         object(reader, section, us, &config);
         let socket = Options { user_timeout: Some(config.send_hold), ..socket };
-        return Some(PeerSettings { description, port, config, socket });
+        return Some(PeerSettings { description, port, config, socket, key_file });
     }
     None
 }

@@ -17,6 +17,8 @@ pub struct Host<'a> {
     pub is_own_address: &'a dyn Fn(IpAddr) -> bool,
     /// What a file holds.
     pub read_file: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
+    /// Where systemd keeps credentials (`$CREDENTIALS_DIRECTORY`, systemd.exec(5)), if it does.
+    pub credentials: Option<&'a str>,
     /// Its name, with or without a domain.
     pub name: &'a str,
 }

@@ -1,6 +1,5 @@
 //! The validated settings of the daemon, and how they are read from text.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ha2bgp_core::config::EngineConfig;
@@ -11,7 +10,7 @@ use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
 use ha2bgp_proto::exabgp::ApiVersion;
 
 use super::duration;
-use super::error::ConfigError;
+use super::error::{self, ConfigError};
 use super::origin::{Origin, Written};
 use super::raw::{Raw, Values};
 use super::reader::{Host, Reader, go_bool};
@@ -49,6 +48,20 @@ pub struct Settings {
     pub reassert: Duration,
     /// Whom the speaker speaks to; with [`Backend::Speaker`] only.
     pub speaker: Option<SpeakerSettings>,
+    /// Where the state is kept for the process that comes after this one.
+    pub state_file: StateFile,
+}
+
+/// Where the state is kept.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum StateFile {
+    /// Where the system has a place for it; nowhere when it has none.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    Path(String),
 }
 
 /// How the log looks. Read apart from [`Settings`], because errors in those are logged too.
@@ -128,6 +141,12 @@ impl Settings {
             engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
             None
         };
+        let state_file = reader.one(values, "state-file", state_file).map(|place| match place {
+            // What is only printed is no state, and must not be taken for that of another process.
+            StateFile::Auto if backend == Some(Backend::Test) => StateFile::Off,
+            place => place,
+        });
+        let state_file = state_file.unwrap_or_default();
         for name in ["debug", "no-color"] {
             reader.switch(values, name);
         }
@@ -146,16 +165,13 @@ impl Settings {
                     exabgp_group,
                     reassert,
                     speaker,
+                    state_file,
                 })
             }
             _ => {
-                // What a flag says of all peers is read for each of them.
-                let mut known = BTreeSet::new();
                 let guessed = reader.errors.split_off(raw.errors.len()).into_iter();
                 reader.errors.extend(guessed.filter(|error| error.origin.is_sure()));
-                reader.errors.retain(|error| known.insert(error.to_string()));
-                reader.errors.sort_by_key(|error| error.origin.position());
-                Err(reader.errors)
+                Err(error::in_order(reader.errors))
             }
         }
     }
@@ -295,6 +311,18 @@ fn backend(text: &str) -> Result<Backend, String> {
         other => {
             Err(format!("\"{other}\" is not a backend: write exabgp, speaker, test or exabgptest"))
         }
+    }
+}
+
+fn state_file(text: &str) -> Result<StateFile, String> {
+    match text {
+        "auto" => Ok(StateFile::Auto),
+        "off" => Ok(StateFile::Off),
+        path if path.starts_with('/') => Ok(StateFile::Path(path.to_owned())),
+        other => Err(format!(
+            "\"{other}\" is neither auto nor off nor an absolute path: write for example \
+             /run/ha2bgp/state"
+        )),
     }
 }
 

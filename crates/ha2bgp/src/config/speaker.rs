@@ -1,9 +1,11 @@
 //! The settings of the built-in speaker: whom it speaks to, and as whom.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use ha2bgp_core::net::{Networks, NextHop, never_announced};
 
+use super::duration;
 use super::error::ConfigError;
 use super::file::keys;
 use super::origin::{Origin, Written};
@@ -20,6 +22,8 @@ pub struct SpeakerSettings {
     pub peers: Vec<PeerSettings>,
     /// Where peers may connect to; empty: we connect.
     pub listen: Vec<IpAddr>,
+    /// How long routes are announced as the last choice before they are withdrawn at the end.
+    pub drain_time: Duration,
 }
 
 /// What was read already, and counts for all peers.
@@ -51,7 +55,10 @@ pub(super) fn read(
     common: &Common<'_>,
 ) -> Option<SpeakerSettings> {
     let local_as = required(reader, raw, "local-as", "64512", asn);
-    let router_id = required(reader, raw, "router-id", "\"10.1.1.1\"", router_id);
+    let router_id = match local_id(raw).filter(|_| raw.values.is_missing("router-id")) {
+        Some(id) => Some(id),
+        None => required(reader, raw, "router-id", "\"10.1.1.1\"", router_id),
+    };
     let listen = listen(reader, &raw.values);
     let route = Route::defaults(reader, &raw.values, &common.next_hops);
     if raw.peers.is_empty() {
@@ -76,7 +83,11 @@ pub(super) fn read(
         }
         peers.extend(peer::read(reader, section, address, &us));
     }
-    Some(SpeakerSettings { peers, listen })
+    if reader.errors.is_empty() {
+        route.check_use(reader, &peers);
+    }
+    let drain_time = reader.one(&raw.values, "drain-time", duration::parse).unwrap_or_default();
+    Some(SpeakerSettings { peers, listen, drain_time })
 }
 
 fn twice(address: IpAddr, before: &Written) -> String {
@@ -87,6 +98,14 @@ fn twice(address: IpAddr, before: &Written) -> String {
         }
         _ => format!("\"{address}\" is given twice: leave one out"),
     }
+}
+
+/// The identifier for those who give none: the first local address that can be one. It is in the
+/// configuration, so it stays the same over restarts, whatever addresses the host has by then.
+fn local_id(raw: &Raw) -> Option<Ipv4Addr> {
+    let given = raw.peers.iter().filter_map(|peer| peer.values.one("local-address"));
+    let mut ids = given.filter_map(|at| router_id(&at.text).ok());
+    ids.find(|id| !id.is_loopback())
 }
 
 /// A setting without a default that must be there.

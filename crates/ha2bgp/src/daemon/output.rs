@@ -3,21 +3,18 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
-use std::time::Duration;
 
-use ha2bgp_core::config::EngineConfig;
+use ha2bgp_proto::bgp::GracefulRestart;
 use ha2bgp_proto::exabgp::{Options, Snapshot};
 
 use super::parent;
-use crate::announce::speaker::Peer;
+use super::state::{Beginning, Times};
+use crate::announce::speaker::{Doorbells, Peer};
 use crate::announce::{Announcer, ExaBgp, PeerState, Plain, Speaker, Stdio, What};
 use crate::clock::Clock;
+use crate::config::duration;
 use crate::config::peer::{BGP_PORT, PeerSettings};
 use crate::config::settings::{Backend, Settings};
-
-/// After a restart, services that were up are announced again this long after their up delay at
-/// the latest; until then peers keep what they kept (RFC 4724 section 4.1).
-const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// What an announcer last said of itself.
 #[derive(Clone, Debug)]
@@ -40,13 +37,19 @@ impl Progress {
 }
 
 /// The announcer that the settings ask for.
-pub(super) fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn Announcer>> {
+pub(super) fn announcer(
+    settings: &Settings,
+    beginning: &Beginning,
+    doorbells: Doorbells,
+    clock: Clock,
+) -> io::Result<Box<dyn Announcer>> {
     if let (Backend::Speaker, Some(speaker)) = (settings.backend, &settings.speaker) {
-        let peers = speaker.peers.iter().map(|peer| self::peer(peer, &settings.engine));
+        let peers = speaker.peers.iter().map(|peer| self::peer(peer, beginning));
         // Timers of many hosts that start at once shall not stay in step.
         let seed = RandomState::new().build_hasher().finish();
         let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into());
-        return Ok(Box::new(Speaker::new(peers.collect(), listen.collect(), clock, seed)));
+        let speaker = Speaker::new(peers.collect(), listen.collect(), clock, seed);
+        return Ok(Box::new(speaker.with(doorbells)));
     }
     let detected = parent::detect_exabgp();
     let options = Options {
@@ -59,19 +62,53 @@ pub(super) fn announcer(settings: &Settings, clock: Clock) -> io::Result<Box<dyn
     let stdio = Stdio::of_process()?;
     Ok(match settings.backend {
         Backend::Test => Box::new(Plain::new(options, stdio.output, clock)),
-        Backend::Exabgp | Backend::Speaker => Box::new(ExaBgp::new(options, stdio, clock)),
+        Backend::Exabgp | Backend::Speaker => {
+            Box::new(ExaBgp::new(options, stdio, clock).after(beginning.before.clone()))
+        }
     })
 }
 
 /// One peer of the speaker.
-fn peer(peer: &PeerSettings, engine: &EngineConfig) -> Peer {
-    let restart = peer.config.graceful_restart;
-    let kept = restart.map(|restart| restart.restart_time).unwrap_or_default();
+fn peer(peer: &PeerSettings, beginning: &Beginning) -> Peer {
+    let mut config = peer.config.clone();
+    if let Some(restart) = &mut config.graceful_restart {
+        restart.restarting = beginning.restarting;
+        restart.forwarding_preserved = beginning.preserved;
+    }
+    let kept = config.graceful_restart.map(|restart| restart.restart_time).unwrap_or_default();
     Peer {
-        config: peer.config.clone(),
+        config,
         port: peer.port,
         socket: peer.socket.clone(),
-        defer_end_of_rib: (engine.up_delay + FIRST_LOOK).min(kept),
+        // A peer counts from when it lost the session, which was before our start.
+        defer_end_of_rib: kept * 3 / 4,
+    }
+}
+
+/// The longest times that any router goes by.
+pub(super) fn times(settings: &Settings) -> Times {
+    let peers = settings.speaker.as_ref().map_or(&[][..], |speaker| &speaker.peers);
+    let holds = || peers.iter().map(|peer| peer.config.hold_time);
+    let restarts = peers.iter().filter_map(|peer| peer.config.graceful_restart);
+    let restart = restarts.map(|restart| restart.restart_time).max();
+    Times {
+        hold: holds().max().filter(|_| !holds().any(|hold| hold.is_zero())).unwrap_or_default(),
+        restart: restart.unwrap_or(GracefulRestart::default().restart_time),
+    }
+}
+
+/// Says what happens to the routes when the program ends to start again.
+pub(super) fn tell_restart(settings: &Settings) {
+    match settings.backend {
+        Backend::Speaker => tracing::info!(
+            "ending for a restart: sessions are closed without a word; routers that help with \
+             graceful restart keep the routes for {}",
+            duration::show(times(settings).restart)
+        ),
+        Backend::Exabgp => tracing::info!(
+            "ending for a restart: nothing is withdrawn; ExaBGP keeps the routes as long as it runs"
+        ),
+        Backend::Test => tracing::info!("ending for a restart: nothing is withdrawn"),
     }
 }
 

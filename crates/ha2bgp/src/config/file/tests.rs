@@ -252,6 +252,7 @@ fn keys_are_beside_the_file() {
     let files = [("etc/a.toml", text.as_str())];
     let settings = read_with(&["--config", "etc/a.toml"], &[], &files).unwrap();
     assert!(only(settings).socket.key.is_some());
+    assert!(only(peer("password-file = \"%d/good.key\"").unwrap()).socket.key.is_some());
 }
 
 mod complaints;

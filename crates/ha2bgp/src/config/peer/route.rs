@@ -10,6 +10,7 @@ use super::super::origin::Written;
 use super::super::raw::Values;
 use super::super::reader::Reader;
 use super::super::settings::number;
+use super::PeerSettings;
 
 /// What of them was given.
 #[derive(Debug, Default)]
@@ -92,34 +93,49 @@ impl Route {
         }
     }
 
-    /// Next hops that no route to this peer can have.
+    /// Next hops of its own that no route to this peer can have.
     pub(super) fn check_families(&self, reader: &mut Reader, config: &PeerConfig) {
-        let has = |ipv4| config.policy.networks.iter().any(|net| net.is_ipv4() == ipv4);
-        let ipv4_over_ipv6 = config.peer.is_ipv6()
-            && config.capabilities.extended_next_hop
-            && config.families.ipv4
-            && config.policy.next_hop_v4.is_none()
-            && has(true);
         for (at, hop) in self.next_hops.iter().flatten() {
-            let (family, key, useful) = match hop {
-                NextHop::SelfAddress => continue,
-                NextHop::Address(IpAddr::V4(_)) => {
-                    ("IPv4", "ipv4", config.families.ipv4 && has(true))
-                }
-                NextHop::Address(IpAddr::V6(_)) => {
-                    ("IPv6", "ipv6", (config.families.ipv6 && has(false)) || ipv4_over_ipv6)
-                }
-            };
-            if !useful {
-                let error = format!(
-                    "\"{hop}\" is of the wrong family: this peer gets no {family} routes; add \
-                     \"{key}\" to its families and an {family} network, or write a next hop of the \
-                     other family"
-                );
-                reader.errors.push(ConfigError::new(at, error));
+            if !suits(*hop, config) {
+                wrong_family(reader, at, *hop, "this peer gets no");
             }
         }
     }
+
+    /// Next hops of the defaults that no route to any peer can have.
+    pub(in crate::config) fn check_use(&self, reader: &mut Reader, peers: &[PeerSettings]) {
+        for (at, hop) in self.next_hops.iter().flatten() {
+            if !peers.iter().any(|peer| suits(*hop, &peer.config)) {
+                wrong_family(reader, at, *hop, "no peer gets");
+            }
+        }
+    }
+}
+
+/// Whether a route to this peer can have the next hop.
+fn suits(hop: NextHop, config: &PeerConfig) -> bool {
+    let routes = |ipv4| config.policy.networks.iter().any(|net| net.is_ipv4() == ipv4);
+    match hop {
+        NextHop::SelfAddress => true,
+        NextHop::Address(IpAddr::V4(_)) => config.families.ipv4 && routes(true),
+        NextHop::Address(IpAddr::V6(_)) => {
+            let over_ipv6 = config.peer.is_ipv6() && config.capabilities.extended_next_hop;
+            (config.families.ipv6 && routes(false))
+                || (config.families.ipv4 && routes(true) && over_ipv6)
+        }
+    }
+}
+
+fn wrong_family(reader: &mut Reader, at: &Written, hop: NextHop, who: &str) {
+    let family = match hop {
+        NextHop::Address(IpAddr::V6(_)) => "IPv6",
+        NextHop::Address(IpAddr::V4(_)) | NextHop::SelfAddress => "IPv4",
+    };
+    let error = format!(
+        "\"{hop}\" is of the wrong family: {who} {family} routes; give it an {family} network, \
+         and the family if families are named, or write a next hop of the other family"
+    );
+    reader.errors.push(ConfigError::new(at, error));
 }
 
 fn check_one_each(reader: &mut Reader, next_hops: &[(Written, NextHop)]) {

@@ -8,6 +8,7 @@ use ha2bgp_proto::bgp::{Mode, Role};
 use ha2bgp_sys::tcp::Key;
 
 use super::super::duration;
+use super::super::file::CREDENTIALS;
 use super::super::reader::{Host, go_bool};
 
 /// The longest name of an interface (`IFNAMSIZ` less the NUL, netdevice(7)).
@@ -15,9 +16,28 @@ const DEVICE_MAX: usize = 15;
 /// A longer description would fill the log.
 const DESCRIPTION_MAX: usize = 100;
 
-/// The key in a file, without the line end.
-pub(super) fn key(path: &str, host: &Host<'_>) -> Result<Key, String> {
-    let bytes = (host.read_file)(path).map_err(|error| {
+/// The key in a file, and which file that is.
+pub(super) fn key(path: &str, host: &Host<'_>) -> Result<(String, Key), String> {
+    let found = match (path.strip_prefix(CREDENTIALS), host.credentials) {
+        (Some(name), Some(directory)) => format!("{directory}/{name}"),
+        (Some(_), None) => {
+            return Err(format!(
+                "\"{path}\" is a credential of systemd, and $CREDENTIALS_DIRECTORY is not set: add \
+                 LoadCredential= to the unit, or write the path of a file"
+            ));
+        }
+        (None, _) => path.to_owned(),
+    };
+    let key = read_key(path, (host.read_file)(&found))?;
+    Ok((found, key))
+}
+
+/// The key in what was read from a file that is shown as `path`, without the line end.
+///
+/// # Errors
+/// When it could not be read, or holds no key.
+pub fn read_key(path: &str, bytes: io::Result<Vec<u8>>) -> Result<Key, String> {
+    let bytes = bytes.map_err(|error| {
         let fix = match error.kind() {
             io::ErrorKind::NotFound => "write the path of a file with the key in it",
             io::ErrorKind::PermissionDenied => "let the user that ha2bgp runs as read it",

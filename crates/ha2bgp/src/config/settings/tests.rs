@@ -35,6 +35,7 @@ pub(in crate::config) fn read_with(
         device_exists: &|device| device == "lo",
         is_own_address: &|address| address.to_string() == "192.0.2.9",
         read_file: &read_file,
+        credentials: Some("etc"),
         name: "web1.example.net",
     };
     let raw = Raw::collect(&Given { flag: &flag, variable: &variable }, &host);
@@ -57,6 +58,23 @@ fn nothing_given_is_the_original_s_test_mode() {
     assert_eq!(settings.protocols, [Protocol::Tcp]);
     assert_eq!(settings.backend, Backend::Exabgp);
     assert_eq!(settings.reassert, Duration::from_secs(300));
+}
+
+#[test]
+fn the_state_has_a_place_or_none() {
+    let place = |text: &str| read(&["--state-file", text], &[]).map(|settings| settings.state_file);
+    assert_eq!(read(&[], &[]).unwrap().state_file, StateFile::Auto);
+    assert_eq!(read(&["--bgp-backend", "test"], &[]).unwrap().state_file, StateFile::Off);
+    assert_eq!(place("off"), Ok(StateFile::Off));
+    assert_eq!(place("/run/x"), Ok(StateFile::Path("/run/x".to_owned())));
+    let error = place("x").unwrap_err();
+    assert!(error.starts_with("--state-file: \"x\" is neither auto nor off"), "{error}");
+}
+
+#[test]
+fn draining_is_the_speaker_s() {
+    let error = read(&["--drain-time", "30s"], &[]).unwrap_err();
+    assert!(error.starts_with("--drain-time: is of the built-in speaker"), "{error}");
 }
 
 #[test]

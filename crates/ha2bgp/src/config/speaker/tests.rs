@@ -17,7 +17,7 @@ fn speaker(more: &str) -> Result<SpeakerSettings, String> {
 
 #[test]
 fn the_simplest_case_and_its_defaults() {
-    let SpeakerSettings { peers, listen } = speaker("").unwrap();
+    let SpeakerSettings { peers, listen, drain_time } = speaker("").unwrap();
     let router_id = "10.1.1.1".parse().unwrap();
     let mut config =
         PeerConfig::new(Asn(65000), router_id, "127.0.1.1".parse().unwrap(), Asn(65000));
@@ -25,8 +25,8 @@ fn the_simplest_case_and_its_defaults() {
     config.policy.networks = Networks::new(vec!["127.0.0.0/8".parse().unwrap()]);
     config.capabilities.fqdn = Some(Fqdn { host: "web1".into(), domain: "example.net".into() });
     let socket = tcp::Options { user_timeout: Some(config.send_hold), ..tcp::Options::default() };
-    let peer = PeerSettings { description: None, port: 179, config, socket };
-    assert_eq!((peers, listen), (vec![peer], vec![]));
+    let peer = PeerSettings { description: None, port: 179, config, socket, key_file: None };
+    assert_eq!((peers, listen, drain_time), (vec![peer], vec![], Duration::ZERO));
 }
 
 #[test]
@@ -50,8 +50,9 @@ fn protection_of_internal_and_external_peers() {
     assert_eq!(hops("--multihop 3"), Hops::Ttl(3));
     assert_eq!(hops("--local-as 65001"), Hops::Ttl(1), "external");
     assert_eq!(hops("--local-as 65001 --multihop 255"), Hops::Ttl(255));
-    let key = speaker("--password-file good.key").unwrap().peers[0].socket.key.clone();
-    assert_eq!(key, Some(Key::new(b"secret").unwrap()));
+    let peer = speaker("--password-file good.key").unwrap().peers.remove(0);
+    assert_eq!(peer.socket.key, Some(Key::new(b"secret").unwrap()));
+    assert_eq!(peer.key_file.as_deref(), Some("good.key"), "to be read again");
 }
 
 #[test]
@@ -93,15 +94,35 @@ fn bad_values_name_place_value_rule_and_fix() {
 }
 
 #[test]
+fn a_local_address_is_an_identifier() {
+    let ids = |args: &str| {
+        let args: Vec<&str> = args.split_whitespace().collect();
+        read(&args, &[]).map(|settings| settings.speaker.unwrap().peers[0].config.router_id)
+    };
+    let without = README.replace("--router-id 10.1.1.1", "").replace("127.0.1.1", "10.0.0.1");
+    let given = |text: &str| Ok(text.parse::<Ipv4Addr>().unwrap());
+    assert_eq!(ids(&format!("{without} --local-address 10.0.0.9")), given("10.0.0.9"));
+    let both = format!("{without} --local-address 10.0.0.9 --router-id 10.1.1.1");
+    assert_eq!(ids(&both), given("10.1.1.1"));
+    // That of a session inside the host is on every host.
+    let inside = README.replace("--router-id 10.1.1.1", "--local-address 127.0.1.2");
+    let error = ids(&inside).unwrap_err();
+    assert!(error.starts_with("--router-id: the speaker needs it"), "{error}");
+}
+
+#[test]
 fn next_hops_of_either_family_suit_each_peer() {
     for peer in ["10.0.0.1", "127.0.1.1", "2001:db8::1"] {
         for hop in ["10.9.9.9", "2001:db8::9", "self"] {
             let more = format!("--peer {peer} --nexthop {hop}");
             let args = README.replace("--peer 127.0.1.1", &more);
-            let args: Vec<&str> = args.split(' ').collect();
-            assert!(read(&args, &[]).is_ok(), "{more}");
+            let networks = ["-n", "100.64.0.0/24,2001:db8::/64"];
+            let args: Vec<&str> = args.split(' ').chain(networks).collect();
+            assert_eq!(read(&args, &[]).map(drop), Ok(()), "{more}");
         }
     }
+    let error = speaker("--peer 10.0.0.1 --nexthop 2001:db8::1 -n 100.64.0.0/24").unwrap_err();
+    assert!(error.starts_with("--nexthop: \"2001:db8::1\" is of the wrong family: no peer gets"));
     let error = speaker("--peer 10.0.0.1 --nexthop 10.0.0.1").unwrap_err();
     assert!(error.starts_with("--nexthop: next hop 10.0.0.1 is the peer itself"), "{error}");
 }

@@ -7,10 +7,10 @@
 
 use crate::Outcome;
 use ha2bgp::announce::speaker::Speaker;
-use ha2bgp::announce::{Announcer, Report};
+use ha2bgp::announce::{Announcer, Desired, Report};
 use ha2bgp::clock::Clock;
 use ha2bgp_core::net::{NextHop, Prefix};
-use ha2bgp_core::route::{Route, RouteSet};
+use ha2bgp_core::route::Route;
 use ha2bgp_lab::bgp::{Conversation, UPDATE, message};
 use ha2bgp_lab::samples::{percentile, save, summary};
 use ha2bgp_lab::source;
@@ -75,7 +75,7 @@ async fn round(base: Option<u32>, across: bool, runs: usize) -> Outcome<Vec<Dura
     let mut with = without.clone();
     let one = Prefix::host(source::host(base.unwrap_or(0)));
     with.insert(one, Route { next_hop: NextHop::SelfAddress });
-    let (routes, desired) = watch::channel(without.clone());
+    let (routes, desired) = watch::channel(source::desired(without.clone()));
     let (sender, mut reports) = mpsc::channel(1);
     let (task, stream) = match base {
         None => {
@@ -98,7 +98,7 @@ async fn round(base: Option<u32>, across: bool, runs: usize) -> Outcome<Vec<Dura
         // What the speaker reports from time to time is not part of it.
         while reports.try_recv().is_ok() {}
         let start = Instant::now();
-        routes.send_replace(next);
+        routes.send_replace(source::desired(next));
         samples.push(receiver.update().await?.saturating_duration_since(start));
     }
     drop(routes);
@@ -108,7 +108,7 @@ async fn round(base: Option<u32>, across: bool, runs: usize) -> Outcome<Vec<Dura
 
 async fn speaker(
     address: SocketAddr,
-    desired: watch::Receiver<RouteSet>,
+    desired: watch::Receiver<Desired>,
     reports: mpsc::Sender<Report>,
 ) -> Written {
     let peers = vec![peer(address)];
@@ -127,7 +127,7 @@ fn peer(address: SocketAddr) -> ha2bgp::announce::speaker::Peer {
 type Written = std::io::Result<()>;
 
 /// Written whenever the set changes: as little as any speaker must do.
-async fn floor(address: SocketAddr, mut desired: watch::Receiver<RouteSet>) -> Written {
+async fn floor(address: SocketAddr, mut desired: watch::Receiver<Desired>) -> Written {
     let stream = tokio::net::TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let prepared = message(UPDATE, &[0; LENGTH - 19]);

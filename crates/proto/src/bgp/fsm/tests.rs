@@ -71,7 +71,7 @@ fn events() -> Vec<(&'static str, Event)> {
     Vec::from([
         ("Start", Event::Start),
         ("Stop", Event::Stop(note(6, 2))),
-        ("Vanish", Event::Vanish),
+        ("Vanish", Event::Vanish(DownCause::Restart)),
         ("AutomaticStop", Event::AutomaticStop(note(6, 1))),
         ("ConnectRetry", Event::Timer(TimerKind::ConnectRetry)),
         ("Hold", Event::Timer(TimerKind::Hold)),

@@ -204,6 +204,19 @@ fn all_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
+fn a_hundred_are_enough() {
+    let peers = "[[peer]]\naddress = \"x\"\nmed = true\n".repeat(1000);
+    let errors = told(read(&format!("{US}{peers}")));
+    assert_eq!(errors.len(), 101);
+    assert!(errors[100].ends_with("more mistakes: mend those above first"), "{}", errors[100]);
+}
+
+#[test]
+fn a_byte_order_mark_is_no_mistake() {
+    assert_eq!(read(&format!("\u{feff}{US}{PEER}")).map(drop), Ok(()));
+}
+
+#[test]
 fn the_line_is_shown_with_carets() {
     let error = peer("hold-time = \"2s\" # ä").unwrap_err();
     let (_, snippet) = error.split_once('\n').unwrap();
