@@ -142,3 +142,14 @@ fn a_bad_filter_in_a_file_is_refused_with_its_place() {
     let output = ha2bgp(&["check-config".as_ref(), path.as_os_str()]).output().unwrap();
     refused(&output, ":2:17: discover.listen-filter: ");
 }
+
+/// The first thing that a new user runs; without root, without anything on the host.
+#[test]
+fn the_demonstration_shows_a_route_coming_and_going() {
+    let output = ha2bgp(&["demo".as_ref()]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    for part in ["     + 127.", "     - 127.", "after close()", "median", "received 6/2"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}

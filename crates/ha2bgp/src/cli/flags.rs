@@ -239,7 +239,8 @@ pub const FLAGS: &[Flag] = &[
             "router-id",
             SPEAKER,
             Kind::Value,
-            "Our BGP identifier: an IPv4 address that no other BGP speaker of yours has",
+            "Our BGP identifier: an IPv4 address that no other BGP speaker of yours has. Without it: \
+             the first IPv4 local address of a peer",
         )
     },
     Flag {

@@ -55,7 +55,10 @@ pub(super) fn read(
     common: &Common<'_>,
 ) -> Option<SpeakerSettings> {
     let local_as = required(reader, raw, "local-as", "64512", asn);
-    let router_id = required(reader, raw, "router-id", "\"10.1.1.1\"", router_id);
+    let router_id = match local_id(raw).filter(|_| raw.values.is_missing("router-id")) {
+        Some(id) => Some(id),
+        None => required(reader, raw, "router-id", "\"10.1.1.1\"", router_id),
+    };
     let listen = listen(reader, &raw.values);
     let route = Route::defaults(reader, &raw.values, &common.next_hops);
     if raw.peers.is_empty() {
@@ -95,6 +98,14 @@ fn twice(address: IpAddr, before: &Written) -> String {
         }
         _ => format!("\"{address}\" is given twice: leave one out"),
     }
+}
+
+/// The identifier for those who give none: the first local address that can be one. It is in the
+/// configuration, so it stays the same over restarts, whatever addresses the host has by then.
+fn local_id(raw: &Raw) -> Option<Ipv4Addr> {
+    let given = raw.peers.iter().filter_map(|peer| peer.values.one("local-address"));
+    let mut ids = given.filter_map(|at| router_id(&at.text).ok());
+    ids.find(|id| !id.is_loopback())
 }
 
 /// A setting without a default that must be there.

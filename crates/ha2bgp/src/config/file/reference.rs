@@ -2,6 +2,7 @@
 
 use super::keys;
 use crate::cli::flags::{FLAGS, assert_fresh};
+use crate::config::settings::tests::read_with;
 
 /// What stands before the tables.
 const HEAD: &str = include_str!("reference.md");
@@ -79,6 +80,30 @@ fn the_reference_page_is_fresh() {
     assert_fresh("docs/configuration.md", &page());
 }
 
+/// The examples work as they are.
+#[test]
+fn the_examples_are_good() {
+    let blocks: Vec<&str> = HEAD.split("```toml\n").skip(1).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let text = block.split("```").next().unwrap().replace("leaf1.key", "good.key");
+        let args = ["--config", "a.toml"];
+        let read = read_with(&args, &[], &[("a.toml", text.as_str())]);
+        assert_eq!(read.map(drop), Ok(()));
+    }
+}
+
+/// So does that of the README.
+#[test]
+fn the_example_of_the_readme_is_good() {
+    let readme = include_str!("../../../../../README.md");
+    let (_, after) = readme.split_once("--config ha2bgp.toml`:\n\n").unwrap();
+    let text = after.split("\n\n").next().unwrap().replace("    ", "");
+    assert_eq!(text.lines().count(), 3);
+    let read = read_with(&["--config", "a.toml"], &[], &[("a.toml", text.as_str())]);
+    assert_eq!(read.map(drop), Ok(()));
+}
+
 #[test]
 fn every_key_has_one_place_on_the_page() {
     let mut paths: Vec<_> = keys::all().map(|key| key.path).collect();
@@ -89,6 +114,13 @@ fn every_key_has_one_place_on_the_page() {
     for path in paths {
         let (section, _) = path.rsplit_once('.').unwrap_or(("", path));
         assert!(SECTIONS.iter().any(|(known, _, _)| *known == section), "{path}");
+    }
+}
+
+#[test]
+fn other_words_are_for_keys_that_there_are() {
+    for (path, _) in keys::WORDS {
+        assert!(FLAGS.iter().any(|flag| flag.key == *path), "{path}");
     }
 }
 

@@ -94,6 +94,23 @@ fn bad_values_name_place_value_rule_and_fix() {
 }
 
 #[test]
+fn a_local_address_is_an_identifier() {
+    let ids = |args: &str| {
+        let args: Vec<&str> = args.split_whitespace().collect();
+        read(&args, &[]).map(|settings| settings.speaker.unwrap().peers[0].config.router_id)
+    };
+    let without = README.replace("--router-id 10.1.1.1", "").replace("127.0.1.1", "10.0.0.1");
+    let given = |text: &str| Ok(text.parse::<Ipv4Addr>().unwrap());
+    assert_eq!(ids(&format!("{without} --local-address 10.0.0.9")), given("10.0.0.9"));
+    let both = format!("{without} --local-address 10.0.0.9 --router-id 10.1.1.1");
+    assert_eq!(ids(&both), given("10.1.1.1"));
+    // That of a session inside the host is on every host.
+    let inside = README.replace("--router-id 10.1.1.1", "--local-address 127.0.1.2");
+    let error = ids(&inside).unwrap_err();
+    assert!(error.starts_with("--router-id: the speaker needs it"), "{error}");
+}
+
+#[test]
 fn next_hops_of_either_family_suit_each_peer() {
     for peer in ["10.0.0.1", "127.0.1.1", "2001:db8::1"] {
         for hop in ["10.9.9.9", "2001:db8::9", "self"] {
