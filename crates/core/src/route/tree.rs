@@ -298,12 +298,6 @@ impl<'a> View<'a> {
 
 /// The key of both together.
 fn union(old: View<'_>, new: View<'_>) -> Option<Prefix> {
-    // What came from one another mostly has the same forks.
-    if let (View::Fork(old), View::Fork(new)) = (old, new)
-        && old.key == new.key
-    {
-        return Some(old.key);
-    }
     match (old.key(), new.key()) {
         (Some(old), Some(new)) => Some(common(old, new)),
         (key, None) | (None, key) => key,
@@ -329,6 +323,20 @@ pub(super) fn diff<'a>(
                 ControlFlow::Continue(())
             }
         });
+    }
+    // What came from one another mostly has the same forks.
+    if let (View::Fork(old), View::Fork(new)) = (old, new)
+        && (old.key, old.route) == (new.key, new.route)
+    {
+        if is_passed(old.key, after) {
+            return ControlFlow::Continue(());
+        }
+        for (old, new) in old.children.iter().zip(&new.children) {
+            if !old.is_same(new) {
+                diff(old.view(), new.view(), after, visit)?;
+            }
+        }
+        return ControlFlow::Continue(());
     }
     let Some(key) = union(old, new).filter(|key| !is_passed(*key, after)) else {
         return ControlFlow::Continue(());

@@ -51,10 +51,12 @@ pub(super) struct Rib {
     phase: Phase,
     /// The walk's phase is done up to here,
     from: Option<Prefix>,
-    /// and its queue filled up to here,
+    /// its queue filled up to here,
     to: Option<Prefix>,
+    /// and is at its end.
+    at_end: bool,
     queue: Vec<Item>,
-    /// of which so many items are said.
+    /// So many of its items are said.
     said: usize,
     passes: [Pass; 2],
     /// Families whose End-of-RIB went out on this session.

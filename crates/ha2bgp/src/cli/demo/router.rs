@@ -28,8 +28,8 @@ const SEEN_MAX: usize = 64;
 pub(super) enum Seen {
     /// The session is established.
     Up,
-    /// A route came.
-    Announced(Prefix),
+    /// A route came, with its next hop.
+    Announced(Prefix, IpAddr),
     /// A route went.
     Withdrawn(Prefix),
     /// The session ended.
@@ -41,7 +41,7 @@ impl Seen {
     const fn rank(&self) -> u8 {
         match self {
             Self::Up => 0,
-            Self::Announced(_) | Self::Withdrawn(_) => 1,
+            Self::Announced(..) | Self::Withdrawn(_) => 1,
             Self::Down(_) => 2,
         }
     }
@@ -171,6 +171,7 @@ impl Routes {
                 four_octet_as: agreed.four_octet_as,
                 families: agreed.families,
                 extended_next_hop: agreed.extended_next_hop,
+                add_path: agreed.add_path_receive,
             });
         }
         self.framer.allow_extended();
@@ -178,11 +179,10 @@ impl Routes {
             let Some(context) = self.context.filter(|_| kind == Kind::Update) else { continue };
             let body = message.get(HEADER_LENGTH..).unwrap_or_default();
             // What is malformed has ended the session already.
-            let _ = inspect_update(body, &context, &mut |prefix, announced| {
-                seen.push(if announced {
-                    Seen::Announced(prefix)
-                } else {
-                    Seen::Withdrawn(prefix)
+            let _ = inspect_update(body, &context, &mut |heard| {
+                seen.push(match heard.path {
+                    Some(path) => Seen::Announced(heard.prefix, path.next_hop),
+                    None => Seen::Withdrawn(heard.prefix),
                 });
             });
         }

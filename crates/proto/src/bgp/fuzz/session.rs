@@ -376,14 +376,15 @@ impl Bench {
             }
         }
         assert!(self.session.is_settled());
-        let wanted: BTreeSet<Prefix> = {
-            let mut all = BTreeSet::new();
-            self.routes.for_each(&mut |prefix, _| {
-                all.insert(prefix);
-            });
-            all
-        };
         let [ear] = self.ears.as_slice() else { panic!("one connection") };
+        // A peer that refused our capabilities before gets a session without them.
+        let families = ear.agreed.as_ref().map(|agreed| agreed.families).unwrap_or_default();
+        let mut wanted = BTreeSet::new();
+        self.routes.for_each(&mut |prefix, _| {
+            if families.contains(Family::of(prefix)) {
+                wanted.insert(prefix);
+            }
+        });
         assert_eq!(ear.table, wanted);
         assert_eq!(self.session.snapshot().told, wanted.len());
     }

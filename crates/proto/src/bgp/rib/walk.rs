@@ -53,11 +53,13 @@ impl Rib {
             if self.phase == Phase::Done || self.said > 0 || self.queue.len() >= limit {
                 return;
             }
-            let exhausted = self.walk(&export, limit).is_continue();
-            if self.phase == Phase::Announce {
-                self.arrange();
+            if !self.at_end {
+                self.at_end = self.walk(&export, limit).is_continue();
+                if self.phase == Phase::Announce {
+                    self.arrange();
+                }
             }
-            if !exhausted || !self.queue.is_empty() {
+            if !self.queue.is_empty() {
                 return;
             }
             self.next_phase();
@@ -65,7 +67,7 @@ impl Rib {
     }
 
     fn next_phase(&mut self) {
-        (self.from, self.to) = (None, None);
+        (self.from, self.to, self.at_end) = (None, None, false);
         self.phase = match self.phase {
             Phase::Withdraw if self.stale.is_empty() => Phase::Announce,
             Phase::Withdraw => Phase::WithdrawStale,
@@ -151,7 +153,7 @@ impl Rib {
         let from = self.from;
         self.queue.clear();
         self.said = 0;
-        (self.from, self.to) = (None, None);
+        (self.from, self.to, self.at_end) = (None, None, false);
         let untouched = phase == Phase::Withdraw && from.is_none() && items.is_empty();
         if phase == Phase::Done || untouched {
             return;
