@@ -12,10 +12,18 @@ use crate::announce::PeerState;
 const SERVICES_MAX: usize = 1000;
 
 /// Writes the dump.
-pub(super) fn log(engine: &Engine, announcer: Option<&Progress>, now: Instant) {
+pub(super) fn log(
+    engine: &Engine,
+    announcer: Option<&Progress>,
+    draining: Option<Instant>,
+    now: Instant,
+) {
     let announced = engine.routes().len();
     let mut services = engine.explain_all(now);
     tracing::info!("status: {announced} announced");
+    if let Some(until) = draining {
+        tracing::info!("status: draining, withdrawn in {}s", until.since(now).as_secs());
+    }
     match announcer {
         Some(Progress::ExaBgp(state)) => pipe(state),
         Some(Progress::Speaker(peers)) => peers.iter().for_each(|peer| session(peer, now)),
@@ -71,6 +79,12 @@ fn session(peer: &PeerState, now: Instant) {
     }
     if let Some((at, cause)) = &state.last_error {
         text.push_str(&format!(" last-error={}s-ago ({cause})", now.since(*at).as_secs()));
+    }
+    if let Some((at, cause)) = &peer.last_notification {
+        text.push_str(&format!(" last-notification={}s-ago ({cause})", now.since(*at).as_secs()));
+    }
+    if let Some((since, why)) = &peer.trouble {
+        text.push_str(&format!(" no-connection={}s ({why})", now.since(*since).as_secs()));
     }
     if let Some(at) = state.next_attempt {
         text.push_str(&format!(" next-attempt={}s", at.since(now).as_secs()));

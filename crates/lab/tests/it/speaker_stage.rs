@@ -45,7 +45,7 @@ pub(crate) struct Plan {
     pub(crate) v6: bool,
     pub(crate) local_as: u32,
     pub(crate) peer_as: u32,
-    /// Flags of ha2bgp beyond those that every test has.
+    /// Flags of ha2bgp beyond those that every test has; `DIR` in them is the test's directory.
     pub(crate) flags: Vec<String>,
     /// The key of ha2bgp, in a file.
     pub(crate) key: Option<&'static str>,
@@ -175,7 +175,9 @@ fn start(host: &Netns, dir: &TempDir, plan: &Plan, name: &str) -> Result<Child> 
     let mut args = AT_ONCE.to_vec();
     args.extend(["--bgp-backend", "speaker", "--router-id", "10.1.1.1", "--peer", peer]);
     args.extend(["--local-as", &local_as, "--peer-as", &peer_as, "--debug"]);
-    args.extend(plan.flags.iter().map(String::as_str));
+    let here = dir.path().to_string_lossy();
+    let flags: Vec<String> = plan.flags.iter().map(|flag| flag.replace("DIR", &here)).collect();
+    args.extend(flags.iter().map(String::as_str));
     let key = dir.path().join("peer.key").to_string_lossy().into_owned();
     if let Some(text) = plan.key {
         std::fs::write(&key, format!("{text}\n")).map_err(LabError::io(key.clone()))?;

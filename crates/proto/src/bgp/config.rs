@@ -128,9 +128,9 @@ pub struct GracefulRestart {
     /// The R bit: this process has just restarted. Announced until End-of-RIB was sent for every
     /// family, at most for the restart time.
     pub restarting: bool,
-    /// The F bit of every family: what the routes lead to survived (same boot, VIPs present).
-    /// False makes the peer drop the old routes at once.
-    pub forwarding_preserved: bool,
+    /// The F bits: the families whose routes lead to what survived (same boot, VIPs present). The
+    /// peer drops the old routes of the others at once.
+    pub forwarding_preserved: Families,
     /// The N bit (RFC 8538): the peer keeps routes also when its hold timer expires. Then a dead
     /// host costs hold time and restart time together, so it is off by default.
     pub notification: bool,
@@ -141,7 +141,7 @@ impl Default for GracefulRestart {
         Self {
             restart_time: Duration::from_secs(20),
             restarting: false,
-            forwarding_preserved: true,
+            forwarding_preserved: Families::BOTH,
             notification: false,
         }
     }

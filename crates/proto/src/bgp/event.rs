@@ -77,8 +77,12 @@ pub enum DownCause {
     ConnectFailed,
     /// No connection came up within the connect retry time.
     ConnectTimeout,
+    /// The driver ended the attempts to connect: there was nobody to tell.
+    Stopped,
     /// The driver asked for a restart: closed without a word.
     Restart,
+    /// Our end's address is gone from this host: nothing more can be said.
+    AddressGone,
     /// The peer did not read for too long (RFC 9687); also sent as 8/0 where it could be.
     SendHoldExpired,
     /// The peer opened a new connection while this one stood: it has restarted (RFC 4724
@@ -94,7 +98,9 @@ impl fmt::Display for DownCause {
             Self::ConnectionClosed => f.write_str("connection closed"),
             Self::ConnectFailed => f.write_str("connect failed"),
             Self::ConnectTimeout => f.write_str("connect timed out"),
+            Self::Stopped => f.write_str("stopped, there was no connection"),
             Self::Restart => f.write_str("closed for our restart"),
+            Self::AddressGone => f.write_str("the local address is gone from this host"),
             Self::SendHoldExpired => f.write_str("send hold timer expired: the peer does not read"),
             Self::Replaced => f.write_str("replaced by a new connection of the peer"),
         }

@@ -93,12 +93,8 @@ impl Export {
         if !self.families.contains(family) {
             return Err(Unsendable::FamilyNotNegotiated);
         }
-        let own = match family {
-            Family::Ipv4 => self.policy.next_hop_v4.map(IpAddr::V4),
-            Family::Ipv6 => self.policy.next_hop_v6.map(IpAddr::V6),
-        };
         let next_hop = match route.next_hop {
-            NextHop::SelfAddress => own.unwrap_or(self.local),
+            NextHop::SelfAddress => own_next_hop(&self.policy, family, self.local),
             NextHop::Address(address) => address,
         };
         match (family, next_hop) {
@@ -116,6 +112,18 @@ impl Export {
     }
 }
 
+/// What `self` means. IPv4 routes over an IPv6 session have an IPv6 next hop where there is no
+/// other (RFC 8950): the one of the policy before our end of the session.
+fn own_next_hop(policy: &Policy, family: Family, local: IpAddr) -> IpAddr {
+    let v4 = policy.next_hop_v4.map(IpAddr::V4);
+    let v6 = policy.next_hop_v6.map(IpAddr::V6);
+    let explicit = match family {
+        Family::Ipv4 => v4.or(v6.filter(|_| local.is_ipv6())),
+        Family::Ipv6 => v6,
+    };
+    explicit.unwrap_or(local)
+}
+
 /// True when the policy's networks cover the prefix.
 pub(super) fn is_allowed(policy: &Policy, prefix: Prefix) -> bool {
     policy.networks.iter().any(|network| network.covers(prefix))
@@ -126,4 +134,31 @@ fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
     values.sort_unstable();
     values.dedup();
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_self_means() {
+        for (v4, v6, family, local, want) in [
+            ("", "", Family::Ipv4, "10.0.0.2", "10.0.0.2"),
+            ("10.9.9.9", "", Family::Ipv4, "10.0.0.2", "10.9.9.9"),
+            ("", "2001:db8::9", Family::Ipv4, "10.0.0.2", "10.0.0.2"),
+            ("", "2001:db8::9", Family::Ipv6, "10.0.0.2", "2001:db8::9"),
+            ("", "", Family::Ipv4, "2001:db8::2", "2001:db8::2"),
+            ("", "2001:db8::9", Family::Ipv4, "2001:db8::2", "2001:db8::9"),
+            ("10.9.9.9", "2001:db8::9", Family::Ipv4, "2001:db8::2", "10.9.9.9"),
+            ("10.9.9.9", "", Family::Ipv6, "2001:db8::2", "2001:db8::2"),
+        ] {
+            let policy = Policy {
+                next_hop_v4: v4.parse().ok(),
+                next_hop_v6: v6.parse().ok(),
+                ..Policy::default()
+            };
+            let hop = own_next_hop(&policy, family, local.parse().unwrap());
+            assert_eq!(hop, want.parse::<IpAddr>().unwrap(), "{v4} {v6} {family:?} {local}");
+        }
+    }
 }

@@ -203,7 +203,8 @@ impl Session {
                 let cease = if keeps && for_good { cease.hard() } else { cease };
                 self.stop(&Event::Stop(cease), now);
             }
-            Input::Restart => self.stop(&Event::Vanish, now),
+            Input::Restart => self.stop(&Event::Vanish(DownCause::Restart), now),
+            Input::AddressGone => self.stop(&Event::Vanish(DownCause::AddressGone), now),
             Input::TcpConnected { connection, local, remote } => {
                 self.connected(connection, local, remote, now);
             }

@@ -71,7 +71,7 @@ fn name(event: &Event) -> &'static str {
     match event {
         Event::Start => "Start",
         Event::Stop(_) => "Stop",
-        Event::Vanish => "Vanish",
+        Event::Vanish(_) => "Vanish",
         Event::AutomaticStop(_) => "AutomaticStop",
         Event::Timer(TimerKind::ConnectRetry) => "ConnectRetry",
         Event::Timer(TimerKind::Hold) => "Hold",
@@ -99,7 +99,7 @@ fn events() -> Vec<Event> {
     Vec::from([
         Event::Start,
         Event::Stop(note(6, 2)),
-        Event::Vanish,
+        Event::Vanish(DownCause::Restart),
         Event::AutomaticStop(note(6, 1)),
         Event::Timer(TimerKind::ConnectRetry),
         Event::Timer(TimerKind::Hold),

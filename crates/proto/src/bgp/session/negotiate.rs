@@ -80,7 +80,10 @@ pub(super) fn open(config: &PeerConfig, refused: &Refused, restarting: bool) -> 
                 families: config
                     .families
                     .iter()
-                    .map(|family| (family.afi(), 1, restart.forwarding_preserved))
+                    .map(|family| {
+                        let kept = restart.forwarding_preserved.contains(family);
+                        (family.afi(), 1, kept)
+                    })
                     .collect(),
             });
         }
