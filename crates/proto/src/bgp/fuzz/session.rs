@@ -308,6 +308,7 @@ impl Bench {
             0 => (StopReason::Shutdown, String::from("maintenance")),
             1 => (StopReason::Reset, String::new()),
             2 => (StopReason::BfdDown, String::new()),
+            3 => return self.handle(Input::AddressGone),
             _ => return self.handle(Input::Restart),
         };
         self.handle(Input::Stop { reason, communication });

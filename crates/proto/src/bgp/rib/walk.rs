@@ -68,12 +68,17 @@ impl Rib {
 
     fn next_phase(&mut self) {
         (self.from, self.to, self.at_end) = (None, None, false);
+        if self.phase == Phase::Withdraw {
+            self.checked = Some(self.desired.clone());
+        }
         self.phase = match self.phase {
             Phase::Withdraw if self.stale.is_empty() => Phase::Announce,
             Phase::Withdraw => Phase::WithdrawStale,
             Phase::WithdrawStale => Phase::Announce,
             Phase::Announce | Phase::Done => {
                 self.told = self.desired.clone();
+                self.checked = None;
+                self.spoken = false;
                 self.stale = RouteSet::new();
                 self.unchecked = false;
                 // A session that has said everything holds nothing of its own.
@@ -85,7 +90,8 @@ impl Rib {
 
     /// Goes on until the queue has `limit` items, or to the end.
     fn walk(&mut self, export: &Export, limit: usize) -> ControlFlow<()> {
-        let Self { told, desired, stale, unchecked, phase, to, queue, problems, .. } = self;
+        let Self { told, desired, stale, checked, unchecked, phase, to, queue, problems, .. } =
+            self;
         let mut push = |item: Option<Item>| {
             queue.extend(item);
             if queue.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -100,13 +106,18 @@ impl Rib {
         let start = *to;
         let none = RouteSet::new();
         match *phase {
-            Phase::Withdraw => told.diff_after(desired, start, &mut |change| {
-                let prefix = change.prefix;
-                *to = Some(prefix);
-                let had = export.sent(prefix, change.before).is_some();
-                let gone = had && wanted(prefix, change.after).is_none();
-                push(gone.then_some(Item { prefix, next_hop: None }))
-            }),
+            Phase::Withdraw if told.is_empty() => ControlFlow::Continue(()),
+            Phase::Withdraw => {
+                let old = checked.as_ref().unwrap_or(told);
+                old.diff_after(desired, start, &mut |change| {
+                    let prefix = change.prefix;
+                    *to = Some(prefix);
+                    let before = if checked.is_some() { told.get(prefix) } else { change.before };
+                    let had = export.sent(prefix, before).is_some();
+                    let gone = had && wanted(prefix, change.after).is_none();
+                    push(gone.then_some(Item { prefix, next_hop: None }))
+                })
+            }
             Phase::WithdrawStale => {
                 let (old, new) = if *unchecked { (&*stale, &none) } else { (&*stale, &*desired) };
                 old.diff_after(new, start, &mut |change| {
@@ -154,8 +165,8 @@ impl Rib {
         self.queue.clear();
         self.said = 0;
         (self.from, self.to, self.at_end) = (None, None, false);
-        let untouched = phase == Phase::Withdraw && from.is_none() && items.is_empty();
-        if phase == Phase::Done || untouched {
+        self.unchecked &= phase < Phase::Announce;
+        if !core::mem::take(&mut self.spoken) {
             return;
         }
         // True when the phase `it` was through with the prefix.
@@ -165,7 +176,7 @@ impl Rib {
                     && (from.is_some_and(|from| prefix <= from)
                         || items.binary_search(&prefix).is_ok())
         };
-        let Self { told, desired, stale, unchecked, .. } = self;
+        let Self { told, desired, stale, .. } = self;
         *told = told.patched(desired, &mut |change| {
             let withdrawn = passed(Phase::Withdraw, change.prefix)
                 && export.sent(change.prefix, change.before).is_some()
@@ -182,6 +193,5 @@ impl Rib {
                 change.before.filter(|_| !gone).copied()
             });
         }
-        *unchecked &= phase < Phase::Announce;
     }
 }
