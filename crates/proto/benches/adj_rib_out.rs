@@ -103,6 +103,15 @@ fn measure(c: &mut Criterion) {
         b.iter_batched_ref(|| Peer::up(&all), Peer::drain, BatchSize::PerIteration);
     });
     group.sample_size(100);
+    let mut waits = Peer::up(&all);
+    let mut other = all.clone();
+    other.remove(host(ROUTES - 1));
+    group.bench_function("one change while 100000 wait", |b| {
+        b.iter(|| {
+            waits.session.set_routes(&other, NOW);
+            waits.session.set_routes(&all, NOW);
+        });
+    });
     let mut less = all.clone();
     less.remove(host(ROUTES / 2));
     let mut peer = told(&all);

@@ -54,6 +54,7 @@ fn bits(prefix: Prefix) -> u128 {
 }
 
 /// The bit behind the first `at` bits.
+#[inline]
 fn bit(prefix: Prefix, at: u8) -> bool {
     bits(prefix).checked_shl(u32::from(at)).unwrap_or(0) & (1 << 127) != 0
 }
@@ -322,6 +323,20 @@ pub(super) fn diff<'a>(
                 ControlFlow::Continue(())
             }
         });
+    }
+    // What came from one another mostly has the same forks.
+    if let (View::Fork(old), View::Fork(new)) = (old, new)
+        && (old.key, old.route) == (new.key, new.route)
+    {
+        if is_passed(old.key, after) {
+            return ControlFlow::Continue(());
+        }
+        for (old, new) in old.children.iter().zip(&new.children) {
+            if !old.is_same(new) {
+                diff(old.view(), new.view(), after, visit)?;
+            }
+        }
+        return ControlFlow::Continue(());
     }
     let Some(key) = union(old, new).filter(|key| !is_passed(*key, after)) else {
         return ControlFlow::Continue(());

@@ -8,7 +8,7 @@
 mod router;
 
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ fn demonstrate() -> io::Result<()> {
     say("\n1. The router has a session with it.")?;
 
     say("2. The service is up; after the up delay of 0.2 s the router sees its route:")?;
-    stage.expect(&Seen::Announced(stage.vip))?;
+    stage.expect(&stage.announced())?;
     say(format_args!("     + {} via {NEXT_HOP}", stage.vip))?;
 
     say("3. The service dies; with a down delay of 0 the router loses the route at once:")?;
@@ -134,10 +134,15 @@ struct Stage {
 }
 
 impl Stage {
+    /// The route as it shall be.
+    const fn announced(&self) -> Seen {
+        Seen::Announced(self.vip, IpAddr::V4(NEXT_HOP))
+    }
+
     /// Opens the service again on its old address, and waits for the route.
     fn open(&mut self, address: SocketAddr) -> io::Result<TcpListener> {
         let service = TcpListener::bind(address)?;
-        self.expect(&Seen::Announced(self.vip))?;
+        self.expect(&self.announced())?;
         Ok(service)
     }
 

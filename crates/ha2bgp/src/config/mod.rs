@@ -1,7 +1,7 @@
 //! From text to settings that cannot be wrong.
 //!
-//! [`raw`] holds what was written, by flags, environment and [`file`]s, and [`origin`] where;
-//! [`settings`] turns it into runtime types and reports everything that is wrong at once, as
+//! [`raw`] holds what was written, by flags, environment and files ([`mod@file`]), and [`origin`]
+//! where; [`settings`] turns it into runtime types and reports everything that is wrong at once, as
 //! [`error`]s; [`speaker`] and [`peer`] do so for the built-in speaker.
 
 pub mod duration;

@@ -147,7 +147,7 @@ pub(super) struct Beginning {
 
 /// Decides how to begin. `now` is `CLOCK_BOOTTIME`, the time since the kernel started.
 ///
-/// The F bit of a family (facts of RFC 4724 section 4.1): a process of this boot that announced
+/// The F bit of a family (RFC 4724 sections 3 and 4.1): a process of this boot that announced
 /// VIPs of the family has left its state: set if one of them is still an address of this host.
 /// Otherwise routers may only hold routes of an earlier boot: set if this boot is older than they
 /// can be, so that a crash costs no route where no state can be kept.

@@ -1,10 +1,11 @@
 //! SIGUSR2: ha2bgp ends without a word, and routers that help with graceful restart keep the
-//! routes until its successor is there.
+//! routes until its successor is there; so does ExaBGP.
 
 use crate::speaker_stage::{Pair, Plan, with_each_router};
-use crate::stage::SOON;
+use crate::stage::{SOON, Stage, VIP};
 use ha2bgp_lab::router::Kind;
-use ha2bgp_lab::{Result, service, wait};
+use ha2bgp_lab::skip::Need;
+use ha2bgp_lab::{Result, require, service, wait};
 use rustix::process::Signal;
 use std::time::Duration;
 
@@ -82,3 +83,21 @@ fn without_a_successor_the_routes_go(kind: Kind) -> Result<()> {
     Ok(())
 }
 with_each_router!(without_a_successor_the_routes_go: bird = Bird, frr = Frr);
+
+/// As a process of ExaBGP it withdraws nothing, and says so.
+#[test]
+fn with_exabgp_nothing_is_withdrawn() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+    let mut stage = Stage::new("usr2", &[])?;
+    let listener = service::listen(&stage.host, "100.64.0.10:8080")?;
+    stage.settles_on(&[VIP])?;
+    stage.fake.child().signal(Signal::USR2)?;
+    let status = stage.fake.wait_exit(SOON)?;
+    assert_eq!(status.code(), Some(0), "{status}\n{}", stage.fake.child().tail());
+    assert!(stage.fake.table().has(VIP), "{}", stage.fake.text());
+    assert_eq!(stage.fake.table().withdrawals(), 0, "{}", stage.fake.text());
+    let log = stage.fake.child().stderr();
+    assert!(log.contains("ending for a restart: nothing is withdrawn"), "{log}");
+    drop(listener);
+    Ok(())
+}

@@ -48,14 +48,21 @@ pub(super) struct Rib {
     stale: RouteSet,
     /// The rules may keep back routes of `stale` that are desired.
     unchecked: bool,
+    /// A desired set that takes back nothing of `told`: only what it does not share with the
+    /// newest one may have to be withdrawn. None: `told` itself.
+    checked: Option<RouteSet>,
     phase: Phase,
     /// The walk's phase is done up to here,
     from: Option<Prefix>,
-    /// and its queue filled up to here,
+    /// its queue filled up to here,
     to: Option<Prefix>,
+    /// and is at its end.
+    at_end: bool,
     queue: Vec<Item>,
-    /// of which so many items are said.
+    /// So many of its items are said.
     said: usize,
+    /// Something was said since `told` was brought in line.
+    spoken: bool,
     passes: [Pass; 2],
     /// Families whose End-of-RIB went out on this session.
     ended: Families,
@@ -106,7 +113,8 @@ impl Rib {
         *self = Self { desired, held, ..Self::default() };
     }
 
-    /// Takes a new desired set. Its difference to the one before is not walked yet.
+    /// Takes a new desired set: time goes with what differs from the one before, however much is
+    /// still to be said.
     pub(super) fn set(&mut self, desired: &RouteSet) {
         self.commit();
         self.desired = desired.clone();
@@ -182,6 +190,7 @@ impl Rib {
     fn make_stale(&mut self, export: &Export, families: Families) {
         let none = RouteSet::new();
         let told = core::mem::take(&mut self.told);
+        self.checked = None;
         let family = |family: Family, wanted| {
             let is_there = families.contains(family) == wanted;
             if is_there { told.family(family == Family::Ipv4) } else { none.clone() }

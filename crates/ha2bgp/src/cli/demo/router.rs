@@ -28,8 +28,8 @@ const SEEN_MAX: usize = 64;
 pub(super) enum Seen {
     /// The session is established.
     Up,
-    /// A route came.
-    Announced(Prefix),
+    /// A route came, with its next hop.
+    Announced(Prefix, IpAddr),
     /// A route went.
     Withdrawn(Prefix),
     /// The session ended.
@@ -41,7 +41,7 @@ impl Seen {
     const fn rank(&self) -> u8 {
         match self {
             Self::Up => 0,
-            Self::Announced(_) | Self::Withdrawn(_) => 1,
+            Self::Announced(..) | Self::Withdrawn(_) => 1,
             Self::Down(_) => 2,
         }
     }
@@ -181,7 +181,7 @@ impl Routes {
             // What is malformed has ended the session already.
             let _ = inspect_update(body, &context, &mut |heard| {
                 seen.push(match heard.path {
-                    Some(_) => Seen::Announced(heard.prefix),
+                    Some(path) => Seen::Announced(heard.prefix, path.next_hop),
                     None => Seen::Withdrawn(heard.prefix),
                 });
             });

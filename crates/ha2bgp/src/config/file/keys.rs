@@ -244,6 +244,45 @@ pub const KEYS: &[Key] = &[
     ),
 ];
 
+/// Keys of flags that need other words in a file than on the command line.
+pub(super) const WORDS: &[(&str, &str)] = &[
+    (
+        "networks",
+        "Allowed networks in CIDR form; nothing outside is ever announced. Without any: test mode, \
+         only 127.0.0.0/8",
+    ),
+    ("allow-any-network", "Accept 0.0.0.0/0 and ::/0 in `networks`"),
+    (
+        "defaults.route.next-hop",
+        "Next hop of the routes: `self`, or an address of each family at most; one alone for ExaBGP",
+    ),
+    (
+        "listen",
+        "Let peers connect too, to port 179 of these addresses of ours (CAP_NET_BIND_SERVICE). \
+         Without any there is no listening socket",
+    ),
+    ("peer.address", "Address of the router; it is connected to on `port`"),
+    ("peer.remote-as", "Its AS number; the same one as ours makes it iBGP"),
+    (
+        "peer.local-address",
+        "Address of this host that the session comes from. Without it: what the kernel chooses",
+    ),
+    (
+        "peer.ttl-security",
+        "`true`: the peer is a neighbor; send with TTL 255 and accept nothing less (GTSM, RFC \
+         5082). A number from 1 to 254: it is at most so many hops away",
+    ),
+    (
+        "peer.multihop",
+        "The peer may be this many hops away. Without it a peer in another AS must be a neighbor",
+    ),
+    (
+        "peer.hold-time",
+        "A peer that is silent this long is down, and we are for it; the smaller one of both sides \
+         counts; `0s`: never, else 3s to 65535s",
+    ),
+];
+
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
     (
@@ -328,5 +367,6 @@ fn of_flag(flag: &Flag) -> Key {
         flags::Kind::Switch if flag.default.is_empty() => "false",
         _ => flag.default,
     };
-    Key { path: flag.key, kind, default, help: flag.help }
+    let words = WORDS.iter().find(|(path, _)| *path == flag.key);
+    Key { path: flag.key, kind, default, help: words.map_or(flag.help, |(_, words)| *words) }
 }

@@ -117,6 +117,13 @@ fn every_key_has_one_place_on_the_page() {
     }
 }
 
+#[test]
+fn other_words_are_for_keys_that_there_are() {
+    for (path, _) in keys::WORDS {
+        assert!(FLAGS.iter().any(|flag| flag.key == *path), "{path}");
+    }
+}
+
 /// Whoever adds a flag gives it its key.
 #[test]
 fn every_flag_has_a_key() {

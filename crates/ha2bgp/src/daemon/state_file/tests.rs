@@ -76,6 +76,14 @@ fn one_process_writes_it() {
     assert!(store(&dir).is_some());
 }
 
+/// A place that is not there costs the state, not the start.
+#[test]
+fn without_its_directory_there_is_no_file() {
+    let path = tempfile::tempdir().unwrap().path().join("gone/state");
+    assert!(Store::open(&StateFile::Path(path.display().to_string())).is_none());
+    assert!(Store::open(&StateFile::Off).is_none());
+}
+
 #[test]
 fn what_is_no_state_file_is_not_used() {
     let dir = tempfile::tempdir().unwrap();

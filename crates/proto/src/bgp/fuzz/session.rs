@@ -308,6 +308,7 @@ impl Bench {
             0 => (StopReason::Shutdown, String::from("maintenance")),
             1 => (StopReason::Reset, String::new()),
             2 => (StopReason::BfdDown, String::new()),
+            3 => return self.handle(Input::AddressGone),
             _ => return self.handle(Input::Restart),
         };
         self.handle(Input::Stop { reason, communication });
@@ -376,14 +377,15 @@ impl Bench {
             }
         }
         assert!(self.session.is_settled());
-        let wanted: BTreeSet<Prefix> = {
-            let mut all = BTreeSet::new();
-            self.routes.for_each(&mut |prefix, _| {
-                all.insert(prefix);
-            });
-            all
-        };
         let [ear] = self.ears.as_slice() else { panic!("one connection") };
+        // A peer that refused our capabilities before gets a session without them.
+        let families = ear.agreed.as_ref().map(|agreed| agreed.families).unwrap_or_default();
+        let mut wanted = BTreeSet::new();
+        self.routes.for_each(&mut |prefix, _| {
+            if families.contains(Family::of(prefix)) {
+                wanted.insert(prefix);
+            }
+        });
         assert_eq!(ear.table, wanted);
         assert_eq!(self.session.snapshot().told, wanted.len());
     }

@@ -45,6 +45,7 @@ impl Rib {
         if let Some(first) = self.queue.get(self.said).copied() {
             let family = Family::of(first.prefix);
             let shape = Shape { max: self.max, path_id: export.path_id(family) };
+            self.spoken = true;
             let next = &mut |room: usize| {
                 // A message goes on where the queue ends.
                 if self.said == self.queue.len() {

@@ -53,11 +53,13 @@ impl Rib {
             if self.phase == Phase::Done || self.said > 0 || self.queue.len() >= limit {
                 return;
             }
-            let exhausted = self.walk(&export, limit).is_continue();
-            if self.phase == Phase::Announce {
-                self.arrange();
+            if !self.at_end {
+                self.at_end = self.walk(&export, limit).is_continue();
+                if self.phase == Phase::Announce {
+                    self.arrange();
+                }
             }
-            if !exhausted || !self.queue.is_empty() {
+            if !self.queue.is_empty() {
                 return;
             }
             self.next_phase();
@@ -65,13 +67,18 @@ impl Rib {
     }
 
     fn next_phase(&mut self) {
-        (self.from, self.to) = (None, None);
+        (self.from, self.to, self.at_end) = (None, None, false);
+        if self.phase == Phase::Withdraw {
+            self.checked = Some(self.desired.clone());
+        }
         self.phase = match self.phase {
             Phase::Withdraw if self.stale.is_empty() => Phase::Announce,
             Phase::Withdraw => Phase::WithdrawStale,
             Phase::WithdrawStale => Phase::Announce,
             Phase::Announce | Phase::Done => {
                 self.told = self.desired.clone();
+                self.checked = None;
+                self.spoken = false;
                 self.stale = RouteSet::new();
                 self.unchecked = false;
                 // A session that has said everything holds nothing of its own.
@@ -83,7 +90,8 @@ impl Rib {
 
     /// Goes on until the queue has `limit` items, or to the end.
     fn walk(&mut self, export: &Export, limit: usize) -> ControlFlow<()> {
-        let Self { told, desired, stale, unchecked, phase, to, queue, problems, .. } = self;
+        let Self { told, desired, stale, checked, unchecked, phase, to, queue, problems, .. } =
+            self;
         let mut push = |item: Option<Item>| {
             queue.extend(item);
             if queue.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -98,13 +106,18 @@ impl Rib {
         let start = *to;
         let none = RouteSet::new();
         match *phase {
-            Phase::Withdraw => told.diff_after(desired, start, &mut |change| {
-                let prefix = change.prefix;
-                *to = Some(prefix);
-                let had = export.sent(prefix, change.before).is_some();
-                let gone = had && wanted(prefix, change.after).is_none();
-                push(gone.then_some(Item { prefix, next_hop: None }))
-            }),
+            Phase::Withdraw if told.is_empty() => ControlFlow::Continue(()),
+            Phase::Withdraw => {
+                let old = checked.as_ref().unwrap_or(told);
+                old.diff_after(desired, start, &mut |change| {
+                    let prefix = change.prefix;
+                    *to = Some(prefix);
+                    let before = if checked.is_some() { told.get(prefix) } else { change.before };
+                    let had = export.sent(prefix, before).is_some();
+                    let gone = had && wanted(prefix, change.after).is_none();
+                    push(gone.then_some(Item { prefix, next_hop: None }))
+                })
+            }
             Phase::WithdrawStale => {
                 let (old, new) = if *unchecked { (&*stale, &none) } else { (&*stale, &*desired) };
                 old.diff_after(new, start, &mut |change| {
@@ -129,17 +142,16 @@ impl Rib {
     /// Puts announcements that can share a message next to each other; the group that has the
     /// first prefix goes first, so that the walk gets on whatever comes between.
     fn arrange(&mut self) {
+        let group = |item: &Item| (Family::of(item.prefix), item.next_hop);
+        let one = |pair: &[Item]| matches!(pair, [a, b] if group(a) == group(b));
+        if self.queue.windows(2).all(one) {
+            return;
+        }
         let mut first = BTreeMap::new();
         for item in &self.queue {
-            let key = (Family::of(item.prefix), item.next_hop);
-            first.entry(key).or_insert(item.prefix);
+            first.entry(group(item)).or_insert(item.prefix);
         }
-        if first.len() > 1 {
-            self.queue.sort_by_key(|item| {
-                let group = (Family::of(item.prefix), item.next_hop);
-                (first.get(&group).copied(), item.prefix)
-            });
-        }
+        self.queue.sort_by_key(|item| (first.get(&group(item)).copied(), item.prefix));
     }
 
     /// Brings `told` and `stale` in line with what was said, before something changes.
@@ -152,9 +164,9 @@ impl Rib {
         let from = self.from;
         self.queue.clear();
         self.said = 0;
-        (self.from, self.to) = (None, None);
-        let untouched = phase == Phase::Withdraw && from.is_none() && items.is_empty();
-        if phase == Phase::Done || untouched {
+        (self.from, self.to, self.at_end) = (None, None, false);
+        self.unchecked &= phase < Phase::Announce;
+        if !core::mem::take(&mut self.spoken) {
             return;
         }
         // True when the phase `it` was through with the prefix.
@@ -164,7 +176,7 @@ impl Rib {
                     && (from.is_some_and(|from| prefix <= from)
                         || items.binary_search(&prefix).is_ok())
         };
-        let Self { told, desired, stale, unchecked, .. } = self;
+        let Self { told, desired, stale, .. } = self;
         *told = told.patched(desired, &mut |change| {
             let withdrawn = passed(Phase::Withdraw, change.prefix)
                 && export.sent(change.prefix, change.before).is_some()
@@ -181,6 +193,5 @@ impl Rib {
                 change.before.filter(|_| !gone).copied()
             });
         }
-        *unchecked &= phase < Phase::Announce;
     }
 }

@@ -113,8 +113,8 @@ struct Said {
     leaving: bool,
 }
 
-/// Checks the body of an UPDATE. `visit` gets each prefix of an agreed family. An error ends the session; that is only for messages whose routes cannot be found
-/// (RFC 7606 sections 3(j) and 5).
+/// Checks the body of an UPDATE. `visit` gets each prefix of an agreed family. An error ends the
+/// session; that is only for messages whose routes cannot be found (RFC 7606 sections 3(j) and 5).
 pub fn inspect_update(
     body: &[u8],
     context: &Context,
