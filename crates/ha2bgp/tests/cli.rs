@@ -10,6 +10,8 @@ use std::process::{Command, Output, Stdio};
 fn ha2bgp(args: &[&OsStr]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ha2bgp"));
     command.env_clear().stdin(Stdio::null()).args(args);
+    // No test leaves anything in the places of this system.
+    command.env("HA2BGP_STATE_FILE", "off");
     command
 }
 

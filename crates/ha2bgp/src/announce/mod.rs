@@ -23,6 +23,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
+use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp;
@@ -135,6 +136,9 @@ pub enum What {
     },
 }
 
+/// For so many prefixes a state says who else announces them.
+pub const OTHERS_MAX: usize = 1000;
+
 /// The state of the session with one peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerState {
@@ -146,6 +150,9 @@ pub struct PeerState {
     pub trouble: Option<(Instant, String)>,
     /// The last NOTIFICATION, sent or received, and when.
     pub last_notification: Option<(Instant, bgp::DownCause)>,
+    /// Who else announces our prefixes, as far as this peer tells; where that is asked for, and
+    /// for the first [`OTHERS_MAX`] prefixes.
+    pub others: Vec<(Prefix, bgp::Others)>,
 }
 
 /// The sending end of reports: never waits.

@@ -99,6 +99,8 @@ pub(super) fn read(
     config.graceful_restart = graceful_restart(reader, values);
     config.capabilities = capabilities(reader, values, us.host);
     config.max_prefixes = reader.one(values, "max-prefixes", number);
+    config.add_path_send = reader.one(values, "add-path", value::path_id).flatten();
+    config.count_announcers = reader.one(values, "count-announcers", go_bool).unwrap_or(false);
     config.policy = Policy { networks, ..Policy::default() };
     us.route.apply_as_default(&mut config.policy, internal);
     own.apply(&mut config.policy);

@@ -2,7 +2,9 @@
 
 use ha2bgp_core::engine::Engine;
 use ha2bgp_core::explain::Explanation;
+use ha2bgp_core::net::Prefix;
 use ha2bgp_core::time::Instant;
+use ha2bgp_proto::bgp::{Counters, Others};
 use ha2bgp_proto::exabgp::{Acks, Snapshot};
 
 use super::output::Progress;
@@ -30,7 +32,11 @@ pub(super) fn log(
         None => {}
     }
     for explanation in services.by_ref().take(SERVICES_MAX) {
-        tracing::info!("status: {}", line(&explanation, now));
+        let mut text = line(&explanation, now);
+        if let Some(Progress::Speaker(peers)) = announcer {
+            others(&mut text, explanation.prefix, peers);
+        }
+        tracing::info!("status: {text}");
     }
     let more = services.count();
     if more > 0 {
@@ -74,6 +80,13 @@ fn session(peer: &PeerState, now: Instant) {
         counters.established,
         counters.dropped,
     );
+    let Counters { attribute_discard, treat_as_withdraw, as_loops, .. } = *counters;
+    if attribute_discard + treat_as_withdraw + as_loops > 0 {
+        text.push_str(&format!(
+            " received-attributes-discarded={attribute_discard} \
+             received-treated-as-withdrawal={treat_as_withdraw} received-loops={as_loops}"
+        ));
+    }
     if let Some(negotiated) = &state.negotiated {
         text.push_str(&format!(" hold={}s", negotiated.hold_time.as_secs()));
     }
@@ -90,6 +103,21 @@ fn session(peer: &PeerState, now: Instant) {
         text.push_str(&format!(" next-attempt={}s", at.since(now).as_secs()));
     }
     tracing::info!("status: peer {} {text}", peer.peer);
+}
+
+/// Who else announces a prefix, by each peer that is asked to tell.
+fn others(text: &mut String, prefix: Prefix, peers: &[PeerState]) {
+    for peer in peers {
+        let Ok(at) = peer.others.binary_search_by_key(&prefix, |(prefix, _)| *prefix) else {
+            continue;
+        };
+        let count = match peer.others.get(at) {
+            Some((_, Others::Known(count))) => count.to_string(),
+            Some((_, Others::AtLeast(count))) => format!("{count}-or-more"),
+            Some((_, Others::Unknown)) | None => "unknown".to_owned(),
+        };
+        text.push_str(&format!(" others-at-{}={count}", peer.peer));
+    }
 }
 
 /// One service in one line.

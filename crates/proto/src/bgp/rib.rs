@@ -63,6 +63,8 @@ pub(super) struct Rib {
     said: usize,
     /// Something was said since `told` was brought in line.
     spoken: bool,
+    /// Prefixes that the peer has.
+    count: usize,
     passes: [Pass; 2],
     /// Families whose End-of-RIB went out on this session.
     ended: Families,
@@ -165,16 +167,9 @@ impl Rib {
         }
     }
 
-    /// Prefixes that the peer has. Takes time with their number.
+    /// Prefixes that the peer has.
     pub(super) fn told(&self) -> usize {
-        let Some(export) = &self.export else { return 0 };
-        let mut now = self.clone();
-        now.commit();
-        let mut count = now.stale.len();
-        now.told.for_each(&mut |prefix, route| {
-            count += usize::from(export.sent(prefix, Some(route)).is_some());
-        });
-        count
+        self.count
     }
 
     pub(super) fn desired(&self) -> &RouteSet {

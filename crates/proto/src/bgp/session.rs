@@ -277,6 +277,20 @@ impl Session {
         self.announcers.others(prefix, &own, agreed.add_path_receive)
     }
 
+    /// The same for the first `max` prefixes of the desired set; none without
+    /// [`PeerConfig::count_announcers`] or a session.
+    pub fn others(&self, max: usize) -> Vec<(Prefix, Others)> {
+        let mut others = Vec::new();
+        if self.config.count_announcers && self.negotiated().is_some() {
+            self.rib.desired().for_each(&mut |prefix, _| {
+                if others.len() < max {
+                    others.push((prefix, self.other_announcers(prefix)));
+                }
+            });
+        }
+        others
+    }
+
     /// Paths that are kept for [`Session::other_announcers`].
     #[cfg(test)]
     pub(super) fn announced_paths(&self) -> usize {

@@ -196,6 +196,20 @@ pub const KEYS: &[Key] = &[
          routes are not kept",
     ),
     key(
+        "peer.add-path",
+        Kind::NumberOrBool,
+        "false",
+        "Send a path identifier with each route (RFC 7911), this one or 1, to a peer that takes \
+         them",
+    ),
+    key(
+        "peer.count-announcers",
+        Kind::Bool,
+        "false",
+        "Count in the status who else announces our prefixes, as far as the peer tells; it tells \
+         all where it sends add-path (RFC 7911)",
+    ),
+    key(
         "peer.graceful-restart",
         Kind::Switch,
         "true",
@@ -309,7 +323,6 @@ pub const REFUSED: &[(&str, &str)] = &[
          in password-file",
     ),
     ("peer.tcp-ao", "this version has no TCP-AO (RFC 5925): use password-file (TCP MD5)"),
-    ("peer.add-path", "this version has no such key: leave it out"),
 ];
 
 /// Every key, those of flags first.

@@ -126,6 +126,8 @@ large-communities = ["65000:1:2"]
 role = "customer"
 strict-role = true
 max-prefixes = 10
+add-path = 7
+count-announcers = true
 graceful-restart = { restart-time = "30s", notification = true }
 [peer.capabilities]
 route-refresh = false
@@ -162,6 +164,7 @@ fqdn = false
     let restart = config.graceful_restart.unwrap();
     assert_eq!((seconds(restart.restart_time), restart.notification), (30, true));
     assert_eq!(config.max_prefixes, Some(10));
+    assert_eq!((config.add_path_send, config.count_announcers), (Some(7), true));
     let it = config.capabilities;
     assert_eq!((it.role, it.strict_role), (Some(Role::Customer), true));
     assert!(!(it.route_refresh || it.enhanced_route_refresh || it.extended_next_hop));

@@ -148,3 +148,17 @@ pub(super) fn description(text: &str) -> Result<String, String> {
     }
     Ok(text.to_owned())
 }
+
+/// The identifier of our paths; any number will do (RFC 7911 section 2).
+pub(super) fn path_id(text: &str) -> Result<Option<u32>, String> {
+    match text {
+        "true" => Ok(Some(1)),
+        "false" => Ok(None),
+        _ => text.parse().map(Some).map_err(|_| {
+            format!(
+                "\"{text}\" is not a path identifier: write true, false or a whole number up to {}",
+                u32::MAX
+            )
+        }),
+    }
+}

@@ -10,7 +10,7 @@ use ha2bgp_sys::lookup;
 use ha2bgp_sys::tcp::Counters;
 
 use super::Running;
-use crate::announce::{PeerState, Reports, What};
+use crate::announce::{OTHERS_MAX, PeerState, Reports, What};
 
 /// The code of the NOTIFICATION "hold timer expired" (RFC 4271 section 4.5).
 const HOLD_TIMER_EXPIRED: u8 = 4;
@@ -118,6 +118,7 @@ impl Running {
             session: Box::new(self.session.snapshot()),
             trouble: self.trouble.unreachable.clone(),
             last_notification: self.trouble.notification.clone(),
+            others: self.session.others(OTHERS_MAX),
         }
     }
 }
