@@ -1,20 +1,14 @@
-//! `cargo xtask bench latency`: builds release, then lets the lab measure it.
+//! `cargo xtask bench …`: builds release, then lets the lab measure it.
 
 use crate::{paths, sh};
 
-/// Measures listener close → API line, beside the original's way in the same run.
-pub(crate) fn latency(args: &[&str]) -> Result<(), String> {
+/// Runs the lab's `bench-NAME`: see the head of that program for what it measures.
+pub(crate) fn run(name: &str, args: &[&str]) -> Result<(), String> {
     sh::heading("release build");
+    let bench = format!("bench-{name}");
     sh::run(&mut sh::cargo(&["build", "--release", "--locked", "-p", "ha2bgp"]))?;
-    sh::run(&mut sh::cargo(&[
-        "build",
-        "--release",
-        "--locked",
-        "-p",
-        "ha2bgp-lab",
-        "--bin",
-        "bench-latency",
-    ]))?;
+    let lab = ["build", "--release", "--locked", "-p", "ha2bgp-lab", "--bins"];
+    sh::run(&mut sh::cargo(&lab))?;
     let release = paths::target().join("release");
     let out = paths::target().join("bench");
     std::fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
@@ -22,8 +16,8 @@ pub(crate) fn latency(args: &[&str]) -> Result<(), String> {
         Some(program) => program,
         None => release.join("ha2bgp").into_os_string(),
     };
-    sh::heading("latency");
-    let bench = release.join("bench-latency");
-    let mut command = sh::command(&bench.to_string_lossy(), args);
-    sh::run(command.env("HA2BGP_BIN", program).env("HA2BGP_BENCH_DIR", out))
+    sh::heading(name);
+    let mut command = sh::command(&release.join(bench).to_string_lossy(), args);
+    command.env("HA2BGP_BIN", program).env("HA2BGP_BENCH_DIR", out);
+    sh::run(command.env("HA2BGP_LAB_DIR", paths::lab()))
 }

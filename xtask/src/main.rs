@@ -23,6 +23,11 @@ Usage: cargo xtask <task>
   tidy                               the rules that no compiler checks
   bench latency [--runs N] [--peer-runs N]
                                      listener close → API line, beside the original's `ss` loop
+  bench speaker [PART…] [--runs N] [--reps N]
+                                     the built-in speaker, beside floors, BIRD and ExaBGP; parts:
+                                     decision burst memory routes keepalive
+  bench outage [with|without] [--reps N]
+                                     how long BIRD and FRR keep the route of a host that is gone
 ";
 
 fn main() -> ExitCode {
@@ -32,7 +37,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => pipeline::run(rest),
         ["lab-setup"] => setup::run(),
         ["tidy"] => tidy::run(),
-        ["bench", "latency", rest @ ..] => bench::latency(rest),
+        ["bench", name @ ("latency" | "speaker" | "outage"), rest @ ..] => bench::run(name, rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -25,6 +25,7 @@ use crate::reason::Reason;
 use crate::route::{Route, RouteSet};
 use crate::service::{Health, Service, Step};
 use crate::sources::Sources;
+use crate::start::Start;
 use crate::time::Instant;
 
 /// What the engine is told.
@@ -32,6 +33,14 @@ use crate::time::Instant;
 pub enum Input {
     /// An observer reports.
     Observation(Observation),
+    /// The process before announced these a moment ago, in this boot: those whose first verdict,
+    /// made before `until`, is good need no up delay. To be said first.
+    Remember {
+        /// What was announced.
+        vips: Vec<IpAddr>,
+        /// Until when that counts.
+        until: Instant,
+    },
     /// The moment of [`Engine::poll_timeout`] has come.
     Timeout,
     /// The program stops: withdraw everything, announce nothing more.
@@ -62,6 +71,7 @@ pub struct Engine {
     routes_changed: bool,
     events: VecDeque<Event>,
     pub(crate) stopping: bool,
+    start: Start,
     /// The refusal of a service is told once until there is room again.
     refusal_told: bool,
     now: Instant,
@@ -82,6 +92,7 @@ impl Engine {
             routes_changed: false,
             events: VecDeque::new(),
             stopping: false,
+            start: Start::default(),
             refusal_told: false,
             now,
         }
@@ -93,6 +104,7 @@ impl Engine {
         self.now = now.max(self.now);
         match input {
             Input::Observation(observation) => self.observe(observation),
+            Input::Remember { vips, until } => self.start.remember(vips, until),
             Input::Timeout => self.expire(),
             Input::Shutdown => self.shutdown(),
         }
@@ -120,6 +132,12 @@ impl Engine {
         &self.routes
     }
 
+    /// True when every service that was there at the first complete look has been judged, and the
+    /// desired set is therefore all that is up.
+    pub const fn has_first_verdicts(&self) -> bool {
+        self.start.is_done()
+    }
+
     fn observe(&mut self, observation: Observation) {
         match observation {
             Observation::ListenerOpened(listener) => self.listener_opened(listener),
@@ -138,6 +156,7 @@ impl Engine {
                 if let Some(event) = self.sources.complete(source, self.now) {
                     self.events.push_back(event);
                     self.judge_all();
+                    self.look();
                 }
             }
             Observation::Failed { source, error } => {
@@ -267,9 +286,29 @@ impl Engine {
             Some(service) => self.verdict(vip, service),
             None => return,
         };
+        let warm = self.start.recalls(vip, verdict.0, self.now);
         self.step(vip, |service, config, now, told| {
             service.judge(verdict, config, now, told);
+            if warm {
+                service.skip_up_delay(now);
+            }
         });
+    }
+
+    /// Once every observer has delivered a complete picture: which services are not judged yet?
+    fn look(&mut self) {
+        let blind = Source::ALL.iter().any(|source| self.sources.objection(*source).is_some());
+        if !self.start.is_incomplete() || blind {
+            return;
+        }
+        let undecided = self.services.iter().filter(|(_, service)| service.is_undecided());
+        if self.start.looked(undecided.map(|(vip, _)| *vip).collect()) {
+            self.tell_first_verdicts();
+        }
+    }
+
+    fn tell_first_verdicts(&mut self) {
+        self.events.push_back(Event::FirstVerdicts { announced: self.routes.len() });
     }
 
     /// `all(listen, address)`: a certain failure decides, then a check that cannot be judged.
@@ -343,15 +382,18 @@ impl Engine {
             });
         }
         let announced = service.announced() && !self.stopping;
-        if announced == was_announced {
-            return;
+        let decided = !service.is_undecided();
+        if announced != was_announced {
+            service.mark(self.now);
+            let reason = service.outcome();
+            if announced {
+                self.announce(vip);
+            } else {
+                self.withdraw(vip, reason);
+            }
         }
-        service.mark(self.now);
-        let reason = service.outcome();
-        if announced {
-            self.announce(vip);
-        } else {
-            self.withdraw(vip, reason);
+        if decided && self.start.decided(vip) {
+            self.tell_first_verdicts();
         }
     }
 
@@ -400,6 +442,7 @@ impl Engine {
             return;
         }
         self.stopping = true;
+        self.start.finish();
         let mut announced = Vec::new();
         self.routes.for_each(&mut |prefix, _| announced.push(prefix));
         for prefix in announced {

@@ -71,6 +71,12 @@ pub enum Event {
         /// The service address.
         vip: IpAddr,
     },
+    /// Every service that was there at the first complete look has been judged: what is not
+    /// announced now is not up.
+    FirstVerdicts {
+        /// How many are announced.
+        announced: usize,
+    },
     /// An observer delivered its first complete picture.
     SourceReady {
         /// Which observer.

@@ -7,7 +7,7 @@
 //!   [`event`] (what happened), [`glob`] (name patterns).
 //! * Decision: [`engine`] owns all state; [`config`] tells it what to do; `service` is the state
 //!   machine of one service, with [`damping`]; `listeners` and `addresses` are tables of facts;
-//!   [`explain`] reads it all.
+//!   `start` is what is special about the start; [`explain`] reads it all.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -29,6 +29,7 @@ pub mod reason;
 pub mod route;
 mod service;
 mod sources;
+mod start;
 pub mod time;
 
 pub use listeners::Port;

@@ -162,6 +162,18 @@ impl Service {
             if self.reason == Reason::NoListener { self.idle_since.or(Some(now)) } else { None };
     }
 
+    /// Ends a running up delay: the service was announced a moment ago, by the process before.
+    pub(crate) const fn skip_up_delay(&mut self, now: Instant) {
+        if let Phase::Rising { until } = &mut self.phase {
+            *until = now;
+        }
+    }
+
+    /// True while it has no verdict that counts: one cannot be made, or the up delay runs.
+    pub(crate) const fn is_undecided(&self) -> bool {
+        matches!(self.phase, Phase::Rising { .. }) || matches!(self.health, Health::Unknown)
+    }
+
     fn count_change(&mut self, config: &EngineConfig, now: Instant, told: &mut dyn FnMut(Step)) {
         let Some(damping) = &config.damping else {
             return;

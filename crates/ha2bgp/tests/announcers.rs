@@ -12,7 +12,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use ha2bgp::announce::{Announcer, Ended, ExaBgp, Plain, Report, Speaker, Stdio, What, speaker};
+use ha2bgp::announce::{
+    Announcer, Desired, Ended, ExaBgp, Manner, Plain, Report, Speaker, Stdio, What, speaker,
+};
 use ha2bgp::clock::Clock;
 use ha2bgp_core::net::{Networks, NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
@@ -133,7 +135,7 @@ impl Peer {
 }
 
 struct Bench {
-    desired: watch::Sender<RouteSet>,
+    desired: watch::Sender<Desired>,
     reports: mpsc::Receiver<Report>,
     task: JoinHandle<Ended>,
     peer: Peer,
@@ -177,7 +179,7 @@ impl Bench {
                 (Box::new(speaker(address, clock)), Peer::new(receiver, None, hold))
             }
         };
-        let (desired, watched) = watch::channel(first.clone());
+        let (desired, watched) = watch::channel(desire(first.clone()));
         let (sender, reports) = mpsc::channel(reports);
         let task = tokio::spawn(announcer.run(watched, sender));
         Self { desired, reports, task, peer }
@@ -243,6 +245,10 @@ async fn in_time<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("takes for ever")
 }
 
+fn desire(routes: RouteSet) -> Desired {
+    Desired { routes, complete: true, manner: Manner::Running }
+}
+
 fn set(range: std::ops::Range<u32>) -> RouteSet {
     range
         .map(|i| {
@@ -259,10 +265,10 @@ async fn the_final_set_is_the_last_desired_one() {
         let mut bench = Bench::start(kind, &set(0..10));
         bench.reaches(&set(0..10)).await;
         for round in 0..50 {
-            bench.desired.send_replace(set(round..round * 20));
+            bench.desired.send_replace(desire(set(round..round * 20)));
             tokio::task::yield_now().await;
         }
-        bench.desired.send_replace(set(100..400));
+        bench.desired.send_replace(desire(set(100..400)));
         bench.reaches(&set(100..400)).await;
         let (ended, peer) = bench.end().await;
         assert_eq!(ended, Ended::Finished, "{kind:?}");
@@ -282,12 +288,12 @@ async fn what_is_not_read_is_coalesced_and_blocks_nobody() {
                 Some(route) => routes.insert(prefix, *route),
                 None => routes.remove(prefix),
             };
-            bench.desired.send_replace(routes.clone());
+            bench.desired.send_replace(desire(routes.clone()));
             if round % 100 == 0 {
                 in_time(tokio::task::yield_now()).await;
             }
         }
-        bench.desired.send_replace(set(3..40));
+        bench.desired.send_replace(desire(set(3..40)));
         // The announcer had its chance to write more than the latest state.
         in_time(bench.reports.recv()).await.unwrap();
         bench.peer.hold = None;
@@ -304,11 +310,44 @@ async fn the_last_set_is_sent_after_the_channel_closed() {
     for kind in ALL {
         let mut bench = Bench::start(kind, &set(0..300));
         bench.reaches(&set(0..300)).await;
-        bench.desired.send_replace(RouteSet::new());
+        bench.desired.send_replace(desire(RouteSet::new()));
         let (ended, peer) = bench.end().await;
         assert_eq!(ended, Ended::Finished, "{kind:?}");
         assert_eq!(peer.table, BTreeMap::new(), "{kind:?}");
     }
+}
+
+#[tokio::test]
+async fn before_a_restart_the_routes_stay() {
+    for kind in ALL {
+        let mut bench = Bench::start(kind, &set(0..300));
+        bench.reaches(&set(0..300)).await;
+        bench.desired.send_modify(|desired| desired.manner = Manner::Restarting);
+        let (ended, peer) = bench.end().await;
+        assert_eq!(ended, Ended::Finished, "{kind:?}");
+        assert_eq!(peer.table.len(), 300, "{kind:?}: nothing is withdrawn");
+    }
+}
+
+#[tokio::test]
+async fn what_a_process_before_left_goes_when_the_first_look_is_complete() {
+    let ends = pipes();
+    let stdio = Stdio { input: Some(ends.answers_out.into()), output: ends.commands_in.into() };
+    let options = Options { version: ApiVersion::V4, ..Options::default() };
+    let announcer = Box::new(ExaBgp::new(options, stdio, Clock::start()).after(set(0..3)));
+    let peer = Peer::new(ends.commands_out, Some(Box::new(ends.answers_in)), false);
+    let (desired, watched) = watch::channel(Desired::default());
+    let (sender, reports) = mpsc::channel(100);
+    let task = tokio::spawn(announcer.run(watched, sender));
+    let mut bench = Bench { desired, reports, task, peer };
+    bench.desired.send_replace(Desired { routes: set(0..1), ..Desired::default() });
+    bench.reaches(&set(0..1)).await;
+    bench.desired.send_replace(desire(set(0..2)));
+    bench.reaches(&set(0..2)).await;
+    let (ended, peer) = bench.end().await;
+    assert_eq!(ended, Ended::Finished);
+    assert!(peer.seen.contains(&"withdraw route 10.0.0.2 next-hop self".to_owned()));
+    assert_eq!(peer.seen.len(), 3, "{:?}", peer.seen);
 }
 
 #[tokio::test]
@@ -323,10 +362,10 @@ async fn a_reader_that_goes_ends_it() {
         let answers = bench.peer.answers.take();
         drop(std::mem::replace(&mut bench.peer, Peer::new(std::io::empty(), None, false)));
         // The thread that reads ends with the next line.
-        bench.desired.send_replace(set(0..4));
+        bench.desired.send_replace(desire(set(0..4)));
         let mut next = 5;
         while !bench.task.is_finished() {
-            bench.desired.send_replace(set(0..next));
+            bench.desired.send_replace(desire(set(0..next)));
             next += 1;
             tokio::task::yield_now().await;
         }
@@ -355,7 +394,7 @@ async fn the_end_of_standard_input_ends_it() {
     let ends = pipes();
     let stdio = Stdio { input: Some(ends.answers_out.into()), output: ends.commands_in.into() };
     let announcer = Box::new(ExaBgp::new(Options::default(), stdio, Clock::start()));
-    let (_desired, watched) = watch::channel(set(0..3));
+    let (_desired, watched) = watch::channel(desire(set(0..3)));
     let (sender, _reports) = mpsc::channel(1);
     let task = tokio::spawn(announcer.run(watched, sender));
     drop(ends.answers_in);
@@ -371,13 +410,13 @@ async fn a_stopping_exabgp_is_not_held_up() {
         let stdio = Stdio { input: Some(ends.answers_out.into()), output: ends.commands_in.into() };
         let options = Options { version: ApiVersion::V4, ..Options::default() };
         let announcer = Box::new(ExaBgp::new(options, stdio, Clock::start()));
-        let (desired, watched) = watch::channel(set(0..routes));
+        let (desired, watched) = watch::channel(desire(set(0..routes)));
         let (sender, mut reports) = mpsc::channel(10);
         let task = tokio::spawn(announcer.run(watched, sender));
         in_time(reports.recv()).await.unwrap();
         ends.answers_in.write_all(b"done\nshutdown 12 1\n").unwrap();
         if finished {
-            desired.send_replace(RouteSet::new());
+            desired.send_replace(desire(RouteSet::new()));
         }
         let stopped = std::time::Instant::now();
         drop(desired);
@@ -396,7 +435,7 @@ async fn an_idle_pipe_without_reader_ends_it() {
     let ends = pipes();
     let stdio = Stdio { input: Some(ends.answers_out.into()), output: ends.commands_in.into() };
     let announcer = Box::new(ExaBgp::new(Options::default(), stdio, Clock::start()));
-    let (_desired, watched) = watch::channel(RouteSet::new());
+    let (_desired, watched) = watch::channel(desire(RouteSet::new()));
     let (sender, _reports) = mpsc::channel(1);
     let task = tokio::spawn(announcer.run(watched, sender));
     tokio::task::yield_now().await;
@@ -416,10 +455,10 @@ async fn files_and_null_devices_are_written_and_never_read() {
     ] {
         let stdio = Stdio { input, output };
         let announcer = Box::new(ExaBgp::new(Options::default(), stdio, Clock::start()));
-        let (desired, watched) = watch::channel(set(0..5_000));
+        let (desired, watched) = watch::channel(desire(set(0..5_000)));
         let (sender, _reports) = mpsc::channel(1);
         let task = tokio::spawn(announcer.run(watched, sender));
-        desired.send_replace(set(0..2));
+        desired.send_replace(desire(set(0..2)));
         drop(desired);
         assert_eq!(in_time(task).await.unwrap(), Ended::Finished);
     }
@@ -448,10 +487,10 @@ async fn reports_tell_what_happened_and_are_dropped_when_nobody_listens() {
 
     let mut bench = Bench::with(Kind::ExaBgp, &set(0..500), false, 2);
     bench.reaches(&set(0..500)).await;
-    bench.desired.send_replace(set(0..600));
+    bench.desired.send_replace(desire(set(0..600)));
     bench.reaches(&set(0..600)).await;
     let mut lost = 0;
-    bench.desired.send_replace(set(0..601));
+    bench.desired.send_replace(desire(set(0..601)));
     while lost == 0 {
         let report = tokio::time::timeout(Duration::from_millis(200), bench.reports.recv()).await;
         match report.map(|report| report.unwrap().what) {
@@ -459,7 +498,7 @@ async fn reports_tell_what_happened_and_are_dropped_when_nobody_listens() {
             Ok(_) => {}
             // Nothing happens by itself.
             Err(_) => {
-                bench.desired.send_modify(|routes| *routes = set(0..routes_len(routes) + 1));
+                bench.desired.send_modify(|it| it.routes = set(0..routes_len(&it.routes) + 1));
             }
         }
     }
@@ -477,7 +516,7 @@ async fn neither_end_is_made_nonblocking() {
     let stdio =
         Stdio { input: Some(input.try_clone().unwrap()), output: output.try_clone().unwrap() };
     let announcer = Box::new(ExaBgp::new(Options::default(), stdio, Clock::start()));
-    let (desired, watched) = watch::channel(set(0..1));
+    let (desired, watched) = watch::channel(desire(set(0..1)));
     let (sender, mut reports) = mpsc::channel(10);
     let task = tokio::spawn(announcer.run(watched, sender));
     in_time(reports.recv()).await.unwrap();

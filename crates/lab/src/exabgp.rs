@@ -143,6 +143,8 @@ impl ExaBgp {
             ("exabgp.daemon.drop", "true"),
             ("exabgp.log.destination", "stderr"),
             ("exabgp.api.cli", "false"),
+            // Handed down to ha2bgp; tests that run side by side would share the default place.
+            ("HA2BGP_STATE_FILE", "off"),
         ] {
             command.env(key, value);
         }

@@ -2,7 +2,8 @@
 //!
 //! * [`netns`], [`link`]: hosts and cables. * [`child`], [`wait`]: processes and waiting, both
 //!   bounded. * [`bird`], [`router`], [`exabgp`],
-//!   [`service`], [`syn`], [`fake_exabgp`], [`stand_in`]: who plays along.
+//!   [`service`], [`syn`], [`fake_exabgp`], [`stand_in`], [`source`]: who plays along.
+//! * [`bgp`]: messages by hand. [`samples`]: what a bench has measured.
 //! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
 //!   README. * [`tools`], [`skip`]: what is installed, and what follows where it is not.
 //!
@@ -11,6 +12,7 @@
 //! Nothing here may become a dependency of the program.
 
 pub mod api;
+pub mod bgp;
 pub mod bird;
 pub mod child;
 pub mod error;
@@ -22,8 +24,10 @@ pub mod procfs;
 pub mod program;
 pub mod readme;
 pub mod router;
+pub mod samples;
 pub mod service;
 pub mod skip;
+pub mod source;
 pub mod stand_in;
 pub mod syn;
 pub mod tools;

@@ -22,6 +22,7 @@ use crate::exabgp::{Config, ExaBgp, Version};
 use crate::link::{self, End};
 use crate::netns::Netns;
 use crate::{LabError, Result, program, wait};
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +40,21 @@ pub const OSPF: Duration = Duration::from_secs(15);
 pub struct Readme {
     /// ExaBGP with ha2bgp. Ends before the routers do.
     pub exabgp: ExaBgp,
-    /// BIRD on R1, which speaks BGP with ExaBGP.
+    routers: Routers,
+}
+
+impl Deref for Readme {
+    type Target = Routers;
+
+    fn deref(&self) -> &Routers {
+        &self.routers
+    }
+}
+
+/// Both routers, and who speaks BGP on R1 is somebody else's business.
+#[derive(Debug)]
+pub struct Routers {
+    /// BIRD on R1, which speaks BGP with 127.0.1.2.
     pub bird1: Bird,
     /// BIRD on R2.
     pub bird2: Bird,
@@ -63,52 +78,22 @@ impl Readme {
 
     /// [`Readme::start`] with any helper in place of ha2bgp.
     pub fn start_with(version: Version, run: &str, user: &str, dir: TempDir) -> Result<Self> {
-        let r1 = Netns::new("r1")?;
-        let r2 = Netns::new("r2")?;
-        link::cable(
-            End { host: &r1, device: "core0", address: "10.9.0.1/30" },
-            End { host: &r2, device: "core0", address: "10.9.0.2/30" },
-        )?;
-        link::add_address(&r1, ROUTE, "lo")?;
-        let bird1 = Bird::start(&r1, "bird1", dir.path(), R1)?;
-        let bird2 = Bird::start(&r2, "bird2", dir.path(), R2)?;
+        let routers = Routers::start(dir)?;
         let config = Config { run, neighbor: "127.0.1.1", local: "127.0.1.2" };
-        let exabgp = ExaBgp::start(&r1, version, dir.path(), &config, user)?;
-        let topology = Self { exabgp, bird1, bird2, r1, r2, dir };
-        topology.ready()?;
-        Ok(topology)
+        let exabgp = ExaBgp::start(&routers.r1, version, routers.dir.path(), &config, user)?;
+        routers.ready(&|| exabgp.log())?;
+        Ok(Self { exabgp, routers })
     }
 
-    fn ready(&self) -> Result<()> {
-        let limit = Duration::from_secs(60);
-        wait::until(limit, "the BGP session is up", || match self.bird1.protocol("exabgp") {
-            Ok(line) if line.contains("Established") => Ok(()),
-            Ok(line) => Err(format!("{line}\n{}", self.exabgp.log())),
-            Err(error) => Err(error.to_string()),
-        })?;
-        for bird in [&self.bird1, &self.bird2] {
-            wait::until(limit, "OSPF is adjacent", || {
-                match bird.ask("show ospf neighbors core") {
-                    Ok(lines) if lines.iter().any(|line| line.contains("Full")) => Ok(()),
-                    Ok(lines) => Err(lines.join("\n")),
-                    Err(error) => Err(error.to_string()),
-                }
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Waits until the VIP's route is there or gone at R1 within `limit`, then at R2.
+    /// [`Routers::wait_route`], with ExaBGP's log when it does not come.
     pub fn wait_route(&self, there: bool, limit: Duration) -> Result<()> {
-        let explain = |error| match error {
+        self.routers.wait_route(there, limit).map_err(|error| match error {
             LabError::Timeout { what, after, detail } => {
                 let log = self.exabgp.log();
                 LabError::Timeout { what, after, detail: format!("{detail}\n── ExaBGP\n{log}") }
             }
             other => other,
-        };
-        self.bird1.wait_route(ROUTE, there, limit).map_err(explain)?;
-        self.bird2.wait_route(ROUTE, there, OSPF).map_err(explain)
+        })
     }
 
     /// Watches for a while that the route is there (or not) at both.
@@ -133,6 +118,48 @@ impl Readme {
             }
             Ok(())
         })
+    }
+}
+
+impl Routers {
+    /// Starts both, with the VIP on R1's loopback.
+    pub fn start(dir: TempDir) -> Result<Self> {
+        let r1 = Netns::new("r1")?;
+        let r2 = Netns::new("r2")?;
+        link::cable(
+            End { host: &r1, device: "core0", address: "10.9.0.1/30" },
+            End { host: &r2, device: "core0", address: "10.9.0.2/30" },
+        )?;
+        link::add_address(&r1, ROUTE, "lo")?;
+        let bird1 = Bird::start(&r1, "bird1", dir.path(), R1)?;
+        let bird2 = Bird::start(&r2, "bird2", dir.path(), R2)?;
+        Ok(Self { bird1, bird2, r1, r2, dir })
+    }
+
+    /// Waits until both sessions are up; `log` explains why the one on R1 is not.
+    pub fn ready(&self, log: &dyn Fn() -> String) -> Result<()> {
+        let limit = Duration::from_secs(60);
+        wait::until(limit, "the BGP session is up", || match self.bird1.protocol("exabgp") {
+            Ok(line) if line.contains("Established") => Ok(()),
+            Ok(line) => Err(format!("{line}\n{}", log())),
+            Err(error) => Err(error.to_string()),
+        })?;
+        for bird in [&self.bird1, &self.bird2] {
+            wait::until(limit, "OSPF is adjacent", || {
+                match bird.ask("show ospf neighbors core") {
+                    Ok(lines) if lines.iter().any(|line| line.contains("Full")) => Ok(()),
+                    Ok(lines) => Err(lines.join("\n")),
+                    Err(error) => Err(error.to_string()),
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the VIP's route is there or gone at R1 within `limit`, then at R2.
+    pub fn wait_route(&self, there: bool, limit: Duration) -> Result<()> {
+        self.bird1.wait_route(ROUTE, there, limit)?;
+        self.bird2.wait_route(ROUTE, there, OSPF)
     }
 }
 

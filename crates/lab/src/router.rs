@@ -139,6 +139,29 @@ impl Router {
         }
     }
 
+    /// How many routes it has from its neighbor.
+    pub fn count(&self) -> Result<usize> {
+        match self.kind {
+            Kind::Bird => bird::count(self),
+            Kind::Frr => frr::count(self),
+            Kind::GoBgp => gobgp::count(self),
+            Kind::OpenBgpd => openbgpd::count(self),
+            Kind::ExaBgp => exabgp::count(self),
+        }
+    }
+
+    /// Makes it ask its neighbor for all routes again (RFC 2918). ExaBGP never asks; GoBGP keeps
+    /// what it was told, and looks there instead of asking.
+    pub fn refresh(&self) -> Result<()> {
+        match self.kind {
+            Kind::Bird => bird::refresh(self),
+            Kind::Frr => frr::refresh(self),
+            Kind::GoBgp => gobgp::refresh(self),
+            Kind::OpenBgpd => openbgpd::refresh(self),
+            Kind::ExaBgp => Err(LabError::Missing("ExaBGP cannot ask for a refresh".to_owned())),
+        }
+    }
+
     /// Waits until the session is established (`true`) or is not.
     pub fn wait_established(&self, up: bool, limit: Duration) -> Result<()> {
         let what = format!("{:?}: session established is {up}", self.kind);
@@ -156,6 +179,20 @@ impl Router {
             Ok(text) if text.is_empty() != there => Ok(()),
             Ok(text) => {
                 Err(format!("{text}\n{}\n{}", self.neighbor().unwrap_or_default(), self.tail()))
+            }
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
+    /// Waits until it has so many routes.
+    pub fn wait_count(&self, count: usize, limit: Duration) -> Result<()> {
+        let what = format!("{:?}: {count} routes", self.kind);
+        wait::until(limit, &what, || match self.count() {
+            Ok(has) if has == count => Ok(()),
+            Ok(has) => {
+                // Some count slowly, and are at work.
+                wait::pause(Duration::from_millis(100));
+                Err(format!("{has}\n{}", self.neighbor().unwrap_or_default()))
             }
             Err(error) => Err(error.to_string()),
         })

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use ha2bgp_proto::{exabgp, filter, inet_diag};
+use ha2bgp_proto::{bgp, exabgp, filter, inet_diag};
 
 fn replay(target: &str, run: fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
@@ -37,4 +37,39 @@ fn exabgp_answers() {
 #[test]
 fn netlink_datagram() {
     replay("netlink_datagram", inet_diag::fuzz_datagram);
+}
+
+#[test]
+fn bgp_community() {
+    replay("bgp_community", bgp::fuzz_community);
+}
+
+#[test]
+fn bgp_framing() {
+    replay("bgp_framing", bgp::fuzz_framing);
+}
+
+#[test]
+fn bgp_notification() {
+    replay("bgp_notification", bgp::fuzz_notification);
+}
+
+#[test]
+fn bgp_open() {
+    replay("bgp_open", bgp::fuzz_open);
+}
+
+#[test]
+fn bgp_refresh() {
+    replay("bgp_refresh", bgp::fuzz_refresh);
+}
+
+#[test]
+fn bgp_session() {
+    replay("bgp_session", bgp::fuzz_session);
+}
+
+#[test]
+fn bgp_update() {
+    replay("bgp_update", bgp::fuzz_update);
 }

@@ -1,6 +1,7 @@
-//! Names that people use to numbers that the kernel uses.
+//! Names that people use to numbers that the kernel uses, and whether an address is ours.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -10,6 +11,10 @@ use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 /// `CGROUP2_SUPER_MAGIC` (include/uapi/linux/magic.h).
 const CGROUP2_MAGIC: u64 = 0x6367_7270;
+
+/// Addresses that no host has (RFC 5737, RFC 3849), to see whether this one binds everything.
+const FOREIGN_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 255);
+const FOREIGN_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xffff);
 
 /// The index of the network interface `name` in the network namespace of the calling thread.
 pub fn device_index(name: &str) -> Option<u32> {
@@ -36,9 +41,44 @@ pub fn cgroup_id(path: &Path) -> io::Result<u64> {
     Ok(metadata.ino())
 }
 
+/// Whether an address is usable and one of this host, in the network namespace of the calling
+/// thread.
+///
+/// Only what is can be bound. Where anything can (`net.ipv4.ip_nonlocal_bind`), the kernel is asked
+/// for the way there: to an address of its own it sends from that very address. Not so to those
+/// that are local only because an IPv4 prefix on a loopback interface spans them; with that sysctl
+/// they count as foreign.
+pub fn is_local(address: IpAddr) -> bool {
+    let (any, foreign): (IpAddr, IpAddr) = match address {
+        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), FOREIGN_V4.into()),
+        IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), FOREIGN_V6.into()),
+    };
+    if UdpSocket::bind((address, 0)).is_err() {
+        return false;
+    }
+    if address.is_loopback() || UdpSocket::bind((foreign, 0)).is_err() {
+        return true;
+    }
+    // Port 9, "discard": connecting a UDP socket only chooses the way, nothing is sent.
+    let way = UdpSocket::bind((any, 0)).and_then(|socket| {
+        socket.connect((address, 9))?;
+        socket.local_addr()
+    });
+    way.is_ok_and(|local| local.ip() == address)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_this_host_are_told_from_others() {
+        assert!(is_local("127.0.0.1".parse().unwrap()));
+        assert!(is_local("127.9.9.9".parse().unwrap()), "all of 127/8 is");
+        for foreign in ["192.0.2.77", "2001:db8::77"] {
+            assert!(!is_local(foreign.parse().unwrap()), "{foreign}");
+        }
+    }
 
     #[test]
     fn devices_have_indexes() {

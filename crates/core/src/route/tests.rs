@@ -1,6 +1,8 @@
 use super::*;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use proptest::prelude::*;
 
 fn prefix() -> impl Strategy<Value = Prefix> {
@@ -29,8 +31,10 @@ fn entries(set: &RouteSet) -> Vec<(Prefix, Route)> {
 proptest! {
     #[test]
     fn behaves_like_an_ordered_map(
-        changes in prop::collection::vec((prefix(), prop::option::of(0u8..3)), 0..60),
-        split in 0usize..60,
+        changes in prop::collection::vec((prefix(), prop::option::of(0u8..3)), 0..200),
+        split in 0usize..200,
+        after in prefix(),
+        most in 0usize..40,
     ) {
         let mut set = RouteSet::new();
         let mut model = BTreeMap::new();
@@ -47,9 +51,8 @@ proptest! {
             prop_assert_eq!(set.get(prefix), model.get(&prefix));
             prop_assert_eq!(set.len(), model.len());
         }
-        let mut got = entries(&set);
-        got.sort_by_key(|entry| entry.0);
-        prop_assert_eq!(got, model.iter().map(|(p, r)| (*p, *r)).collect::<Vec<_>>());
+        // In order, too.
+        prop_assert_eq!(entries(&set), model.iter().map(|(p, r)| (*p, *r)).collect::<Vec<_>>());
 
         // The clone kept its content, and applying the diff to it gives the newer set.
         if let Some((old_set, old_model)) = earlier {
@@ -66,6 +69,36 @@ proptest! {
             let rebuilt: RouteSet = model.into_iter().collect();
             prop_assert_eq!(&rebuilt, &set);
             prop_assert_eq!(old_set == set, old_model == patched);
+
+            // From a prefix on, so many and no more.
+            let mut all = Vec::new();
+            old_set.diff(&set, &mut |change| all.push(change));
+            let mut some = Vec::new();
+            let _ = old_set.diff_after(&set, Some(after), &mut |change| {
+                some.push(change);
+                if some.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+            all.retain(|change| change.prefix > after);
+            all.truncate(most.max(1));
+            prop_assert_eq!(some, all);
+
+            // Some of the differences, taken over.
+            let mut mixed = old_model;
+            let is_taken = |prefix: Prefix| prefix <= after;
+            for prefix in patched.keys().chain(mixed.clone().keys()).copied() {
+                match patched.get(&prefix).filter(|_| is_taken(prefix)) {
+                    Some(route) => mixed.insert(prefix, *route),
+                    None if is_taken(prefix) => mixed.remove(&prefix),
+                    None => None,
+                };
+            }
+            let taken = old_set.patched(&set, &mut |change| {
+                if is_taken(change.prefix) { change.after.copied() } else { change.before.copied() }
+            });
+            prop_assert_eq!(taken.len(), mixed.len());
+            prop_assert_eq!(entries(&taken), mixed.into_iter().collect::<Vec<_>>());
+            let whole = old_set.patched(&set, &mut |change| change.after.copied());
+            prop_assert_eq!(whole, set);
         }
     }
 }

@@ -93,6 +93,12 @@ pub(crate) fn input(words: &[&str]) -> Input {
         ["complete", name] => Observation::Complete(source(name)),
         ["fail", name] => Observation::Failed { source: source(name), error: "no buffer".into() },
         ["shutdown"] => return Input::Shutdown,
+        ["remember", until, vips @ ..] => {
+            return Input::Remember {
+                vips: vips.iter().map(|vip| vip.parse().unwrap()).collect(),
+                until: Instant::START + duration(until),
+            };
+        }
         ["timeout"] => return Input::Timeout,
         other => panic!("unknown input {other:?}"),
     })
@@ -132,6 +138,7 @@ pub(crate) fn event(event: &Event) -> String {
             format!("suppressed {vip} penalty {penalty} until {}", moment(*until))
         }
         Event::Released { vip } => format!("released {vip}"),
+        Event::FirstVerdicts { announced } => format!("first-verdicts {announced} announced"),
         Event::SourceReady { source } => format!("ready {source}"),
         Event::SourceFailed { source, error } => format!("failed {source}: {error}"),
         Event::SourceUnknown { source } => format!("unknown {source}"),

@@ -62,6 +62,11 @@ struct Model {
     ready: [bool; 2],
     failing: [Option<Instant>; 2],
     services: BTreeMap<IpAddr, Judged>,
+    /// What the process before announced, and until when that counts.
+    remembered: Vec<IpAddr>,
+    remembered_until: Instant,
+    /// Services of the first complete look that are not judged yet.
+    awaited: Option<BTreeSet<IpAddr>>,
 }
 
 impl Model {
@@ -112,16 +117,18 @@ impl Model {
         }
     }
 
+    fn sees(&self, source: Source, now: Instant) -> bool {
+        let failing = self.failing[source as usize];
+        self.ready[source as usize]
+            && failing.is_none_or(|since| now.since(since) < self.config.unknown_after)
+    }
+
     /// `Some(true)` healthy, `Some(false)` unhealthy, `None` cannot be judged.
     fn health(&self, vip: IpAddr, now: Instant) -> Option<bool> {
-        let sees = |source: Source| {
-            let failing = self.failing[source as usize];
-            self.ready[source as usize]
-                && failing.is_none_or(|since| now.since(since) < self.config.unknown_after)
-        };
-        let listens = sees(Source::Listen)
+        let listens = self
+            .sees(Source::Listen, now)
             .then(|| self.listeners.iter().any(|listener| listener.address.serves(vip)));
-        let present = sees(Source::Address).then(|| {
+        let present = self.sees(Source::Address, now).then(|| {
             self.addresses
                 .iter()
                 .any(|address| address.id.ip == vip && address.state == AddressState::Usable)
@@ -154,6 +161,11 @@ impl Model {
                 judged.health = health;
                 judged.since = now;
                 if let Some(known) = health {
+                    // Announced a moment ago, and its first verdict is good.
+                    judged.announced |= known
+                        && judged.last_known.is_none()
+                        && self.remembered.contains(&vip)
+                        && now < self.remembered_until;
                     if judged.last_known.is_some_and(|last| last != known) {
                         judged.changes.push(now);
                         counted = true;
@@ -179,6 +191,25 @@ impl Model {
                     judged.held = false;
                 }
             }
+        }
+    }
+
+    /// Whether every service of the first complete look has been judged since.
+    fn has_first_verdicts(&mut self, now: Instant) -> bool {
+        let undecided = |judged: &Judged| match judged.health {
+            None => true,
+            Some(healthy) => healthy && !judged.announced,
+        };
+        if self.awaited.is_none() && Source::ALL.iter().all(|source| self.sees(*source, now)) {
+            self.awaited = Some(self.services.keys().copied().collect());
+        }
+        let services = &self.services;
+        match &mut self.awaited {
+            Some(awaited) => {
+                awaited.retain(|vip| services.get(vip).is_some_and(undecided));
+                awaited.is_empty()
+            }
+            None => false,
         }
     }
 
@@ -234,6 +265,9 @@ impl Simulation {
                 ready: [false; 2],
                 failing: [None; 2],
                 services: BTreeMap::new(),
+                remembered: Vec::new(),
+                remembered_until: Instant::START,
+                awaited: None,
             },
             random,
             now: Instant::START,
@@ -340,6 +374,7 @@ impl Simulation {
             announced.insert(prefix);
         });
         assert_eq!(announced, self.model.announced(), "engine (left) and model (right) differ");
+        assert_eq!(self.engine.has_first_verdicts(), self.model.has_first_verdicts(self.now));
         for prefix in &announced {
             assert!(self.engine.explain(*prefix, self.now).announced, "{prefix} unexplained");
         }
@@ -364,6 +399,11 @@ impl Simulation {
     }
 
     fn run(&mut self) {
+        let vips = VIPS.iter().filter(|_| self.random.below(2) == 0);
+        self.model.remembered = vips.map(|vip| vip.parse().unwrap()).collect();
+        self.model.remembered_until = Instant::from_micros(self.random.below(60_000_000));
+        let (vips, until) = (self.model.remembered.clone(), self.model.remembered_until);
+        self.handle(Input::Remember { vips, until });
         for _ in 0..400 {
             let pause = match self.random.below(10) {
                 0..=4 => 0,

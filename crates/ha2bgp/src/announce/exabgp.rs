@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::pipe::{Reader, Stdio, Writer, Wrote};
-use super::{Announcer, CLOSING_TIME, Ended, Report, Reports, What};
+use super::{Announcer, CLOSING_TIME, Desired, Ended, Report, Reports, What};
 use crate::clock::Clock;
 
 /// Writes before other events get their turn.
@@ -28,24 +28,32 @@ pub struct ExaBgp {
     options: Options,
     stdio: Stdio,
     clock: Clock,
+    leftovers: RouteSet,
 }
 
 impl ExaBgp {
     /// An announcer on these descriptors. Answers are read when the input is a FIFO or a socket;
     /// else it behaves as an output without answers.
     pub const fn new(options: Options, stdio: Stdio, clock: Clock) -> Self {
-        Self { options, stdio, clock }
+        Self { options, stdio, clock, leftovers: RouteSet::new() }
+    }
+
+    /// Routes that a process before this one may have announced, and that ExaBGP may still hold:
+    /// those that are not wanted once the first look is complete are withdrawn.
+    #[must_use]
+    pub fn after(self, leftovers: RouteSet) -> Self {
+        Self { leftovers, ..self }
     }
 }
 
 impl Announcer for ExaBgp {
     fn run(
         self: Box<Self>,
-        desired: watch::Receiver<RouteSet>,
+        desired: watch::Receiver<Desired>,
         reports: mpsc::Sender<Report>,
     ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
         Box::pin(async move {
-            let Self { mut options, stdio, clock } = *self;
+            let Self { mut options, stdio, clock, leftovers } = *self;
             let reader = stdio.input.filter(|_| options.answers).and_then(Reader::new);
             options.answers = reader.is_some();
             let task = Task {
@@ -53,6 +61,7 @@ impl Announcer for ExaBgp {
                 writer: Writer::new(stdio.output),
                 reports: Reports { channel: reports, lost: 0 },
                 clock,
+                leftovers,
                 news: false,
                 next_snapshot: Instant::START,
             };
@@ -77,17 +86,15 @@ struct Task {
     writer: Writer,
     reports: Reports,
     clock: Clock,
+    /// To be withdrawn once it is known that it is not wanted.
+    leftovers: RouteSet,
     /// Something happened since the last snapshot.
     news: bool,
     next_snapshot: Instant,
 }
 
 impl Task {
-    async fn run(
-        mut self,
-        mut desired: watch::Receiver<RouteSet>,
-        reader: Option<Reader>,
-    ) -> Ended {
+    async fn run(mut self, mut desired: watch::Receiver<Desired>, reader: Option<Reader>) -> Ended {
         let mut buffer = vec![0; 16 * 1024];
         let mut closing: Option<Instant> = None;
         self.take_routes(&mut desired);
@@ -141,10 +148,13 @@ impl Task {
         }
     }
 
-    fn take_routes(&mut self, desired: &mut watch::Receiver<RouteSet>) {
+    fn take_routes(&mut self, desired: &mut watch::Receiver<Desired>) {
         // A clone is a reference count; the lock of the channel is not held meanwhile.
-        let routes = desired.borrow_and_update().clone();
+        let Desired { routes, complete, .. } = desired.borrow_and_update().clone();
         self.session.set_routes(&routes, self.clock.now());
+        if complete {
+            self.session.withdraw_leftovers(&std::mem::take(&mut self.leftovers));
+        }
         self.news = true;
     }
 

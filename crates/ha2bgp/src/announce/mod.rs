@@ -10,6 +10,8 @@
 //! * When the sender of the desired set is dropped, the last set is still sent, within
 //!   [`CLOSING_TIME`]. (To withdraw everything: send the empty set, then drop.) The
 //!   [`Speaker`] then ends its sessions, with which its routes end in any case.
+//! * With [`Manner::Restarting`] in the last set, the routes stay at the routers instead, for as
+//!   long as those keep them.
 
 mod exabgp;
 mod pipe;
@@ -21,6 +23,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
+use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp;
@@ -35,13 +38,39 @@ pub use speaker::Speaker;
 /// How long the last set may take once the channel of desired sets is closed.
 pub const CLOSING_TIME: Duration = Duration::from_secs(5);
 
+/// What an announcer shall make so.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Desired {
+    /// The routes: all that should be announced.
+    pub routes: RouteSet,
+    /// Every service that was found has been judged: what is not in the set is not up, and what a
+    /// process before this one has left at the routers may go.
+    pub complete: bool,
+    /// In which way.
+    pub manner: Manner,
+}
+
+/// In which way routes are announced.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Manner {
+    /// As ever.
+    #[default]
+    Running,
+    /// As the last choice: traffic shall move away before they are withdrawn (RFC 8326).
+    Draining,
+    /// The program ends for good: everything is withdrawn.
+    Stopping,
+    /// The program starts again: the routes stay.
+    Restarting,
+}
+
 /// Anything that brings routes to routers.
 pub trait Announcer: Send {
     /// Works until the sender of `desired` is gone and the last set is sent, or until the other
     /// side is gone. Runs inside a tokio runtime with IO and time.
     fn run(
         self: Box<Self>,
-        desired: watch::Receiver<RouteSet>,
+        desired: watch::Receiver<Desired>,
         reports: mpsc::Sender<Report>,
     ) -> Pin<Box<dyn Future<Output = Ended> + Send>>;
 }
@@ -107,6 +136,9 @@ pub enum What {
     },
 }
 
+/// For so many prefixes a state says who else announces them.
+pub const OTHERS_MAX: usize = 1000;
+
 /// The state of the session with one peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerState {
@@ -114,6 +146,13 @@ pub struct PeerState {
     pub peer: IpAddr,
     /// Its session.
     pub session: Box<bgp::Snapshot>,
+    /// Why there is no connection, and since when.
+    pub trouble: Option<(Instant, String)>,
+    /// The last NOTIFICATION, sent or received, and when.
+    pub last_notification: Option<(Instant, bgp::DownCause)>,
+    /// Who else announces our prefixes, as far as this peer tells; where that is asked for, and
+    /// for the first [`OTHERS_MAX`] prefixes.
+    pub others: Vec<(Prefix, bgp::Others)>,
 }
 
 /// The sending end of reports: never waits.

@@ -5,11 +5,10 @@ use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 
-use ha2bgp_core::route::RouteSet;
 use ha2bgp_proto::exabgp::Options;
 use tokio::sync::{mpsc, watch};
 
-use super::{Announcer, Ended, ExaBgp, Report, Stdio};
+use super::{Announcer, Desired, Ended, ExaBgp, Report, Stdio};
 use crate::clock::Clock;
 
 /// Prints commands.
@@ -30,7 +29,7 @@ impl Plain {
 impl Announcer for Plain {
     fn run(
         self: Box<Self>,
-        desired: watch::Receiver<RouteSet>,
+        desired: watch::Receiver<Desired>,
         reports: mpsc::Sender<Report>,
     ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
         self.inner.run(desired, reports)

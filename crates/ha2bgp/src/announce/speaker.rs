@@ -7,27 +7,31 @@
 //!
 //! There is no listening socket unless a peer is passive. When the desired channel closes, the
 //! last set is sent, its acknowledgement by the peers' kernels is awaited, and every session ends
-//! with Cease/2 (RFC 4486, RFC 9003): peers drop all that we announced.
+//! with Cease/2 (RFC 4486, RFC 9003): peers drop all that we announced. Before a restart sessions
+//! end without a word instead (RFC 4724): peers that help keep the routes.
+//!
+//! Doorbells tell of keys that have changed and of addresses of this host that have come or gone;
+//! what is so is then looked up.
 
 mod link;
 mod listener;
 mod peer;
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
+use ha2bgp_sys::tcp::Key;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use self::listener::Listeners;
 pub use self::peer::Peer;
 use self::peer::{Running, Tell};
-use super::{Announcer, CLOSING_TIME, Ended, Report, Reports, What};
+use super::{Announcer, CLOSING_TIME, Desired, Ended, Manner, Report, Reports, What};
 use crate::clock::Clock;
 
 /// Of [`CLOSING_TIME`], this much is kept for the goodbyes.
@@ -49,24 +53,65 @@ pub struct Speaker {
     listen: Vec<SocketAddr>,
     clock: Clock,
     seed: u64,
+    doorbells: Doorbells,
+}
+
+/// The newest key of each peer whose key was read again.
+pub type Keys = Vec<(IpAddr, Key)>;
+
+/// What tells the speaker that something has changed around it.
+#[derive(Debug)]
+pub struct Doorbells {
+    /// Keys that have changed.
+    pub keys: watch::Receiver<Keys>,
+    /// Counts the changes of this host's addresses.
+    pub addresses: watch::Receiver<u64>,
+}
+
+impl Doorbells {
+    /// Doorbells that never ring.
+    fn silent() -> Self {
+        Self { keys: watch::channel(Keys::new()).1, addresses: watch::channel(0).1 }
+    }
+
+    /// Waits for a ring. One whose rope is gone never rings again.
+    async fn ring(&mut self) -> Ring {
+        tokio::select! {
+            Ok(()) = self.keys.changed() => Ring::Keys,
+            Ok(()) = self.addresses.changed() => Ring::Addresses,
+            else => std::future::pending().await,
+        }
+    }
+}
+
+/// Which doorbell rang.
+enum Ring {
+    Keys,
+    Addresses,
 }
 
 impl Speaker {
     /// A speaker to these peers. Passive ones connect to one of the `listen` addresses; they must
     /// have been given then. `seed` spreads timers, so that not all hosts connect at once.
     pub fn new(peers: Vec<Peer>, listen: Vec<SocketAddr>, clock: Clock, seed: u64) -> Self {
-        Self { peers, listen, clock, seed }
+        Self { peers, listen, clock, seed, doorbells: Doorbells::silent() }
+    }
+
+    /// With doorbells.
+    #[must_use]
+    pub fn with(self, doorbells: Doorbells) -> Self {
+        Self { doorbells, ..self }
     }
 }
 
 impl Announcer for Speaker {
     fn run(
         self: Box<Self>,
-        desired: watch::Receiver<RouteSet>,
+        desired: watch::Receiver<Desired>,
         reports: mpsc::Sender<Report>,
     ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
         Box::pin(async move {
-            let Self { peers, listen, clock, seed } = *self;
+            let Self { peers, listen, clock, seed, doorbells } = *self;
             let now = clock.now();
             let peers = peers
                 .into_iter()
@@ -81,7 +126,7 @@ impl Announcer for Speaker {
                 news: true,
                 next_snapshot: now,
             };
-            task.run(desired).await
+            task.run(desired, doorbells).await
         })
     }
 }
@@ -109,7 +154,11 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, mut desired: watch::Receiver<RouteSet>) -> Ended {
+    async fn run(
+        mut self,
+        mut desired: watch::Receiver<Desired>,
+        mut doorbells: Doorbells,
+    ) -> Ended {
         let mut stage = Stage::Running;
         self.take_routes(&mut desired);
         loop {
@@ -145,7 +194,18 @@ impl Task {
                 biased;
                 changed = desired.changed(), if running => match changed {
                     Ok(()) => self.take_routes(&mut desired),
+                    Err(_) if desired.borrow().manner == Manner::Restarting => {
+                        self.peers.iter_mut().for_each(|peer| peer.restart(now));
+                        stage = Stage::Closing(now + GOODBYE_TIME, 0);
+                    }
                     Err(_) => stage = Stage::Draining(now + (CLOSING_TIME - GOODBYE_TIME)),
+                },
+                ring = doorbells.ring(), if running => match ring {
+                    Ring::Keys => {
+                        let keys = doorbells.keys.borrow_and_update().clone();
+                        self.set_keys(&keys);
+                    }
+                    Ring::Addresses => self.addresses_changed(),
                 },
                 () = poll_fn(|cx| poll_ready(peers, listeners, cx)) => {}
                 () = tokio::task::yield_now(), if more => {}
@@ -154,13 +214,41 @@ impl Task {
         }
     }
 
-    fn take_routes(&mut self, desired: &mut watch::Receiver<RouteSet>) {
+    fn take_routes(&mut self, desired: &mut watch::Receiver<Desired>) {
         // A clone is a reference count; the lock of the channel is not held meanwhile.
-        let routes = desired.borrow_and_update().clone();
+        let Desired { routes, complete, manner } = desired.borrow_and_update().clone();
+        let now = self.clock.now();
         for peer in &mut self.peers {
-            peer.set_routes(&routes, self.clock.now());
+            if manner == Manner::Draining {
+                peer.drain(now);
+            }
+            peer.set_routes(&routes, now);
+            if complete {
+                peer.set_complete(now);
+            }
         }
         self.news = true;
+    }
+
+    fn set_keys(&mut self, keys: &Keys) {
+        for (address, key) in keys {
+            for peer in self.peers.iter_mut().filter(|peer| peer.address() == *address) {
+                let failed = peer.set_key(key);
+                if let Some(error) = failed.or_else(|| self.listeners.set_key(*address, key)) {
+                    let error = format!("the new key cannot be set: {error}");
+                    let report = What::PeerUnreachable { peer: *address, error };
+                    self.reports.send(self.clock.now(), report);
+                }
+            }
+        }
+    }
+
+    fn addresses_changed(&mut self) {
+        self.listeners.hurry(self.clock.now());
+        for peer in &mut self.peers {
+            let mut tell = Tell { reports: &mut self.reports, news: &mut self.news };
+            peer.addresses_changed(self.clock, &mut tell);
+        }
     }
 
     /// Every peer does what it can; true when one has more to do.

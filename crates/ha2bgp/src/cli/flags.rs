@@ -24,7 +24,11 @@ pub struct Flag {
     pub short: Option<char>,
     /// The environment variable that stands in for it, if there is one.
     pub env: Option<&'static str>,
-    /// What the value is called in help.
+    /// Its place in the configuration file, such as `discover.listen-filter`; empty when it has
+    /// none. What stands under `peer.` is said of every peer.
+    pub key: &'static str,
+    /// What the value is called in help, and what it is: `DURATION`, `NUMBER`, `AS`, `PATH` and
+    /// the like say what the file may hold.
     pub value: &'static str,
     /// The value when neither flag nor variable is given, as text; empty when there is none.
     pub default: &'static str,
@@ -39,16 +43,18 @@ pub struct Flag {
 const WHAT: &str = "What is announced";
 const WHEN: &str = "When it is announced";
 const HOW: &str = "How it is announced";
-const SPEAKER: &str = "The built-in BGP speaker (--bgp-backend speaker)";
+/// What only the speaker has a use for.
+pub const SPEAKER: &str = "The built-in BGP speaker (--bgp-backend speaker)";
 const OTHER: &str = "Other";
 
 const fn flag(long: &'static str, heading: &'static str, kind: Kind, help: &'static str) -> Flag {
-    Flag { long, short: None, env: None, value: "", default: "", kind, help, heading }
+    Flag { long, short: None, env: None, key: "", value: "", default: "", kind, help, heading }
 }
 
 /// All flags, in the order of help.
 pub const FLAGS: &[Flag] = &[
     Flag {
+        key: "networks",
         short: Some('n'),
         env: Some("HA2BGP_NETWORK_FILTER"),
         value: "NETWORK",
@@ -61,6 +67,7 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "discover.listen-filter",
         short: Some('l'),
         env: Some("HA2BGP_LISTEN_FILTER"),
         value: "FILTER",
@@ -73,11 +80,13 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "discover.protocols",
         value: "PROTOCOL",
         default: "tcp",
         ..flag("protocol", WHAT, Kind::List, "Which sockets to look at: tcp, udp")
     },
     Flag {
+        key: "discover.devices",
         env: Some("HA2BGP_DEVICE"),
         value: "DEVICE",
         ..flag(
@@ -88,6 +97,7 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "discover.labels",
         env: Some("HA2BGP_DEVICE_LABEL"),
         value: "LABEL",
         ..flag(
@@ -97,19 +107,27 @@ pub const FLAGS: &[Flag] = &[
             "The IP must have this address label, exact or a glob such as lo:*. Without any: all",
         )
     },
-    flag(
-        "require-all-ports",
-        WHAT,
-        Kind::Switch,
-        "An IP needs every port that was ever seen listening on it, not just one",
-    ),
-    flag("allow-any-network", WHAT, Kind::Switch, "Accept 0.0.0.0/0 and ::/0 as --network"),
     Flag {
+        key: "defaults.require-all-ports",
+        ..flag(
+            "require-all-ports",
+            WHAT,
+            Kind::Switch,
+            "An IP needs every port that was ever seen listening on it, not just one",
+        )
+    },
+    Flag {
+        key: "allow-any-network",
+        ..flag("allow-any-network", WHAT, Kind::Switch, "Accept 0.0.0.0/0 and ::/0 as --network")
+    },
+    Flag {
+        key: "defaults.up-delay",
         value: "DURATION",
         default: "6s",
         ..flag("up-delay", WHEN, Kind::Value, "How long an IP must be up before it is announced")
     },
     Flag {
+        key: "defaults.down-delay",
         value: "DURATION",
         default: "3s",
         ..flag(
@@ -120,21 +138,25 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "defaults.damping",
         value: "on|off",
         default: "on",
         ..flag("damping", WHEN, Kind::Value, "Withdraw and hold what changes too often")
     },
     Flag {
+        key: "defaults.damping.penalty",
         value: "NUMBER",
         default: "1000",
         ..flag("damping-penalty", WHEN, Kind::Value, "Penalty for each change")
     },
     Flag {
+        key: "defaults.damping.suppress",
         value: "NUMBER",
         default: "5000",
         ..flag("damping-suppress", WHEN, Kind::Value, "Hold an IP when its penalty is above this")
     },
     Flag {
+        key: "defaults.damping.reuse",
         value: "NUMBER",
         default: "1000",
         ..flag(
@@ -145,16 +167,19 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "defaults.damping.half-life",
         value: "DURATION",
         default: "15s",
         ..flag("damping-half-life", WHEN, Kind::Value, "The time in which a penalty halves")
     },
     Flag {
+        key: "defaults.damping.max-suppress",
         value: "DURATION",
         default: "10m",
         ..flag("damping-max-suppress", WHEN, Kind::Value, "The longest hold after the last change")
     },
     Flag {
+        key: "defaults.route.next-hop",
         short: Some('t'),
         env: Some("HA2BGP_NEXTHOP"),
         value: "ADDRESS",
@@ -162,6 +187,7 @@ pub const FLAGS: &[Flag] = &[
         ..flag("nexthop", HOW, Kind::Value, "Next hop of the routes: an address, or self")
     },
     Flag {
+        key: "backend",
         value: "BACKEND",
         default: "exabgp",
         ..flag(
@@ -173,11 +199,13 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "exabgp.api",
         value: "VERSION",
         default: "auto",
         ..flag("exabgp-api", HOW, Kind::Value, "Version of ExaBGP's API: auto, 3, 4, 5 or 6")
     },
     Flag {
+        key: "exabgp.group",
         value: "NUMBER|off",
         default: "off",
         ..flag(
@@ -189,6 +217,7 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "exabgp.reassert",
         value: "DURATION",
         default: "300s",
         ..flag(
@@ -198,21 +227,29 @@ pub const FLAGS: &[Flag] = &[
             "Repeat announcements this often, withdrawals a third as often; 0s: never",
         )
     },
-    Flag { value: "AS", ..flag("local-as", SPEAKER, Kind::Value, "Our AS number") },
     Flag {
+        key: "local-as",
+        value: "AS",
+        ..flag("local-as", SPEAKER, Kind::Value, "Our AS number")
+    },
+    Flag {
+        key: "router-id",
         value: "ADDRESS",
         ..flag(
             "router-id",
             SPEAKER,
             Kind::Value,
-            "Our BGP identifier: an IPv4 address that no other BGP speaker of yours has",
+            "Our BGP identifier: an IPv4 address that no other BGP speaker of yours has. Without it: \
+             the first IPv4 local address of a peer",
         )
     },
     Flag {
+        key: "peer.address",
         value: "ADDRESS",
         ..flag("peer", SPEAKER, Kind::List, "Address of a router to announce to, on port 179")
     },
     Flag {
+        key: "peer.remote-as",
         value: "AS",
         ..flag(
             "peer-as",
@@ -222,6 +259,7 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "peer.local-address",
         value: "ADDRESS",
         ..flag(
             "local-address",
@@ -231,6 +269,7 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "listen",
         value: "ADDRESS",
         ..flag(
             "listen",
@@ -241,6 +280,7 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "peer.password-file",
         value: "PATH",
         ..flag(
             "password-file",
@@ -249,13 +289,17 @@ pub const FLAGS: &[Flag] = &[
             "File with the key of TCP MD5 signatures (RFC 2385), one line of at most 80 bytes",
         )
     },
-    flag(
-        "ttl-security",
-        SPEAKER,
-        Kind::Switch,
-        "Send with TTL 255 and accept nothing less: peers are neighbors (GTSM, RFC 5082)",
-    ),
     Flag {
+        key: "peer.ttl-security",
+        ..flag(
+            "ttl-security",
+            SPEAKER,
+            Kind::Switch,
+            "Send with TTL 255 and accept nothing less: peers are neighbors (GTSM, RFC 5082)",
+        )
+    },
+    Flag {
+        key: "peer.multihop",
         value: "HOPS|off",
         default: "off",
         ..flag(
@@ -266,6 +310,7 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "peer.hold-time",
         value: "DURATION",
         default: "9s",
         ..flag(
@@ -277,14 +322,53 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "drain-time",
+        value: "DURATION",
+        default: "0s",
+        ..flag(
+            "drain-time",
+            SPEAKER,
+            Kind::Value,
+            "When stopped, announce as the last choice (GRACEFUL_SHUTDOWN, RFC 8326) for this long \
+             before withdrawing; a second signal withdraws at once",
+        )
+    },
+    Flag {
+        key: "state-file",
+        env: Some("HA2BGP_STATE_FILE"),
+        value: "PATH|off",
+        default: "auto",
+        ..flag(
+            "state-file",
+            OTHER,
+            Kind::Value,
+            "What is announced, for the process that comes after this one. auto: \
+             $RUNTIME_DIRECTORY/state, else /run/ha2bgp/state; nowhere with --bgp-backend test",
+        )
+    },
+    Flag {
+        env: Some("HA2BGP_CONFIG"),
+        value: "FILE",
+        ..flag(
+            "config",
+            OTHER,
+            Kind::Repeated,
+            "Configuration file, see docs/configuration.md; flags and variables win over it",
+        )
+    },
+    Flag {
         short: Some('s'),
         env: Some("HA2BGP_HAPROXY_SOCKET"),
         value: "PATH",
         default: "/run/haproxy/admin.sock",
         ..flag("socket", OTHER, Kind::Value, "HAProxy's stats socket (accepted, not used yet)")
     },
-    flag("no-color", OTHER, Kind::Switch, "No colours in the log"),
-    Flag { short: Some('d'), ..flag("debug", OTHER, Kind::Switch, "Log every step") },
+    Flag { key: "log.no-color", ..flag("no-color", OTHER, Kind::Switch, "No colours in the log") },
+    Flag {
+        key: "log.debug",
+        short: Some('d'),
+        ..flag("debug", OTHER, Kind::Switch, "Log every step")
+    },
 ];
 
 /// Adds the flags to a command.
@@ -366,8 +450,9 @@ fn rewrite(arg: String) -> String {
 fn reference() -> String {
     let mut page = String::from(
         "# Flags\n\nMade from the program's own table: `cargo test -p ha2bgp` rewrites this page when it is out of date.\n\n\
-         A flag wins over its environment variable, a variable over the default. Go's spellings \
-         (`-network X`, `-debug=false`) work too. Durations are whole numbers with a unit: `us`, \
+         A flag wins over its environment variable, a variable over the [configuration \
+         file](../configuration.md), that over the default. Go's spellings (`-network X`, \
+         `-debug=false`) work too. Durations are whole numbers with a unit: `us`, \
          `ms`, `s`, `m`, `h`, `d`.\n",
     );
     let mut heading = "";
@@ -401,7 +486,7 @@ fn reference() -> String {
 
 /// Compares a page with what it is made from; rewrites it, once, when it is out of date.
 #[cfg(test)]
-pub(super) fn assert_fresh(page: &str, want: &str) {
+pub(crate) fn assert_fresh(page: &str, want: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(page);
     if std::fs::read_to_string(&path).unwrap_or_default() == want {
         return;

@@ -3,21 +3,24 @@
 //! Exit codes: 0 done, 1 failed, 2 bad usage or configuration. While announcing, stdout belongs
 //! to the announcer alone; only the commands here that announce nothing print on it.
 
+mod check;
 mod demo;
 mod filter;
 pub mod flags;
 mod reasons;
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 use ha2bgp_core::fact::Protocol;
-use ha2bgp_proto::filter::FilterError;
+use ha2bgp_proto::filter::{Filter, FilterError};
 
-use crate::config::raw::{Raw, Written};
+use crate::config::file;
+use crate::config::origin::Written;
+use crate::config::raw::{Given, Raw};
 use crate::config::reader::Host;
 use crate::config::settings::{Backend, LogSettings, Settings};
 use crate::daemon::{self, parent};
@@ -40,6 +43,8 @@ pub fn main() -> ExitCode {
         Ok(matches) => match matches.subcommand() {
             Some(("demo", _)) => demo::main(),
             Some(("filter", matches)) => filter::main(matches),
+            Some(("check-config", matches)) => check::main(matches),
+            Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
         Err(error)
@@ -71,58 +76,78 @@ fn command() -> Command {
             Command::new("demo")
                 .about("Shows announcing and withdrawing on this machine; needs no root, no router"),
         )
+        .subcommand(flags::add_to(
+            Command::new("run").about("Runs, as without any command: ha2bgp run --config FILE"),
+        ))
+        .subcommand(check::command())
         .subcommand(filter::command());
     flags::add_to(command)
 }
 
-/// Runs the daemon from flags and environment.
+/// Runs the daemon from flags, environment and configuration files.
 fn run(matches: &ArgMatches) -> ExitCode {
-    // As arguments: a variable that is not UTF-8 must be refused, not taken as not set.
-    let raw = Raw::collect(matches, &|name| {
-        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-    });
-    let log_settings = LogSettings::read(&raw);
-    let settings = Settings::read(
-        &raw,
-        &Host {
-            device_exists: &|device| ha2bgp_sys::lookup::device_index(device).is_some(),
-            // Only an address of this host can be bound, unless the host permits all.
-            is_own_address: &|address| {
-                std::net::UdpSocket::bind((address, 0)).is_ok()
-                    && std::net::UdpSocket::bind((PROBABLY_FOREIGN, 0)).is_err()
-            },
-            read_file: &|path| std::fs::read(path),
-        },
-    );
-    let (settings, filter) = match settings.map(|settings| {
-        let filter = filter::parse(&settings.listen_filter.text, &settings.protocols);
-        (settings, filter)
-    }) {
-        Ok((settings, Ok(filter))) => (settings, filter),
-        Ok((settings, Err(error))) => {
-            return refuse(&[unreadable(&settings.listen_filter, &error)]);
-        }
-        Err(errors) => {
-            let mut problems: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            // Which protocols are meant may be what is wrong; service names differ between them.
-            if let Some(written) = raw.one("listen-filter")
-                && let Err(error) = filter::parse(&written.text, &[Protocol::Tcp])
-                && filter::parse(&written.text, &[Protocol::Udp]).is_err()
-            {
-                problems.push(unreadable(written, &error));
-            }
-            return refuse(&problems);
-        }
+    let flag = |name| {
+        let values = matches.get_many::<String>(name).into_iter().flatten();
+        values.cloned().collect::<Vec<String>>()
     };
-    let objections = daemon::objections(&settings);
-    if !objections.is_empty() {
-        return refuse(&objections);
-    }
+    // As arguments: a variable that is not UTF-8 must be refused, not taken as not set.
+    let variable =
+        |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let (raw, settings) = load(&Given { flag: &flag, variable: &variable });
+    let log_settings = LogSettings::read(&raw);
+    let (settings, filter) = match settings {
+        Ok(loaded) => loaded,
+        Err(problems) => return refuse(&problems),
+    };
     let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
     let log = log::start(log_settings, Style::choose(log_settings, helper));
     let code = daemon::run(settings, &filter);
     log.flush();
     code
+}
+
+/// Reads the settings; or everything that is wrong with them.
+fn load(given: &Given<'_>) -> (Raw, Result<(Settings, Filter), Vec<String>>) {
+    let credentials = std::env::var("CREDENTIALS_DIRECTORY").ok();
+    let uname = rustix::system::uname();
+    let host = Host {
+        device_exists: &|device| ha2bgp_sys::lookup::device_index(device).is_some(),
+        // Only an address of this host can be bound, unless the host permits all.
+        is_own_address: &|address| {
+            std::net::UdpSocket::bind((address, 0)).is_ok()
+                && std::net::UdpSocket::bind((PROBABLY_FOREIGN, 0)).is_err()
+        },
+        read_file: &read_file,
+        credentials: credentials.as_deref(),
+        name: uname.nodename().to_str().unwrap_or(""),
+    };
+    let raw = Raw::collect(given, &host);
+    let settings = match Settings::read(&raw, &host) {
+        Ok(settings) => match filter::parse(&settings.listen_filter.text, &settings.protocols) {
+            Ok(filter) => Ok((settings, filter)),
+            Err(error) => Err(vec![unreadable(&settings.listen_filter, &error)]),
+        },
+        Err(errors) => {
+            let mut problems: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            // Which protocols are meant may be what is wrong; service names differ between them.
+            if let Some(written) = raw.values.one("listen-filter")
+                && let Err(error) = filter::parse(&written.text, &[Protocol::Tcp])
+                && filter::parse(&written.text, &[Protocol::Udp]).is_err()
+            {
+                problems.push(unreadable(written, &error));
+            }
+            Err(problems)
+        }
+    };
+    (raw, settings)
+}
+
+/// What a file holds, as far as anybody wants to know.
+fn read_file(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(file::LENGTH_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Says what is wrong with a listen filter and points at the word.

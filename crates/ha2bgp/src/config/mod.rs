@@ -1,11 +1,19 @@
 //! From text to settings that cannot be wrong.
 //!
-//! [`raw`] holds what was written and where; [`settings`] turns it into runtime types and reports
-//! everything that is wrong at once, as [`error`]s; [`speaker`] does so for the built-in speaker.
+//! [`raw`] holds what was written, by flags, environment and files ([`mod@file`]), and [`origin`]
+//! where; [`settings`] turns it into runtime types and reports everything that is wrong at once, as
+//! [`error`]s; [`speaker`] and [`peer`] do so for the built-in speaker.
 
 pub mod duration;
 pub mod error;
+pub mod file;
+mod fuzz;
+pub mod origin;
+pub mod peer;
 pub mod raw;
 pub mod reader;
 pub mod settings;
 pub mod speaker;
+
+#[doc(hidden)]
+pub use self::fuzz::fuzz_file;

@@ -1,92 +1,184 @@
 //! Settings as they were written, each with where it was written: flags over environment over
-//! defaults. This is the one place that knows the precedence.
+//! configuration files over defaults. This is the one place that knows the precedence.
 
-use clap::ArgMatches;
-
+use super::error::ConfigError;
+use super::file::{self, Document, keys};
+use super::origin::{Origin, Place, Written};
+use super::reader::Host;
 use crate::cli::flags::{FLAGS, Flag, Kind};
 
-/// Where a value was written.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Origin {
-    /// On the command line: `--network`.
-    Flag(&'static str),
-    /// In the environment: `HA2BGP_NETWORK_FILTER`.
-    Variable(&'static str),
-    /// Nowhere: the default of this flag.
-    Default(&'static str),
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Flag(name) => write!(f, "--{name}"),
-            Self::Variable(name) => f.write_str(name),
-            Self::Default(name) => write!(f, "--{name} (default)"),
-        }
-    }
-}
-
-/// A value as text, and where it was written.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Written {
-    /// Where.
-    pub origin: Origin,
-    /// What.
-    pub text: String,
-}
-
-/// All settings as they were written.
+/// Some settings by their names. What was not given is not there; a list that was given empty is.
 #[derive(Clone, Debug, Default)]
-pub struct Raw {
-    values: Vec<(&'static str, Vec<Written>)>,
+pub struct Values {
+    given: Vec<(&'static str, Vec<Written>)>,
+    /// What was given, and was no value of its kind.
+    unreadable: Vec<&'static str>,
 }
 
-impl Raw {
-    /// Collects the settings: a flag replaces its variable, a variable replaces the default.
-    ///
-    /// An empty variable counts as not set, as an empty `Environment=` line would mean it.
-    pub fn collect(flags: &ArgMatches, variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        let values = FLAGS.iter().map(|flag| (flag.long, Self::of(flag, flags, variable)));
-        Self { values: values.collect() }
-    }
-
-    fn of(
-        flag: &Flag,
-        flags: &ArgMatches,
-        variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Vec<Written> {
-        let given = flags.get_many::<String>(flag.long).into_iter().flatten();
-        let mut written: Vec<Written> = given
-            .flat_map(|text| parts(flag.kind, text))
-            .map(|text| Written { origin: Origin::Flag(flag.long), text })
-            .collect();
-        if written.is_empty()
-            && let Some(name) = flag.env
-            && let Some(text) = variable(name).filter(|text| !text.trim().is_empty())
-        {
-            written = parts(flag.kind, &text)
-                .into_iter()
-                .map(|text| Written { origin: Origin::Variable(name), text })
-                .collect();
-        }
-        if written.is_empty() && !flag.default.is_empty() {
-            let text = flag.default.to_owned();
-            written.push(Written { origin: Origin::Default(flag.long), text });
-        }
-        written
+impl Values {
+    /// What was given, if anything was.
+    pub fn get(&self, name: &str) -> Option<&[Written]> {
+        let found = self.given.iter().find(|(known, _)| *known == name);
+        found.map(|(_, values)| values.as_slice())
     }
 
     /// Every value of a repeatable setting.
     pub fn all(&self, name: &str) -> &[Written] {
-        let found = self.values.iter().find(|(long, _)| *long == name);
-        debug_assert!(found.is_some(), "no flag is called {name}");
-        found.map_or(&[], |(_, values)| values)
+        self.get(name).unwrap_or_default()
     }
 
     /// The value of a setting that has one: the last one given wins, as in Go.
     pub fn one(&self, name: &str) -> Option<&Written> {
         self.all(name).last()
     }
+
+    /// Gives a setting these values, in the place of those that it had.
+    pub fn set(&mut self, name: &'static str, values: Vec<Written>) {
+        self.given.retain(|(known, _)| *known != name);
+        self.given.push((name, values));
+    }
+
+    /// Notes that a setting was given, but is no value: that was told, and it is not missing.
+    pub fn set_unreadable(&mut self, name: &'static str) {
+        self.unreadable.push(name);
+    }
+
+    /// True when nobody gave it.
+    pub fn is_missing(&self, name: &str) -> bool {
+        self.all(name).is_empty() && !self.unreadable.contains(&name)
+    }
+}
+
+/// One `[[peer]]`, or one `--peer`.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// Where it stands.
+    pub at: Written,
+    /// What was given, by the names of the keys without `peer.`.
+    pub values: Values,
+}
+
+/// All settings as they were written.
+#[derive(Clone, Debug, Default)]
+pub struct Raw {
+    /// All but the peers': by the name of the flag, and for keys without one by the whole key.
+    pub values: Values,
+    /// The peers.
+    pub peers: Vec<Section>,
+    /// Some file has peers, whether they count or not.
+    pub peers_in_files: bool,
+    /// What could not be read at all.
+    pub errors: Vec<ConfigError>,
+    /// The first configuration file, to name it where something is missing.
+    file: Option<Place>,
+    /// A part of some file is not TOML.
+    broken: bool,
+}
+
+/// Where settings come from.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// The values of a flag on the command line.
+    pub flag: &'a dyn Fn(&'static str) -> Vec<String>,
+    /// The value of a variable of the environment.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Raw {
+    /// Collects the settings: a flag replaces its variable, a variable the key in a file, and a
+    /// key the default. A later file replaces the keys of earlier ones; their peers add up.
+    ///
+    /// An empty variable counts as not set, as an empty `Environment=` line would mean it.
+    pub fn collect(given: &Given<'_>, host: &Host<'_>) -> Self {
+        let mut raw = Self::default();
+        let mut documents = Vec::new();
+        for (at, number) in written(named("config"), given).iter().zip(1..) {
+            match file::read(at, number, host) {
+                Ok(document) => documents.push(document),
+                Err(error) => raw.errors.push(error),
+            }
+        }
+        raw.file = documents.first().map(Document::whole);
+        raw.peers_in_files = documents.iter().any(|document| !document.peers.is_empty());
+        raw.broken = documents.iter().any(Document::is_broken);
+        for flag in FLAGS {
+            raw.values.set(flag.long, value(flag, given, &documents));
+            if documents.iter().any(|document| document.values.unreadable.contains(&flag.key)) {
+                raw.values.set_unreadable(flag.long);
+            }
+        }
+        for key in keys::KEYS.iter().filter(|key| keys::of_peer(key.path).is_none()) {
+            let found = documents.iter().rev().find_map(|document| document.values.get(key.path));
+            if let Some(values) = found {
+                raw.values.set(key.path, values.to_vec());
+            }
+        }
+        raw.peers = peers(given, &documents, &mut raw.errors);
+        raw.errors.extend(documents.into_iter().flat_map(|document| document.errors));
+        raw
+    }
+
+    /// Where something is missing: in the file if there is one, else on the command line.
+    pub fn missing(&self, name: &'static str) -> Origin {
+        match (&self.file, FLAGS.iter().find(|flag| flag.long == name)) {
+            (Some(file), Some(flag)) => {
+                Origin::File(Place { key: flag.key.to_owned(), ..file.clone() })
+            }
+            _ => Origin::Flag(name),
+        }
+    }
+
+    /// False when a part of a file is not TOML: what seems to be missing may stand there.
+    pub const fn is_whole(&self) -> bool {
+        !self.broken
+    }
+
+    /// True when a configuration file was read.
+    pub const fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+}
+
+/// The value that counts.
+fn value(flag: &Flag, given: &Given<'_>, documents: &[Document]) -> Vec<Written> {
+    let values = written(flag, given);
+    if !values.is_empty() || keys::of_peer(flag.key).is_some() {
+        return values;
+    }
+    let key = || documents.iter().rev().find_map(|document| document.values.get(flag.key));
+    key().map_or_else(|| default(flag), <[Written]>::to_vec)
+}
+
+/// What flag or variable say.
+fn written(flag: &Flag, given: &Given<'_>) -> Vec<Written> {
+    let values = (given.flag)(flag.long).into_iter();
+    let mut values: Vec<Written> = values
+        .flat_map(|text| parts(flag.kind, &text))
+        .map(|text| Written { origin: Origin::Flag(flag.long), text })
+        .collect();
+    if values.is_empty()
+        && let Some(name) = flag.env
+        && let Some(text) = (given.variable)(name).filter(|text| !text.trim().is_empty())
+    {
+        let parts = parts(flag.kind, &text).into_iter();
+        values = parts.map(|text| Written { origin: Origin::Variable(name), text }).collect();
+    }
+    if flag.kind == Kind::Value {
+        values = values.pop().into_iter().collect();
+    }
+    values
+}
+
+fn default(flag: &Flag) -> Vec<Written> {
+    let text = (!flag.default.is_empty()).then(|| flag.default.to_owned());
+    let written = |text| Written { origin: Origin::Default(flag.long), text };
+    text.map(written).into_iter().collect()
+}
+
+fn named(name: &str) -> &'static Flag {
+    let found = FLAGS.iter().find(|flag| flag.long == name);
+    debug_assert!(found.is_some(), "no flag is called {name}");
+    found.unwrap_or(&FLAGS[0])
 }
 
 fn parts(kind: Kind, text: &str) -> Vec<String> {
@@ -94,4 +186,44 @@ fn parts(kind: Kind, text: &str) -> Vec<String> {
         Kind::List => text.split(',').map(|part| part.trim().to_owned()).collect(),
         Kind::Value | Kind::Repeated | Kind::Switch => vec![text.to_owned()],
     }
+}
+
+/// The peers: those of `--peer` replace those of the files. What other flags say of peers counts
+/// for every peer, over what a file says.
+fn peers(given: &Given<'_>, documents: &[Document], errors: &mut Vec<ConfigError>) -> Vec<Section> {
+    let by_flag = written(named("peer"), given);
+    let mut peers: Vec<Section> = if by_flag.is_empty() {
+        documents.iter().flat_map(|document| document.peers.clone()).collect()
+    } else {
+        let section = |at: Written| {
+            let mut values = Values::default();
+            values.set("address", vec![at.clone()]);
+            Section { at, values }
+        };
+        by_flag.into_iter().map(section).collect()
+    };
+    let count = peers.len();
+    for flag in FLAGS {
+        let Some(key) = keys::of_peer(flag.key).filter(|key| *key != "address") else { continue };
+        let values = written(flag, given);
+        if values.len() > 1 && values.len() != count && count > 0 {
+            errors.extend(values.last().map(|last| {
+                let error = format!(
+                    "there are {} AS numbers for {count} peers: write one for all, or one for \
+                     each in the same order",
+                    values.len()
+                );
+                ConfigError::new(last, error)
+            }));
+        }
+        for (index, peer) in peers.iter_mut().enumerate() {
+            // One for all, or one for each.
+            if let Some(value) = values.get(index).or(values.last()) {
+                peer.values.set(key, vec![value.clone()]);
+            } else if peer.values.get(key).is_none() && !flag.default.is_empty() {
+                peer.values.set(key, default(flag));
+            }
+        }
+    }
+    peers
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::net::IpAddr;
 
 use super::error::ConfigError;
-use super::raw::{Raw, Written};
+use super::origin::Written;
+use super::raw::Values;
 
 /// What is asked of this host while settings are read.
 #[derive(Clone, Copy)]
@@ -16,6 +17,10 @@ pub struct Host<'a> {
     pub is_own_address: &'a dyn Fn(IpAddr) -> bool,
     /// What a file holds.
     pub read_file: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
+    /// Where systemd keeps credentials (`$CREDENTIALS_DIRECTORY`, systemd.exec(5)), if it does.
+    pub credentials: Option<&'a str>,
+    /// Its name, with or without a domain.
+    pub name: &'a str,
 }
 
 /// Collects errors, so that all are reported at once.
@@ -36,19 +41,19 @@ impl Reader {
         }
     }
 
-    /// Reads a setting that always has a value (its flag has a default).
+    /// Reads a setting, if it has a value.
     pub(super) fn one<T, E: Display>(
         &mut self,
-        raw: &Raw,
+        values: &Values,
         name: &str,
         read: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let at = raw.one(name)?;
+        let at = values.one(name)?;
         self.keep(at, read(&at.text))
     }
 
-    pub(super) fn switch(&mut self, raw: &Raw, name: &str) -> bool {
-        self.one(raw, name, go_bool).unwrap_or(false)
+    pub(super) fn switch(&mut self, values: &Values, name: &str) -> bool {
+        self.one(values, name, go_bool).unwrap_or(false)
     }
 }
 

@@ -10,8 +10,9 @@ use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
 use ha2bgp_proto::exabgp::ApiVersion;
 
 use super::duration;
-use super::error::ConfigError;
-use super::raw::{Raw, Written};
+use super::error::{self, ConfigError};
+use super::origin::{Origin, Written};
+use super::raw::{Raw, Values};
 use super::reader::{Host, Reader, go_bool};
 use super::speaker::{self, SpeakerSettings};
 
@@ -47,6 +48,20 @@ pub struct Settings {
     pub reassert: Duration,
     /// Whom the speaker speaks to; with [`Backend::Speaker`] only.
     pub speaker: Option<SpeakerSettings>,
+    /// Where the state is kept for the process that comes after this one.
+    pub state_file: StateFile,
+}
+
+/// Where the state is kept.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum StateFile {
+    /// Where the system has a place for it; nowhere when it has none.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Off,
+    /// In this file.
+    Path(String),
 }
 
 /// How the log looks. Read apart from [`Settings`], because errors in those are logged too.
@@ -62,7 +77,7 @@ impl LogSettings {
     /// Reads the two switches; a bad value counts as not given here and is reported by
     /// [`Settings::read`].
     pub fn read(raw: &Raw) -> Self {
-        let on = |name| raw.one(name).is_some_and(|at| go_bool(&at.text).unwrap_or(false));
+        let on = |name| raw.values.one(name).is_some_and(|at| go_bool(&at.text).unwrap_or(false));
         Self { debug: on("debug"), no_color: on("no-color") }
     }
 }
@@ -71,13 +86,14 @@ impl Settings {
     /// Reads all settings.
     ///
     /// # Errors
-    /// Everything that is wrong, in the order of the flags.
+    /// Everything that is wrong, in the order of the flags, then of the files.
     pub fn read(raw: &Raw, host: &Host<'_>) -> Result<Self, Vec<ConfigError>> {
-        let mut reader = Reader::default();
-        let allow_any = reader.switch(raw, "allow-any-network");
-        let networks = networks(&mut reader, raw, allow_any);
-        let test_mode = raw.all("network").is_empty();
-        let devices = globs(&mut reader, raw, "device");
+        let mut reader = Reader { errors: raw.errors.clone() };
+        let values = &raw.values;
+        let allow_any = reader.switch(values, "allow-any-network");
+        let networks = networks(&mut reader, values, allow_any);
+        let test_mode = values.all("network").is_empty();
+        let devices = globs(&mut reader, values, "device");
         for (at, device) in &devices {
             if device.is_exact() && !(host.device_exists)(device.as_str()) {
                 reader.errors.push(ConfigError::new(
@@ -89,9 +105,9 @@ impl Settings {
                 ));
             }
         }
-        let labels = globs(&mut reader, raw, "device-label");
+        let labels = globs(&mut reader, values, "device-label");
         let mut protocols = Vec::new();
-        for at in raw.all("protocol") {
+        for at in values.all("protocol") {
             if let Some(protocol) = reader.keep(at, protocol(&at.text))
                 && !protocols.contains(&protocol)
             {
@@ -99,26 +115,42 @@ impl Settings {
             }
         }
         let defaults = EngineConfig::default();
-        let engine = EngineConfig {
+        let mut engine = EngineConfig {
             networks: Networks::new(networks),
-            next_hop: reader.one(raw, "nexthop", next_hop).unwrap_or(defaults.next_hop),
-            up_delay: reader.one(raw, "up-delay", duration::parse).unwrap_or_default(),
-            down_delay: reader.one(raw, "down-delay", duration::parse).unwrap_or_default(),
-            damping: damping(&mut reader, raw),
+            next_hop: NextHop::SelfAddress,
+            up_delay: reader.one(values, "up-delay", duration::parse).unwrap_or_default(),
+            down_delay: reader.one(values, "down-delay", duration::parse).unwrap_or_default(),
+            damping: damping(&mut reader, values),
             devices: devices.into_iter().map(|(_, glob)| glob).collect(),
             labels: labels.into_iter().map(|(_, glob)| glob).collect(),
-            require_all_ports: reader.switch(raw, "require-all-ports"),
+            require_all_ports: reader.switch(values, "require-all-ports"),
             ..defaults
         };
-        let backend = reader.one(raw, "bgp-backend", backend);
-        let exabgp_api = reader.one(raw, "exabgp-api", str::parse::<ApiVersion>);
-        let exabgp_group = reader.one(raw, "exabgp-group", group).flatten();
-        let reassert = reader.one(raw, "reassert", duration::parse);
-        let speaker = speaker::read(&mut reader, raw, host, backend == Some(Backend::Speaker));
+        let backend = backend_of(&mut reader, raw);
+        let exabgp_api = reader.one(values, "exabgp-api", str::parse::<ApiVersion>);
+        let exabgp_group = reader.one(values, "exabgp-group", group).flatten();
+        let reassert = reader.one(values, "reassert", duration::parse);
+        let next_hops = next_hops(&mut reader, values);
+        let speaker = if backend == Some(Backend::Speaker) {
+            let common = speaker::Common { networks: &engine.networks, next_hops, allow_any };
+            speaker::read(&mut reader, raw, host, &common)
+        } else {
+            if raw.is_whole() {
+                speaker::refuse(&mut reader, raw);
+            }
+            engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
+            None
+        };
+        let state_file = reader.one(values, "state-file", state_file).map(|place| match place {
+            // What is only printed is no state, and must not be taken for that of another process.
+            StateFile::Auto if backend == Some(Backend::Test) => StateFile::Off,
+            place => place,
+        });
+        let state_file = state_file.unwrap_or_default();
         for name in ["debug", "no-color"] {
-            reader.switch(raw, name);
+            reader.switch(values, name);
         }
-        match (raw.one("listen-filter"), backend, exabgp_api, reassert) {
+        match (values.one("listen-filter"), backend, exabgp_api, reassert) {
             (Some(filter), Some(backend), Some(exabgp_api), Some(reassert))
                 if reader.errors.is_empty() =>
             {
@@ -133,23 +165,45 @@ impl Settings {
                     exabgp_group,
                     reassert,
                     speaker,
+                    state_file,
                 })
             }
-            _ => Err(reader.errors),
+            _ => {
+                let guessed = reader.errors.split_off(raw.errors.len()).into_iter();
+                reader.errors.extend(guessed.filter(|error| error.origin.is_sure()));
+                Err(error::in_order(reader.errors))
+            }
         }
     }
 }
 
-fn networks(reader: &mut Reader, raw: &Raw, allow_any: bool) -> Vec<Prefix> {
-    let mut networks: Vec<Prefix> = Vec::new();
-    for at in raw.all("network") {
+/// The allow-list. Without any: test mode.
+fn networks(reader: &mut Reader, values: &Values, allow_any: bool) -> Vec<Prefix> {
+    match values.all("network") {
+        [] => "127.0.0.0/8".parse::<Prefix>().into_iter().collect(),
+        given => {
+            let networks = allow_list(reader, given, allow_any).into_iter();
+            networks.map(|(_, network)| network).collect()
+        }
+    }
+}
+
+/// Reads networks; each once, and none that is too wide.
+pub(super) fn allow_list<'a>(
+    reader: &mut Reader,
+    given: &'a [Written],
+    allow_any: bool,
+) -> Vec<(&'a Written, Prefix)> {
+    let mut networks: Vec<(&Written, Prefix)> = Vec::new();
+    for at in given {
         let Some(network) = reader.keep(at, at.text.parse::<Prefix>()) else { continue };
-        let objection = if networks.contains(&network) {
+        let objection = if networks.iter().any(|(_, known)| *known == network) {
             Some(format!("\"{network}\" is given twice: leave one out"))
         } else if network.len() == 0 && !allow_any {
             Some(format!(
                 "\"{network}\" allows every address: name the networks of your service addresses, \
-                 or add --allow-any-network if you mean it"
+                 or add {} if you mean it",
+                at.origin.spell("allow-any-network", "true")
             ))
         } else if never(network) {
             Some(format!(
@@ -161,11 +215,8 @@ fn networks(reader: &mut Reader, raw: &Raw, allow_any: bool) -> Vec<Prefix> {
         };
         match objection {
             Some(text) => reader.errors.push(ConfigError::new(at, text)),
-            None => networks.push(network),
+            None => networks.push((at, network)),
         }
-    }
-    if raw.all("network").is_empty() {
-        networks.extend("127.0.0.0/8".parse::<Prefix>());
     }
     networks
 }
@@ -176,9 +227,9 @@ fn never(network: Prefix) -> bool {
         && network.len() > 0
 }
 
-fn globs<'a>(reader: &mut Reader, raw: &'a Raw, name: &str) -> Vec<(&'a Written, Glob)> {
+fn globs<'a>(reader: &mut Reader, values: &'a Values, name: &str) -> Vec<(&'a Written, Glob)> {
     let mut globs = Vec::new();
-    for at in raw.all(name) {
+    for at in values.all(name) {
         if let Some(glob) = reader.keep(at, at.text.parse::<Glob>()) {
             globs.push((at, glob));
         }
@@ -186,24 +237,27 @@ fn globs<'a>(reader: &mut Reader, raw: &'a Raw, name: &str) -> Vec<(&'a Written,
     globs
 }
 
-fn damping(reader: &mut Reader, raw: &Raw) -> Option<DampingConfig> {
-    let on = reader.one(raw, "damping", on_off).unwrap_or(true);
+fn damping(reader: &mut Reader, values: &Values) -> Option<DampingConfig> {
+    let before = reader.errors.len();
+    let on = reader.one(values, "damping", on_off).unwrap_or(true);
     let config = DampingConfig {
-        penalty: reader.one(raw, "damping-penalty", number).unwrap_or(1),
-        suppress: reader.one(raw, "damping-suppress", number).unwrap_or(2),
-        reuse: reader.one(raw, "damping-reuse", number).unwrap_or(1),
-        half_life: reader.one(raw, "damping-half-life", duration::parse).unwrap_or(duration::MAX),
+        penalty: reader.one(values, "damping-penalty", number).unwrap_or(1),
+        suppress: reader.one(values, "damping-suppress", number).unwrap_or(2),
+        reuse: reader.one(values, "damping-reuse", number).unwrap_or(1),
+        half_life: reader
+            .one(values, "damping-half-life", duration::parse)
+            .unwrap_or(duration::MAX),
         max_suppress: reader
-            .one(raw, "damping-max-suppress", duration::parse)
+            .one(values, "damping-max-suppress", duration::parse)
             .unwrap_or(duration::MAX),
     };
     if !on {
         return None;
     }
     // Values that contradict each other are told at the one that is easiest to change.
-    if reader.errors.is_empty()
+    if reader.errors.len() == before
         && let Err(error) = config.validate()
-        && let Some(at) = raw.one(match error {
+        && let Some(at) = values.one(match error {
             ha2bgp_core::damping::DampingError::ReuseNotBelowSuppress { .. } => "damping-reuse",
             ha2bgp_core::damping::DampingError::NoPenalty => "damping-penalty",
             ha2bgp_core::damping::DampingError::NoHalfLife => "damping-half-life",
@@ -217,7 +271,7 @@ fn damping(reader: &mut Reader, raw: &Raw) -> Option<DampingConfig> {
     Some(config)
 }
 
-fn on_off(text: &str) -> Result<bool, String> {
+pub(super) fn on_off(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -226,7 +280,7 @@ fn on_off(text: &str) -> Result<bool, String> {
     }
 }
 
-fn number(text: &str) -> Result<u32, String> {
+pub(super) fn number(text: &str) -> Result<u32, String> {
     text.parse().map_err(|_| {
         format!("\"{text}\" is not a whole number from 0 to {}: write for example 1000", u32::MAX)
     })
@@ -240,6 +294,15 @@ fn protocol(text: &str) -> Result<Protocol, String> {
     }
 }
 
+/// The backend; peers in a file mean the speaker where nothing else is said.
+fn backend_of(reader: &mut Reader, raw: &Raw) -> Option<Backend> {
+    let at = raw.values.one("bgp-backend")?;
+    if raw.peers_in_files && matches!(at.origin, Origin::Default(_)) {
+        return Some(Backend::Speaker);
+    }
+    reader.keep(at, backend(&at.text))
+}
+
 fn backend(text: &str) -> Result<Backend, String> {
     match text {
         "exabgp" => Ok(Backend::Exabgp),
@@ -251,6 +314,18 @@ fn backend(text: &str) -> Result<Backend, String> {
     }
 }
 
+fn state_file(text: &str) -> Result<StateFile, String> {
+    match text {
+        "auto" => Ok(StateFile::Auto),
+        "off" => Ok(StateFile::Off),
+        path if path.starts_with('/') => Ok(StateFile::Path(path.to_owned())),
+        other => Err(format!(
+            "\"{other}\" is neither auto nor off nor an absolute path: write for example \
+             /run/ha2bgp/state"
+        )),
+    }
+}
+
 fn group(text: &str) -> Result<Option<usize>, String> {
     match text.parse() {
         _ if text == "off" => Ok(None),
@@ -259,6 +334,24 @@ fn group(text: &str) -> Result<Option<usize>, String> {
             "\"{text}\" is neither off nor a whole number from 2 on: write for example 64"
         )),
     }
+}
+
+/// The next hops of all routes, each with its place.
+fn next_hops(reader: &mut Reader, values: &Values) -> Vec<(Written, NextHop)> {
+    let mut hops = Vec::new();
+    for at in values.all("nexthop") {
+        hops.extend(reader.keep(at, next_hop(&at.text)).map(|hop| (at.clone(), hop)));
+    }
+    hops
+}
+
+/// The one that ExaBGP is told.
+fn the_next_hop(reader: &mut Reader, values: &Values, next_hops: &[(Written, NextHop)]) -> NextHop {
+    if let [_, second, ..] = values.all("nexthop") {
+        let error = "is one too many: ExaBGP is told one next hop; leave the others out";
+        reader.errors.push(ConfigError::new(second, error));
+    }
+    next_hops.first().map_or(NextHop::SelfAddress, |(_, hop)| *hop)
 }
 
 fn next_hop(text: &str) -> Result<NextHop, String> {

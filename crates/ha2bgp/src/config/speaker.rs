@@ -1,112 +1,111 @@
-//! The settings of the built-in speaker: whom it speaks to, as whom, and how it is protected.
+//! The settings of the built-in speaker: whom it speaks to, and as whom.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::num::NonZeroU8;
 use std::time::Duration;
 
-use ha2bgp_core::net::never_announced;
-use ha2bgp_sys::tcp::{Hops, Key};
+use ha2bgp_core::net::{Networks, NextHop, never_announced};
 
 use super::duration;
 use super::error::ConfigError;
-use super::raw::{Origin, Raw, Written};
+use super::file::keys;
+use super::origin::{Origin, Written};
+pub use super::peer::PeerSettings;
+use super::peer::{self, Route, Us};
+use super::raw::{Raw, Section, Values};
 use super::reader::{Host, Reader};
-
-/// The flags that only the speaker has a use for.
-const FLAGS: [&str; 10] = [
-    "local-as",
-    "router-id",
-    "peer",
-    "peer-as",
-    "local-address",
-    "listen",
-    "password-file",
-    "ttl-security",
-    "multihop",
-    "hold-time",
-];
+use crate::cli::flags::{FLAGS, SPEAKER};
 
 /// Everything the speaker needs to know.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SpeakerSettings {
-    /// Our AS.
-    pub local_as: u32,
-    /// Our BGP identifier.
-    pub router_id: Ipv4Addr,
     /// The routers; at least one.
     pub peers: Vec<PeerSettings>,
     /// Where peers may connect to; empty: we connect.
     pub listen: Vec<IpAddr>,
+    /// How long routes are announced as the last choice before they are withdrawn at the end.
+    pub drain_time: Duration,
 }
 
-/// One router.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct PeerSettings {
-    /// Its address.
-    pub address: IpAddr,
-    /// Its AS.
-    pub asn: u32,
-    /// The address that the session comes from; `None`: what the kernel chooses.
-    pub local_address: Option<IpAddr>,
-    /// The key of TCP MD5 signatures.
-    pub key: Option<Key>,
-    /// How far away it may be.
-    pub hops: Hops,
-    /// The hold time to propose; zero: none.
-    pub hold_time: Duration,
+/// What was read already, and counts for all peers.
+pub(super) struct Common<'a> {
+    pub(super) networks: &'a Networks,
+    pub(super) next_hops: Vec<(Written, NextHop)>,
+    pub(super) allow_any: bool,
 }
 
-/// Reads them all. With another backend none of them may be given.
+/// With another backend nothing of the speaker may be given.
+pub(super) fn refuse(reader: &mut Reader, raw: &Raw) {
+    let flags = FLAGS.iter().filter(|flag| flag.heading == SPEAKER).map(|flag| flag.long);
+    let keys = keys::KEYS.iter().map(|key| key.path);
+    let given = flags.chain(keys).filter_map(|name| raw.values.one(name));
+    let by_file = |section: &&Section| matches!(section.at.origin, Origin::File(_));
+    let peers = raw.peers.iter().filter(by_file).map(|section| &section.at);
+    for at in given.filter(|at| !matches!(at.origin, Origin::Default(_))).chain(peers) {
+        let fix = at.origin.spell("bgp-backend", "\"speaker\"");
+        let error = format!("is of the built-in speaker: add {fix}, or leave it out");
+        reader.errors.push(ConfigError::new(at, error));
+    }
+}
+
+/// Reads them all.
 pub(super) fn read(
     reader: &mut Reader,
     raw: &Raw,
     host: &Host<'_>,
-    wanted: bool,
+    common: &Common<'_>,
 ) -> Option<SpeakerSettings> {
-    if !wanted {
-        for name in FLAGS {
-            if let Some(at) = raw.one(name).filter(|at| !matches!(at.origin, Origin::Default(_))) {
-                reader.errors.push(ConfigError::new(
-                    at,
-                    "is of the built-in speaker: add --bgp-backend speaker, or leave it out",
-                ));
-            }
-        }
-        return None;
-    }
     let local_as = required(reader, raw, "local-as", "64512", asn);
-    let router_id = required(reader, raw, "router-id", "10.1.1.1", router_id);
-    let peers = peers(reader, raw);
-    let numbers = peer_numbers(reader, raw, raw.all("peer").len());
-    let local_address = reader.one(raw, "local-address", address);
-    let listen = listen(reader, raw);
-    let key = raw.one("password-file").and_then(|at| reader.keep(at, key(&at.text, host)));
-    let hold_time = reader.one(raw, "hold-time", hold_time)?;
-    let hops = hops(reader, raw);
-    for (at, peer) in &peers {
-        if let (Some(local), Some(local_at)) = (local_address, raw.one("local-address")) {
-            check_pair(reader, local_at, local, *peer);
-        } else if !peer.is_loopback() && (host.is_own_address)(*peer) {
-            reader.errors.push(ConfigError::new(
-                at,
-                format_args!(
-                    "\"{peer}\" is an address of this host: name the router's; for a router on \
-                     this very host add --local-address with another address of it"
-                ),
-            ));
+    let router_id = match local_id(raw).filter(|_| raw.values.is_missing("router-id")) {
+        Some(id) => Some(id),
+        None => required(reader, raw, "router-id", "\"10.1.1.1\"", router_id),
+    };
+    let listen = listen(reader, &raw.values);
+    let route = Route::defaults(reader, &raw.values, &common.next_hops);
+    if raw.peers.is_empty() {
+        missing(reader, raw, "peer", "192.0.2.1");
+        if raw.values.all("peer-as").is_empty() && !raw.has_file() {
+            missing(reader, raw, "peer-as", "64512");
         }
     }
-    let peers = peers.into_iter().zip(numbers).map(|((_, address), asn)| PeerSettings {
-        address,
-        asn,
-        local_address,
-        key: key.clone(),
-        hops: hops_for(hops, local_as == Some(asn)),
-        hold_time,
-    });
-    let peers = peers.collect();
-    Some(SpeakerSettings { local_as: local_as?, router_id: router_id?, peers, listen })
+    let listens = !listen.is_empty();
+    let us = Us { local_as, router_id, listens, host, common, route: &route };
+    let mut known: Vec<(IpAddr, &Written)> = Vec::new();
+    let mut peers = Vec::new();
+    for section in &raw.peers {
+        let address = peer::address_of(reader, section);
+        if let (Some(address), Some(at)) = (address, section.values.one("address")) {
+            if let Some((_, before)) = known.iter().find(|(known, _)| *known == address) {
+                let error = twice(address, before);
+                reader.errors.push(ConfigError::new(at, error));
+                continue;
+            }
+            known.push((address, at));
+        }
+        peers.extend(peer::read(reader, section, address, &us));
+    }
+    if reader.errors.is_empty() {
+        route.check_use(reader, &peers);
+    }
+    let drain_time = reader.one(&raw.values, "drain-time", duration::parse).unwrap_or_default();
+    Some(SpeakerSettings { peers, listen, drain_time })
+}
+
+fn twice(address: IpAddr, before: &Written) -> String {
+    match &before.origin {
+        Origin::File(place) => {
+            let (line, _) = place.line_and_column();
+            format!("\"{address}\" is given twice, first in line {line}: leave one out")
+        }
+        _ => format!("\"{address}\" is given twice: leave one out"),
+    }
+}
+
+/// The identifier for those who give none: the first local address that can be one. It is in the
+/// configuration, so it stays the same over restarts, whatever addresses the host has by then.
+fn local_id(raw: &Raw) -> Option<Ipv4Addr> {
+    let given = raw.peers.iter().filter_map(|peer| peer.values.one("local-address"));
+    let mut ids = given.filter_map(|at| router_id(&at.text).ok());
+    ids.find(|id| !id.is_loopback())
 }
 
 /// A setting without a default that must be there.
@@ -117,106 +116,32 @@ fn required<T>(
     example: &str,
     read: impl Fn(&str) -> Result<T, String>,
 ) -> Option<T> {
-    if raw.one(name).is_none() {
-        missing(reader, name, example);
+    if raw.values.is_missing(name) {
+        missing(reader, raw, name, example);
     }
-    reader.one(raw, name, read)
+    reader.one(&raw.values, name, read)
 }
 
-fn missing(reader: &mut Reader, name: &'static str, example: &str) {
-    reader.errors.push(ConfigError {
-        origin: Origin::Flag(name),
-        message: format!("the speaker needs it: write for example --{name} {example}"),
-    });
+fn missing(reader: &mut Reader, raw: &Raw, name: &'static str, example: &str) {
+    if !raw.is_whole() {
+        return;
+    }
+    let origin = raw.missing(name);
+    let example = match name {
+        "peer" if raw.has_file() => "[[peer]] with address and remote-as".to_owned(),
+        _ => origin.spell(name, example),
+    };
+    let message = format!("the speaker needs it: write for example {example}");
+    reader.errors.push(ConfigError { origin, message });
 }
 
-fn peers<'a>(reader: &mut Reader, raw: &'a Raw) -> Vec<(&'a Written, IpAddr)> {
-    let mut peers: Vec<(&Written, IpAddr)> = Vec::new();
-    if raw.all("peer").is_empty() {
-        missing(reader, "peer", "192.0.2.1");
-    }
-    for at in raw.all("peer") {
-        let Some(address) = reader.keep(at, address(&at.text)) else { continue };
-        if peers.iter().any(|(_, known)| *known == address) {
-            let error = format!("\"{address}\" is given twice: leave one out");
-            reader.errors.push(ConfigError::new(at, error));
-        } else {
-            peers.push((at, address));
-        }
-    }
-    peers
-}
-
-fn listen(reader: &mut Reader, raw: &Raw) -> Vec<IpAddr> {
-    let addresses = raw.all("listen").iter();
+fn listen(reader: &mut Reader, values: &Values) -> Vec<IpAddr> {
+    let addresses = values.all("listen").iter();
     addresses.filter_map(|at| reader.keep(at, listen_address(&at.text))).collect()
 }
 
-/// One number for all peers, or one for each.
-fn peer_numbers(reader: &mut Reader, raw: &Raw, peers: usize) -> Vec<u32> {
-    let given = raw.all("peer-as");
-    let mut numbers = Vec::new();
-    for at in given {
-        numbers.extend(reader.keep(at, asn(&at.text)));
-    }
-    match (given, numbers.as_slice()) {
-        ([], _) => missing(reader, "peer-as", "64512"),
-        ([_], [number]) => numbers = vec![*number; peers],
-        ([.., last], _) if given.len() != peers => {
-            let error = format!(
-                "there are {} AS numbers for {peers} peers: write one for all, or one for each in \
-                 the same order",
-                given.len()
-            );
-            reader.errors.push(ConfigError::new(last, error));
-        }
-        _ => {}
-    }
-    numbers
-}
-
-/// Both ends of a session.
-fn check_pair(reader: &mut Reader, at: &Written, local: IpAddr, peer: IpAddr) {
-    let objection = if local == peer {
-        format!("\"{local}\" is the peer's address too: write the address of this host")
-    } else if local.is_ipv4() != peer.is_ipv4() {
-        format!(
-            "\"{local}\" and the peer {peer} are not of one family: write the address of this \
-             host that the peer knows"
-        )
-    } else {
-        return;
-    };
-    reader.errors.push(ConfigError::new(at, objection));
-}
-
-/// What `--ttl-security` and `--multihop` come to.
-fn hops(reader: &mut Reader, raw: &Raw) -> Hops {
-    let security = reader.switch(raw, "ttl-security");
-    let multihop = reader.one(raw, "multihop", multihop).flatten();
-    match (security, multihop, raw.one("multihop")) {
-        (true, Some(_), Some(at)) => {
-            let error = "ttl-security is for neighbors, multihop for peers that are none: leave \
-                         one of both out";
-            reader.errors.push(ConfigError::new(at, error));
-            Hops::Any
-        }
-        (true, _, _) => Hops::Security(1),
-        (false, Some(ttl), _) => Hops::Ttl(ttl.get()),
-        (false, None, _) => Hops::Any,
-    }
-}
-
-/// An external peer is a neighbor unless said otherwise, and its packets go no further.
-fn hops_for(hops: Hops, internal: bool) -> Hops {
-    match hops {
-        Hops::Any if !internal => Hops::Ttl(1),
-        other => other,
-    }
-}
-
 /// An AS number that may stand in an OPEN, as a number or in RFC 5396's asdot form.
-fn asn(text: &str) -> Result<u32, String> {
+pub(super) fn asn(text: &str) -> Result<u32, String> {
     let number = match text.split_once('.') {
         Some((high, low)) => match (high.parse::<u16>(), low.parse::<u16>()) {
             (Ok(high), Ok(low)) => Some(u32::from(high) << 16 | u32::from(low)),
@@ -248,7 +173,7 @@ fn router_id(text: &str) -> Result<Ipv4Addr, String> {
     }
 }
 
-fn address(text: &str) -> Result<IpAddr, String> {
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     let address: IpAddr = text
         .parse()
         .map_err(|_| format!("\"{text}\" is not an IP address: write for example 192.0.2.1"))?;
@@ -267,44 +192,6 @@ fn listen_address(text: &str) -> Result<IpAddr, String> {
         Ok(any) if any.is_unspecified() => Ok(any),
         _ => address(text),
     }
-}
-
-/// The key in a file, without the line end.
-fn key(path: &str, host: &Host<'_>) -> Result<Key, String> {
-    let bytes = (host.read_file)(path).map_err(|error| {
-        let fix = match error.kind() {
-            io::ErrorKind::NotFound => "write the path of a file with the key in it",
-            io::ErrorKind::PermissionDenied => "let the user that ha2bgp runs as read it",
-            _ => "write the path of a readable file",
-        };
-        format!("\"{path}\" cannot be read: {error}: {fix}")
-    })?;
-    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    Key::new(line).map_err(|error| format!("\"{path}\": {error}: write one line of 1 to 80 bytes"))
-}
-
-fn multihop(text: &str) -> Result<Option<NonZeroU8>, String> {
-    match text.parse() {
-        _ if text == "off" => Ok(None),
-        Ok(ttl) => Ok(Some(ttl)),
-        Err(_) => Err(format!(
-            "\"{text}\" is neither off nor a number of hops from 1 to 255: write for example 2"
-        )),
-    }
-}
-
-/// RFC 4271 section 4.2: zero, or at least three seconds, in 16 bits.
-fn hold_time(text: &str) -> Result<Duration, String> {
-    let time = duration::parse(text).map_err(|error| error.to_string())?;
-    let seconds = time.as_secs();
-    if time.subsec_nanos() != 0 || matches!(seconds, 1 | 2) || seconds > u16::MAX.into() {
-        return Err(format!(
-            "\"{text}\" cannot be a hold time: write whole seconds from 3s to 65535s, or 0s for \
-             none"
-        ));
-    }
-    Ok(time)
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use ha2bgp_core::engine::Engine;
 use ha2bgp_core::explain::Explanation;
+use ha2bgp_core::net::Prefix;
 use ha2bgp_core::time::Instant;
+use ha2bgp_proto::bgp::{Counters, Others};
 use ha2bgp_proto::exabgp::{Acks, Snapshot};
 
 use super::output::Progress;
@@ -12,17 +14,29 @@ use crate::announce::PeerState;
 const SERVICES_MAX: usize = 1000;
 
 /// Writes the dump.
-pub(super) fn log(engine: &Engine, announcer: Option<&Progress>, now: Instant) {
+pub(super) fn log(
+    engine: &Engine,
+    announcer: Option<&Progress>,
+    draining: Option<Instant>,
+    now: Instant,
+) {
     let announced = engine.routes().len();
     let mut services = engine.explain_all(now);
     tracing::info!("status: {announced} announced");
+    if let Some(until) = draining {
+        tracing::info!("status: draining, withdrawn in {}s", until.since(now).as_secs());
+    }
     match announcer {
         Some(Progress::ExaBgp(state)) => pipe(state),
         Some(Progress::Speaker(peers)) => peers.iter().for_each(|peer| session(peer, now)),
         None => {}
     }
     for explanation in services.by_ref().take(SERVICES_MAX) {
-        tracing::info!("status: {}", line(&explanation, now));
+        let mut text = line(&explanation, now);
+        if let Some(Progress::Speaker(peers)) = announcer {
+            others(&mut text, explanation.prefix, peers);
+        }
+        tracing::info!("status: {text}");
     }
     let more = services.count();
     if more > 0 {
@@ -66,16 +80,44 @@ fn session(peer: &PeerState, now: Instant) {
         counters.established,
         counters.dropped,
     );
+    let Counters { attribute_discard, treat_as_withdraw, as_loops, .. } = *counters;
+    if attribute_discard + treat_as_withdraw + as_loops > 0 {
+        text.push_str(&format!(
+            " received-attributes-discarded={attribute_discard} \
+             received-treated-as-withdrawal={treat_as_withdraw} received-loops={as_loops}"
+        ));
+    }
     if let Some(negotiated) = &state.negotiated {
         text.push_str(&format!(" hold={}s", negotiated.hold_time.as_secs()));
     }
     if let Some((at, cause)) = &state.last_error {
         text.push_str(&format!(" last-error={}s-ago ({cause})", now.since(*at).as_secs()));
     }
+    if let Some((at, cause)) = &peer.last_notification {
+        text.push_str(&format!(" last-notification={}s-ago ({cause})", now.since(*at).as_secs()));
+    }
+    if let Some((since, why)) = &peer.trouble {
+        text.push_str(&format!(" no-connection={}s ({why})", now.since(*since).as_secs()));
+    }
     if let Some(at) = state.next_attempt {
         text.push_str(&format!(" next-attempt={}s", at.since(now).as_secs()));
     }
     tracing::info!("status: peer {} {text}", peer.peer);
+}
+
+/// Who else announces a prefix, by each peer that is asked to tell.
+fn others(text: &mut String, prefix: Prefix, peers: &[PeerState]) {
+    for peer in peers {
+        let Ok(at) = peer.others.binary_search_by_key(&prefix, |(prefix, _)| *prefix) else {
+            continue;
+        };
+        let count = match peer.others.get(at) {
+            Some((_, Others::Known(count))) => count.to_string(),
+            Some((_, Others::AtLeast(count))) => format!("{count}-or-more"),
+            Some((_, Others::Unknown)) | None => "unknown".to_owned(),
+        };
+        text.push_str(&format!(" others-at-{}={count}", peer.peer));
+    }
 }
 
 /// One service in one line.

@@ -1,8 +1,9 @@
 //! The one task that owns the engine: it feeds it, lets it sleep, and hands out what it decides.
 //!
 //! ```text
-//! observers ──mpsc──► engine task ──watch(RouteSet)──► announcer, observers
-//!                         ▲  │
+//! observers ──mpsc──► engine task ──watch(Desired)───► announcer, state file
+//!                         ▲  │   ├──watch(RouteSet)──► observers
+//!                         │  │   └──doorbells────────► announcer
 //!              signals ───┘  └──► journal (log)
 //! ```
 //! The watch channel holds only the newest set: a slow or stuck announcer costs the engine nothing.
@@ -17,9 +18,12 @@ use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::journal::Journal;
+use super::keys::KeyFiles;
 use super::output::Progress;
 use super::{dump, signals};
+use crate::announce::{Desired, Manner};
 use crate::clock::Clock;
+use crate::config::duration;
 
 /// How many observations are taken in one go before the timers are looked at again.
 const BATCH_MAX: usize = 1024;
@@ -38,11 +42,28 @@ pub(super) struct EngineTask {
     clock: Clock,
     journal: Journal,
     observations: mpsc::Receiver<Observation>,
-    routes: watch::Sender<RouteSet>,
-    /// What the announcer last said of itself.
-    announcer: watch::Receiver<Option<Progress>>,
+    ends: Ends,
+    /// Stopping was asked for: until here the routes are announced as the last choice.
+    draining: Option<Instant>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
+}
+
+/// Where the engine task hands out what others need, and gets what it shows.
+#[derive(Debug)]
+pub(super) struct Ends {
+    /// To the announcer.
+    pub(super) desired: watch::Sender<Desired>,
+    /// To the observers: what is announced.
+    pub(super) routes: watch::Sender<RouteSet>,
+    /// Counts the changes of this host's addresses.
+    pub(super) addresses: watch::Sender<u64>,
+    /// The password files, and whom to tell.
+    pub(super) keys: KeyFiles,
+    /// What the announcer last said of itself.
+    pub(super) announcer: watch::Receiver<Option<Progress>>,
+    /// How long routes are announced as the last choice before they are withdrawn.
+    pub(super) drain_time: Duration,
 }
 
 impl EngineTask {
@@ -50,21 +71,26 @@ impl EngineTask {
         config: EngineConfig,
         clock: Clock,
         observations: mpsc::Receiver<Observation>,
-        routes: watch::Sender<RouteSet>,
-        announcer: watch::Receiver<Option<Progress>>,
+        ends: Ends,
     ) -> Self {
         Self {
             engine: Engine::new(config, clock.now()),
             clock,
             journal: Journal::new(clock),
             observations,
-            routes,
-            announcer,
+            ends,
+            draining: None,
             timers_from: None,
         }
     }
 
-    /// Decides until a signal asks to stop or `until` is ready; then withdraws everything.
+    /// Hands an input to the engine before [`EngineTask::run`].
+    pub(super) fn prime(&mut self, input: Input) {
+        self.handle_all([input]);
+    }
+
+    /// Decides until a signal asks to end or `until` is ready. When asked to stop, it withdraws
+    /// everything first, after the drain time.
     ///
     /// Dropping the returned task closes the routes channel: announcers then finish and end.
     pub(super) async fn run(
@@ -82,6 +108,12 @@ impl EngineTask {
                     None => std::future::pending().await,
                 }
             };
+            let drained = async {
+                match self.draining {
+                    Some(at) => tokio::time::sleep_until(self.clock.until(at)).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = &mut until => return Stop::AnnouncerEnded,
@@ -93,19 +125,58 @@ impl EngineTask {
                     self.handle_all(batch.drain(..).map(Input::Observation));
                 }
                 signal = signals.next() => match signal {
+                    signals::Signal::Stop(name) if self.drain(name) => {}
                     signals::Signal::Stop(name) => {
                         tracing::info!(signal = name, "stopping: withdrawing everything");
-                        self.handle_all([Input::Shutdown]);
+                        self.withdraw_all();
                         return Stop::Asked;
                     }
-                    signals::Signal::Dump => {
-                        let announcer = self.announcer.borrow().clone();
-                        dump::log(&self.engine, announcer.as_ref(), self.clock.now());
+                    signals::Signal::Restart => {
+                        self.publish(Manner::Restarting);
+                        return Stop::Restart;
                     }
+                    signals::Signal::Reload => {
+                        self.ends.keys.read_again();
+                        self.dump();
+                    }
+                    signals::Signal::Dump => self.dump(),
                 },
+                () = drained => {
+                    tracing::info!("the drain time is over: withdrawing everything");
+                    self.withdraw_all();
+                    return Stop::Asked;
+                }
                 () = timer => self.timeout(),
             }
         }
+    }
+
+    /// Begins to drain. False when there is nothing to drain, or no time, or it drains already.
+    fn drain(&mut self, signal: &str) -> bool {
+        let (time, routes) = (self.ends.drain_time, self.engine.routes().len());
+        if self.draining.is_some() || time.is_zero() || routes == 0 {
+            return false;
+        }
+        tracing::info!(
+            signal,
+            routes,
+            "draining for {}: routes are announced as the last choice (GRACEFUL_SHUTDOWN), then \
+             withdrawn; the same signal again withdraws them now",
+            duration::show(time)
+        );
+        self.draining = Some(self.clock.now() + time);
+        self.publish(Manner::Draining);
+        true
+    }
+
+    fn withdraw_all(&mut self) {
+        self.handle_all([Input::Shutdown]);
+        self.publish(Manner::Stopping);
+    }
+
+    fn dump(&self) {
+        let announcer = self.ends.announcer.borrow().clone();
+        dump::log(&self.engine, announcer.as_ref(), self.draining, self.clock.now());
     }
 
     /// When to wake up for a timer.
@@ -129,8 +200,14 @@ impl EngineTask {
     /// Hands inputs to the engine and passes on what it wants; the newest set goes out once.
     fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
         let mut changed = false;
+        let mut addresses = false;
         let mut events = Vec::new();
+        let judged = self.engine.has_first_verdicts();
         for input in inputs {
+            addresses |= matches!(
+                input,
+                Input::Observation(Observation::AddressChanged(_) | Observation::AddressRemoved(_))
+            );
             self.engine.handle(input, self.clock.now());
             while let Some(output) = self.engine.poll_output() {
                 match output {
@@ -139,21 +216,35 @@ impl EngineTask {
                 }
             }
         }
-        if changed {
-            self.routes.send_replace(self.engine.routes().clone());
+        if changed || judged != self.engine.has_first_verdicts() {
+            let manner = self.ends.desired.borrow().manner;
+            self.publish(manner);
+        }
+        if addresses {
+            self.ends.addresses.send_modify(|changes| *changes = changes.wrapping_add(1));
         }
         // Announcing is urgent, telling is not.
         for event in &events {
             self.journal.event(event);
         }
     }
+
+    /// Hands out what is wanted now.
+    fn publish(&self, manner: Manner) {
+        let routes = self.engine.routes().clone();
+        self.ends.routes.send_replace(routes.clone());
+        let complete = self.engine.has_first_verdicts();
+        self.ends.desired.send_replace(Desired { routes, complete, manner });
+    }
 }
 
 /// Why the engine task stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Stop {
-    /// By a signal.
+    /// By a signal, for good.
     Asked,
+    /// By a signal, to start again.
+    Restart,
     /// The announcer is gone: nobody to announce to.
     AnnouncerEnded,
     /// No observer is left.

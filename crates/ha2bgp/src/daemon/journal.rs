@@ -53,6 +53,9 @@ impl Journal {
                 services_max,
                 "too many services: this one and later ones are not taken in"
             ),
+            Event::FirstVerdicts { announced } => {
+                tracing::info!(announced, "every service that is there has been judged");
+            }
             Event::ServiceDiscovered { .. }
             | Event::ServiceForgotten { .. }
             | Event::HealthChanged { .. }
@@ -93,7 +96,8 @@ impl Journal {
                 );
             }
             Event::Released { vip } => tracing::info!(%vip, "calm again: released"),
-            Event::SourceReady { .. }
+            Event::FirstVerdicts { .. }
+            | Event::SourceReady { .. }
             | Event::SourceFailed { .. }
             | Event::SourceUnknown { .. }
             | Event::SourceRecovered { .. }

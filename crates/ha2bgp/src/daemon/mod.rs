@@ -3,24 +3,32 @@
 mod dump;
 mod engine_task;
 mod journal;
+mod keys;
 mod output;
 pub mod parent;
 mod signals;
+mod state;
+mod state_file;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ha2bgp_core::engine::Input;
 use ha2bgp_core::net::NextHop;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_proto::filter::Filter;
+use ha2bgp_sys::lookup;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
-use self::engine_task::{EngineTask, Stop};
+use self::engine_task::{Ends, EngineTask, Stop};
+use self::keys::KeyFiles;
 use self::output::Progress;
-pub use self::output::objections;
 use self::signals::Signals;
-use crate::announce::{self, Ended, Report};
+use self::state::Beginning;
+use self::state_file::Store;
+use crate::announce::speaker::{Doorbells, Keys};
+use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
@@ -31,6 +39,9 @@ const OBSERVATIONS_MAX: usize = 4096;
 
 /// How many reports may wait for the log; then they are dropped and counted by the announcer.
 const REPORTS_MAX: usize = 1024;
+
+/// How long the state file may take at the end.
+const STATE_WAIT: Duration = Duration::from_secs(1);
 
 /// How long announcers may take to withdraw everything at the end.
 const FINISH_WAIT: Duration = Duration::from_secs(6);
@@ -57,7 +68,7 @@ pub fn wait_for_the_end() {
     runtime.block_on(async {
         let Ok(mut signals) = Signals::listen() else { return };
         tokio::select! {
-            _ = signals.stop() => {}
+            () = signals.stop() => {}
             () = announce::stdin_closed() => {}
         }
     });
@@ -79,39 +90,69 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     };
     tell_settings(&settings, filter);
     let clock = Clock::start();
+    let store = Store::open(&settings.state_file);
+    let beginning = begin(&settings, store.as_ref());
     let (observed, observations) = mpsc::channel(OBSERVATIONS_MAX);
-    let (routes, desired) = watch::channel(RouteSet::new());
+    let (routes, announced) = watch::channel(RouteSet::new());
+    let (desiring, desired) = watch::channel(Desired::default());
+    let (keys, new_keys) = watch::channel(Keys::new());
+    let (addresses, address_changes) = watch::channel(0);
     let (reporting, reports) = mpsc::channel(REPORTS_MAX);
 
     tokio::spawn(address::run(address::AddressConfig::default(), observed.clone()));
     let listen_config = listen::ListenConfig::new(&settings.protocols, filter);
-    tokio::spawn(listen::run(listen_config, desired.clone(), observed));
+    tokio::spawn(listen::run(listen_config, announced, observed));
     let (progress, announcer_state) = watch::channel(None);
     tokio::spawn(tell_reports(reports, progress));
-    let announcer = match output::announcer(&settings, clock) {
+    let doorbells = Doorbells { keys: new_keys, addresses: address_changes };
+    let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
             tracing::error!(%error, "cannot use standard output");
             return ExitCode::FAILURE;
         }
     };
-    let mut announcer = tokio::spawn(announcer.run(desired, reporting));
+    let mut announcer = tokio::spawn(announcer.run(desired.clone(), reporting));
+    let keeper = store.map(|store| tokio::spawn(store.keep(desired, beginning.before.clone())));
 
-    let mut engine = EngineTask::new(settings.engine, clock, observations, routes, announcer_state);
+    let speaker = settings.speaker.as_ref();
+    let ends = Ends {
+        desired: desiring,
+        routes,
+        addresses,
+        keys: KeyFiles::new(speaker, keys),
+        announcer: announcer_state,
+        drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
+    };
+    let mut engine = EngineTask::new(settings.engine.clone(), clock, observations, ends);
+    if !beginning.memory.is_zero() {
+        let mut vips = Vec::new();
+        beginning.before.for_each(&mut |prefix, _| vips.push(prefix.address()));
+        engine.prime(Input::Remember { vips, until: clock.now() + beginning.memory });
+    }
     let mut early = None;
     let ended_early = async { early = Some((&mut announcer).await) };
-    match engine.run(&mut signals, ended_early).await {
+    let stop = engine.run(&mut signals, ended_early).await;
+    match stop {
         Stop::AnnouncerEnded => return early.as_ref().map_or(ExitCode::FAILURE, conclude),
         Stop::ObserversEnded => tracing::error!("no observer is left: stopping"),
+        Stop::Restart => output::tell_restart(&settings),
         Stop::Asked => {}
     }
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
         ended = &mut announcer => Some(ended),
-        _ = signals.stop() => None,
+        () = signals.stop() => None,
         () = tokio::time::sleep(FINISH_WAIT) => None,
     };
+    if let Some(keeper) = keeper
+        && let Ok(Ok(store)) = tokio::time::timeout(STATE_WAIT, keeper).await
+        && stop == Stop::Asked
+        && matches!(ended, Some(Ok(Ended::Finished)))
+    {
+        store.clear();
+    }
     ended.as_ref().map_or_else(
         || {
             tracing::error!("ended before every withdrawal was sent");
@@ -119,6 +160,23 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         },
         conclude,
     )
+}
+
+/// What the process before has left, and what follows from it.
+fn begin(settings: &Settings, store: Option<&Store>) -> Beginning {
+    let place = store.map(|store| store.place().clone()).unwrap_or_default();
+    let left = store.and_then(Store::read);
+    let times = output::times(settings);
+    let now = state_file::uptime();
+    let beginning = state::begin(left.as_ref(), &place, now, times, &lookup::is_local);
+    if beginning.restarting {
+        tracing::info!(
+            routes = beginning.before.len(),
+            "a process before this one ended moments ago: what it announced and is up needs no up \
+             delay"
+        );
+    }
+    beginning
 }
 
 /// The notices of the start: what will be looked at, what may be announced.

@@ -1,4 +1,4 @@
-//! Signals: SIGTERM and SIGINT stop, SIGHUP and SIGUSR1 dump the status.
+//! Signals: what each asks for stands in [`Signal`].
 
 use std::io;
 
@@ -7,9 +7,13 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Signal {
-    /// Withdraw everything and end.
+    /// SIGTERM, SIGINT: withdraw everything and end.
     Stop(&'static str),
-    /// Print the status to stderr.
+    /// SIGUSR2: end, and leave the routes where they are.
+    Restart,
+    /// SIGHUP: read the password files again, then as [`Signal::Dump`].
+    Reload,
+    /// SIGUSR1: print the status to stderr.
     Dump,
 }
 
@@ -20,6 +24,7 @@ pub(super) struct Signals {
     interrupt: Stream,
     hangup: Stream,
     user1: Stream,
+    user2: Stream,
 }
 
 impl Signals {
@@ -30,6 +35,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -38,17 +44,14 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Signal::Stop("SIGTERM"),
             _ = self.interrupt.recv() => Signal::Stop("SIGINT"),
-            _ = self.hangup.recv() => Signal::Dump,
+            _ = self.user2.recv() => Signal::Restart,
+            _ = self.hangup.recv() => Signal::Reload,
             _ = self.user1.recv() => Signal::Dump,
         }
     }
 
-    /// The next signal that asks to stop.
-    pub(super) async fn stop(&mut self) -> &'static str {
-        loop {
-            if let Signal::Stop(name) = self.next().await {
-                return name;
-            }
-        }
+    /// The next signal that asks to end.
+    pub(super) async fn stop(&mut self) {
+        while !matches!(self.next().await, Signal::Stop(_) | Signal::Restart) {}
     }
 }

@@ -5,6 +5,7 @@
 //! Samples go to `$HA2BGP_BENCH_DIR/latency-*.csv`. Needs no root: all is on loopback.
 #![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
 
+use ha2bgp_lab::samples::{ratio, save, summary};
 use ha2bgp_lab::{program, service, wait};
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::{Socket, Type};
@@ -12,7 +13,7 @@ use std::error::Error;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -198,32 +199,6 @@ fn ss_sees(address: SocketAddr) -> Outcome<bool> {
 
 fn open(address: SocketAddr) -> Outcome<Socket> {
     Ok(service::open(address, Type::STREAM, service::Options::default())?)
-}
-
-fn percentile(samples: &[Duration], percent: usize) -> Duration {
-    let mut sorted = samples.to_vec();
-    sorted.sort_unstable();
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or_default()
-}
-
-fn summary(name: &str, samples: &[Duration]) -> String {
-    let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(samples, percent));
-    format!("{name}: n {}, p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}", samples.len())
-}
-
-fn ratio(slow: &[Duration], fast: &[Duration], percent: usize) -> f64 {
-    let fast = percentile(fast, percent).max(Duration::from_nanos(1));
-    percentile(slow, percent).div_duration_f64(fast)
-}
-
-fn save(path: &Path, samples: &[Duration]) -> Outcome<()> {
-    let mut text = String::from("run,nanoseconds\n");
-    for (run, sample) in samples.iter().enumerate() {
-        text.push_str(&format!("{run},{}\n", sample.as_nanos()));
-    }
-    std::fs::write(path, text)?;
-    Ok(())
 }
 
 /// xorshift64*, seeded anew in each run; the seed is printed.

@@ -1,6 +1,6 @@
 //! BIRD 2.
 
-use super::{Config, Router};
+use super::{Config, Router, ipv6};
 use crate::Result;
 use crate::child::{self, Child};
 use crate::netns::Netns;
@@ -11,6 +11,8 @@ fn text(config: &Config) -> String {
     let password =
         config.password.as_ref().map(|key| format!("password \"{key}\";")).unwrap_or_default();
     let security = if config.ttl_security { "ttl security on;" } else { "" };
+    // What RFC 8950 needs; meant for sessions over IPv6.
+    let extended = if ipv6(neighbor) { "extended next hop;" } else { "" };
     // Connected networks, so that next hops can be resolved. After an error, also one that it was
     // told of, BIRD refuses connections for 60 s by default: too long for a test.
     format!(
@@ -19,7 +21,7 @@ fn text(config: &Config) -> String {
          protocol bgp speaker {{\n\
          \x20 local {address} as {asn};\n  neighbor {neighbor} as {neighbor_as};\n\
          \x20 {password} {security} error wait time 2, 4;\n\
-         \x20 ipv4 {{ import all; export none; }};\n  ipv6 {{ import all; export none; }};\n}}\n"
+         \x20 ipv4 {{ import all; export none; {extended} }};\n  ipv6 {{ import all; export none; }};\n}}\n"
     )
 }
 
@@ -37,6 +39,17 @@ fn ask(router: &Router, question: &[&str]) -> Result<String> {
 
 pub(super) fn neighbor(router: &Router) -> Result<String> {
     ask(router, &["show", "protocols", "all", "speaker"])
+}
+
+/// Of both families; "Routes: 2 imported, 0 exported".
+pub(super) fn count(router: &Router) -> Result<usize> {
+    let text = neighbor(router)?;
+    let imported = text.lines().filter_map(|line| line.trim().strip_prefix("Routes:"));
+    Ok(imported.filter_map(|rest| rest.split_whitespace().next()?.parse::<usize>().ok()).sum())
+}
+
+pub(super) fn refresh(router: &Router) -> Result<()> {
+    ask(router, &["reload", "in", "speaker"]).map(drop)
 }
 
 pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {

@@ -60,6 +60,13 @@ pub(super) fn is_established(lines: &str) -> bool {
     last.is_some_and(|line| !line.contains(" down"))
 }
 
+/// What was announced and not withdrawn since, each prefix once.
+pub(super) fn count(router: &Router) -> Result<usize> {
+    let lines = neighbor(router)?;
+    let of = |word: &str| lines.lines().filter(|line| line.contains(word)).count();
+    Ok(of(" announced ").saturating_sub(of(" withdrawn ")))
+}
+
 /// The last line about a prefix, if it is an announcement and the session still stands.
 pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
     let lines = neighbor(router)?;

@@ -20,6 +20,10 @@ fn text(config: &Config) -> String {
     if config.ttl_security {
         text.push_str(&format!(" neighbor {neighbor} ttl-security hops 1\n"));
     }
+    if ipv6(neighbor) {
+        // What RFC 8950 needs; meant for sessions over IPv6.
+        text.push_str(&format!(" neighbor {neighbor} capability extended-nexthop\n"));
+    }
     text.push_str(&format!(
         " address-family ipv4 unicast\n  neighbor {neighbor} activate\n exit-address-family\n \
          address-family ipv6 unicast\n  neighbor {neighbor} activate\n exit-address-family\n"
@@ -56,6 +60,20 @@ fn ask(router: &Router, question: &str) -> Result<String> {
 
 pub(super) fn neighbor(router: &Router) -> Result<String> {
     ask(router, &format!("show bgp neighbors {}", router.config.neighbor))
+}
+
+/// Of both families.
+pub(super) fn count(router: &Router) -> Result<usize> {
+    let text = ask(router, "show bgp summary json")?;
+    let values = text.split("\"pfxRcd\":").skip(1);
+    let digits = values.filter_map(|rest| rest.split(',').next()?.trim().parse::<usize>().ok());
+    Ok(digits.sum())
+}
+
+pub(super) fn refresh(router: &Router) -> Result<()> {
+    let neighbor = &router.config.neighbor;
+    let family = if ipv6(neighbor) { "ipv6" } else { "ipv4" };
+    ask(router, &format!("clear bgp {family} unicast {neighbor} soft in")).map(drop)
 }
 
 pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {

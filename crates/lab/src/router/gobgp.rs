@@ -51,6 +51,21 @@ pub(super) fn neighbor(router: &Router) -> Result<String> {
     ask(router, &["neighbor", &router.config.neighbor])
 }
 
+/// Of both families; "Destination: 2, Path: 2".
+pub(super) fn count(router: &Router) -> Result<usize> {
+    let mut count = 0;
+    for family in ["ipv4", "ipv6"] {
+        let text = ask(router, &["global", "rib", "summary", "-a", family])?;
+        let number = text.split("Destination:").nth(1).and_then(|rest| rest.split(',').next());
+        count += number.and_then(|digits| digits.trim().parse::<usize>().ok()).unwrap_or(0);
+    }
+    Ok(count)
+}
+
+pub(super) fn refresh(router: &Router) -> Result<()> {
+    ask(router, &["neighbor", &router.config.neighbor, "softresetin"]).map(drop)
+}
+
 pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
     let family = if ipv6(prefix) { "ipv6" } else { "ipv4" };
     let reply = ask(router, &["global", "rib", prefix, "-a", family]);

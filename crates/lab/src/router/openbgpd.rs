@@ -49,6 +49,19 @@ pub(super) fn neighbor(router: &Router) -> Result<String> {
     ask(router, &["show", "neighbor", &router.config.neighbor])
 }
 
+/// Of both families: the last column of the summary; a word while there is no session.
+pub(super) fn count(router: &Router) -> Result<usize> {
+    let text = ask(router, &["show", "summary"])?;
+    let neighbor = &router.config.neighbor;
+    let line = text.lines().find(|line| line.split_whitespace().next() == Some(neighbor));
+    let last = line.and_then(|line| line.split_whitespace().last());
+    Ok(last.and_then(|number| number.parse().ok()).unwrap_or(0))
+}
+
+pub(super) fn refresh(router: &Router) -> Result<()> {
+    ask(router, &["neighbor", &router.config.neighbor, "refresh"]).map(drop)
+}
+
 pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
     let reply = ask(router, &["show", "rib", "detail", prefix])?;
     Ok(if reply.contains(prefix) { reply } else { String::new() })

@@ -97,7 +97,7 @@ fn the_speaker_s_flags() -> Result<()> {
         ),
         (
             &with(&["--peer", "192.0.2.1", "--peer-as", "1", "--nexthop", "192.0.2.1"]),
-            &["--peer 192.0.2.1: ", "is the peer itself"],
+            &["--nexthop: ", "is the peer itself"],
         ),
         (&["--peer", "192.0.2.1"], &["--peer: ", "--bgp-backend speaker"]),
     ])

@@ -45,7 +45,7 @@ pub(crate) struct Plan {
     pub(crate) v6: bool,
     pub(crate) local_as: u32,
     pub(crate) peer_as: u32,
-    /// Flags of ha2bgp beyond those that every test has.
+    /// Flags of ha2bgp beyond those that every test has; `DIR` in them is the test's directory.
     pub(crate) flags: Vec<String>,
     /// The key of ha2bgp, in a file.
     pub(crate) key: Option<&'static str>,
@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) router_key: Option<&'static str>,
     /// GTSM at the router.
     pub(crate) router_security: bool,
+    /// Lines of the `[[peer]]` section, and whatever follows it: a file in place of flags.
+    pub(crate) section: Option<String>,
 }
 
 impl Plan {
@@ -67,12 +69,33 @@ impl Plan {
             key: None,
             router_key: None,
             router_security: false,
+            section: None,
         }
     }
 
     pub(crate) fn flags(mut self, flags: &str) -> Self {
         self.flags.extend(flags.split_whitespace().map(str::to_owned));
         self
+    }
+
+    /// With a configuration file and these lines in its `[[peer]]` section.
+    pub(crate) fn section(mut self, lines: &str) -> Self {
+        self.section = Some(lines.to_owned());
+        self
+    }
+
+    /// The file, where there is one.
+    fn file(&self) -> Option<String> {
+        let section = self.section.as_ref()?;
+        let (_, peer) = self.addresses();
+        let Self { local_as, peer_as, .. } = self;
+        Some(format!(
+            "router-id = \"10.1.1.1\"\nlocal-as = {local_as}\n\
+             networks = [\"100.64.0.0/24\", \"2001:db8:100::/64\"]\n\
+             [discover]\nlisten-filter = \"sport = :8080\"\n\
+             [defaults]\nup-delay = \"0s\"\ndown-delay = \"0s\"\ndamping = false\n\
+             [[peer]]\naddress = \"{peer}\"\nremote-as = {peer_as}\n{section}\n"
+        ))
     }
 
     fn addresses(&self) -> (&'static str, &'static str) {
@@ -103,6 +126,11 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts both; waits for nothing.
     pub(crate) fn start(plan: Plan) -> Result<Self> {
+        Self::prepared(plan, |_| Ok(()))
+    }
+
+    /// [`Pair::start`] with more cables at our host before ha2bgp starts.
+    pub(crate) fn prepared(plan: Plan, more: impl FnOnce(&Netns) -> Result<()>) -> Result<Self> {
         let dir = readme::workdir()?;
         let (us, them) = (Netns::new("us")?, Netns::new("them")?);
         link::cable(
@@ -113,6 +141,7 @@ impl Pair {
         link::add_address(&them, "2001:db8:9::2/64", "down0")?;
         link::add_address(&us, &format!("{VIP}/32"), "lo")?;
         link::add_address(&us, &format!("{VIP6}/128"), "lo")?;
+        more(&us)?;
         let (ours, theirs) = plan.addresses();
         let config = Config {
             address: theirs.to_owned(),
@@ -170,13 +199,22 @@ impl Pair {
 }
 
 fn start(host: &Netns, dir: &TempDir, plan: &Plan, name: &str) -> Result<Child> {
+    let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    if let Some(text) = plan.file() {
+        let file = path("ha2bgp.toml");
+        std::fs::write(&file, text).map_err(LabError::io(file.clone()))?;
+        let args = ["--config", &file, "--debug"];
+        return host.start(name, &mut program::command(&args), dir.path());
+    }
     let (_, peer) = plan.addresses();
     let (local_as, peer_as) = (plan.local_as.to_string(), plan.peer_as.to_string());
     let mut args = AT_ONCE.to_vec();
     args.extend(["--bgp-backend", "speaker", "--router-id", "10.1.1.1", "--peer", peer]);
     args.extend(["--local-as", &local_as, "--peer-as", &peer_as, "--debug"]);
-    args.extend(plan.flags.iter().map(String::as_str));
-    let key = dir.path().join("peer.key").to_string_lossy().into_owned();
+    let here = dir.path().to_string_lossy();
+    let flags: Vec<String> = plan.flags.iter().map(|flag| flag.replace("DIR", &here)).collect();
+    args.extend(flags.iter().map(String::as_str));
+    let key = path("peer.key");
     if let Some(text) = plan.key {
         std::fs::write(&key, format!("{text}\n")).map_err(LabError::io(key.clone()))?;
         args.extend(["--password-file", &key]);

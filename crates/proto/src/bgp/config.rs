@@ -46,9 +46,15 @@ pub struct PeerConfig {
     pub hold_end_of_rib: bool,
     /// The other capabilities.
     pub capabilities: Capabilities,
-    /// More prefixes than this from the peer end the session with Cease/1. None: no limit, and
+    /// More prefixes than this (paths, where it sends several) from the peer end the session with Cease/1. None: no limit, and
     /// nothing is remembered of what the peer sends.
     pub max_prefixes: Option<u32>,
+    /// Announce with this path identifier where the peer takes several paths (RFC 7911): a route
+    /// reflector then hands on ours beside those of other hosts. None: one path a prefix.
+    pub add_path_send: Option<u32>,
+    /// Count the others who announce our prefixes ([`super::Session::other_announcers`]), and ask
+    /// the peer for all its paths (RFC 7911).
+    pub count_announcers: bool,
     /// What is announced, and how.
     pub policy: Policy,
 }
@@ -67,7 +73,7 @@ impl PeerConfig {
             families: Families { ipv4: peer.is_ipv4(), ipv6: peer.is_ipv6() },
             hold_time: Duration::from_secs(9),
             keepalive: Some(Duration::from_secs(3)),
-            connect_retry: Backoff { first: Duration::from_secs(5), max: Duration::from_secs(60) },
+            connect_retry: Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) },
             idle_hold: Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) },
             stable_after: Duration::from_secs(30),
             send_hold: Duration::from_secs(480),
@@ -75,6 +81,8 @@ impl PeerConfig {
             hold_end_of_rib: false,
             capabilities: Capabilities::default(),
             max_prefixes: None,
+            add_path_send: None,
+            count_announcers: false,
             policy: Policy::default(),
         }
     }
@@ -120,9 +128,9 @@ pub struct GracefulRestart {
     /// The R bit: this process has just restarted. Announced until End-of-RIB was sent for every
     /// family, at most for the restart time.
     pub restarting: bool,
-    /// The F bit of every family: what the routes lead to survived (same boot, VIPs present).
-    /// False makes the peer drop the old routes at once.
-    pub forwarding_preserved: bool,
+    /// The F bits: the families whose routes lead to what survived (same boot, VIPs present). The
+    /// peer drops the old routes of the others at once.
+    pub forwarding_preserved: Families,
     /// The N bit (RFC 8538): the peer keeps routes also when its hold timer expires. Then a dead
     /// host costs hold time and restart time together, so it is off by default.
     pub notification: bool,
@@ -133,7 +141,7 @@ impl Default for GracefulRestart {
         Self {
             restart_time: Duration::from_secs(20),
             restarting: false,
-            forwarding_preserved: true,
+            forwarding_preserved: Families::BOTH,
             notification: false,
         }
     }

@@ -37,6 +37,10 @@ pub struct Negotiated {
     pub enhanced_route_refresh: bool,
     /// IPv4 routes may have IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
+    /// Families whose routes we send with path identifiers (RFC 7911).
+    pub add_path_send: Families,
+    /// Families whose routes come with path identifiers.
+    pub add_path_receive: Families,
     /// Messages may be 65 535 octets long (RFC 8654).
     pub extended_messages: bool,
     /// The peer's graceful restart capability, if it sent one.
@@ -73,8 +77,12 @@ pub enum DownCause {
     ConnectFailed,
     /// No connection came up within the connect retry time.
     ConnectTimeout,
+    /// The driver ended the attempts to connect: there was nobody to tell.
+    Stopped,
     /// The driver asked for a restart: closed without a word.
     Restart,
+    /// Our end's address is gone from this host: nothing more can be said.
+    AddressGone,
     /// The peer did not read for too long (RFC 9687); also sent as 8/0 where it could be.
     SendHoldExpired,
     /// The peer opened a new connection while this one stood: it has restarted (RFC 4724
@@ -90,7 +98,9 @@ impl fmt::Display for DownCause {
             Self::ConnectionClosed => f.write_str("connection closed"),
             Self::ConnectFailed => f.write_str("connect failed"),
             Self::ConnectTimeout => f.write_str("connect timed out"),
+            Self::Stopped => f.write_str("stopped, there was no connection"),
             Self::Restart => f.write_str("closed for our restart"),
+            Self::AddressGone => f.write_str("the local address is gone from this host"),
             Self::SendHoldExpired => f.write_str("send hold timer expired: the peer does not read"),
             Self::Replaced => f.write_str("replaced by a new connection of the peer"),
         }
@@ -181,6 +191,18 @@ pub enum Unsendable {
     NoIpv6NextHop,
     /// The next hop is one that peers reset sessions for.
     MartianNextHop,
+}
+
+/// How many others announce a prefix of ours, as far as this peer tells.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Others {
+    /// Exactly so many: the peer sends all its paths (RFC 7911) and has sent End-of-RIB.
+    Known(usize),
+    /// So many were seen, never zero; there may be more. A peer that sends one path a prefix shows
+    /// only the best one.
+    AtLeast(usize),
+    /// None was seen, which says nothing: the peer may hide them, or has not told all yet.
+    Unknown,
 }
 
 /// What was counted since the session object was made.

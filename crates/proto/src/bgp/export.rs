@@ -23,6 +23,9 @@ pub(super) struct Export {
     local: IpAddr,
     peer: IpAddr,
     pub(super) attributes: Attributes,
+    /// Families whose routes have path identifiers, and the identifier of ours.
+    add_path: Families,
+    path_id: u32,
 }
 
 impl Export {
@@ -58,11 +61,17 @@ impl Export {
                     .map(|_| config.local_as),
             },
             policy: policy.clone(),
+            add_path: negotiated.add_path_send,
+            path_id: config.add_path_send.unwrap_or_default(),
         }
     }
 
     pub(super) const fn families(&self) -> Families {
         self.families
+    }
+
+    pub(super) fn path_id(&self, family: Family) -> Option<u32> {
+        self.add_path.contains(family).then_some(self.path_id)
     }
 
     /// The next hop that this route goes out with; nothing when the policy keeps it here.
@@ -74,17 +83,18 @@ impl Export {
         is_allowed(&self.policy, prefix).then(|| self.resolve(prefix, route))
     }
 
+    /// The same for what can be sent.
+    pub(super) fn sent(&self, prefix: Prefix, route: Option<&Route>) -> Option<IpAddr> {
+        self.next_hop(prefix, route?)?.ok()
+    }
+
     fn resolve(&self, prefix: Prefix, route: &Route) -> Result<IpAddr, Unsendable> {
         let family = Family::of(prefix);
         if !self.families.contains(family) {
             return Err(Unsendable::FamilyNotNegotiated);
         }
-        let own = match family {
-            Family::Ipv4 => self.policy.next_hop_v4.map(IpAddr::V4),
-            Family::Ipv6 => self.policy.next_hop_v6.map(IpAddr::V6),
-        };
         let next_hop = match route.next_hop {
-            NextHop::SelfAddress => own.unwrap_or(self.local),
+            NextHop::SelfAddress => own_next_hop(&self.policy, family, self.local),
             NextHop::Address(address) => address,
         };
         match (family, next_hop) {
@@ -102,6 +112,18 @@ impl Export {
     }
 }
 
+/// What `self` means. IPv4 routes over an IPv6 session have an IPv6 next hop where there is no
+/// other (RFC 8950): the one of the policy before our end of the session.
+fn own_next_hop(policy: &Policy, family: Family, local: IpAddr) -> IpAddr {
+    let v4 = policy.next_hop_v4.map(IpAddr::V4);
+    let v6 = policy.next_hop_v6.map(IpAddr::V6);
+    let explicit = match family {
+        Family::Ipv4 => v4.or(v6.filter(|_| local.is_ipv6())),
+        Family::Ipv6 => v6,
+    };
+    explicit.unwrap_or(local)
+}
+
 /// True when the policy's networks cover the prefix.
 pub(super) fn is_allowed(policy: &Policy, prefix: Prefix) -> bool {
     policy.networks.iter().any(|network| network.covers(prefix))
@@ -112,4 +134,31 @@ fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
     values.sort_unstable();
     values.dedup();
     values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_self_means() {
+        for (v4, v6, family, local, want) in [
+            ("", "", Family::Ipv4, "10.0.0.2", "10.0.0.2"),
+            ("10.9.9.9", "", Family::Ipv4, "10.0.0.2", "10.9.9.9"),
+            ("", "2001:db8::9", Family::Ipv4, "10.0.0.2", "10.0.0.2"),
+            ("", "2001:db8::9", Family::Ipv6, "10.0.0.2", "2001:db8::9"),
+            ("", "", Family::Ipv4, "2001:db8::2", "2001:db8::2"),
+            ("", "2001:db8::9", Family::Ipv4, "2001:db8::2", "2001:db8::9"),
+            ("10.9.9.9", "2001:db8::9", Family::Ipv4, "2001:db8::2", "10.9.9.9"),
+            ("10.9.9.9", "", Family::Ipv6, "2001:db8::2", "2001:db8::2"),
+        ] {
+            let policy = Policy {
+                next_hop_v4: v4.parse().ok(),
+                next_hop_v6: v6.parse().ok(),
+                ..Policy::default()
+            };
+            let hop = own_next_hop(&policy, family, local.parse().unwrap());
+            assert_eq!(hop, want.parse::<IpAddr>().unwrap(), "{v4} {v6} {family:?} {local}");
+        }
+    }
 }

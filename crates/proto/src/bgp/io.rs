@@ -87,6 +87,9 @@ pub enum Input<'a> {
     /// Close everything without a word and stay down: the process restarts, and graceful restart
     /// (RFC 4724) shall keep the routes.
     Restart,
+    /// Our end's address is gone from this host, so that nothing can be said: close everything
+    /// without a word and stay down until [`Input::Start`].
+    AddressGone,
     /// A connection is open: one that was asked for, or one that was accepted.
     TcpConnected {
         /// Which one.

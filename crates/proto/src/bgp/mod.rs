@@ -18,6 +18,7 @@ mod config_error;
 mod event;
 mod export;
 pub mod fsm;
+mod fuzz;
 mod io;
 mod rib;
 mod session;
@@ -29,7 +30,11 @@ pub use community::{Community, CommunityError};
 pub use config::{Backoff, Capabilities, Fqdn, GracefulRestart, Mode, PeerConfig, Policy, Role};
 pub use config_error::ConfigError;
 pub use event::{
-    Counters, DownCause, Event, Negotiated, PeerGracefulRestart, Snapshot, Unsendable,
+    Counters, DownCause, Event, Negotiated, Others, PeerGracefulRestart, Snapshot, Unsendable,
+};
+pub use fuzz::{
+    fuzz_community, fuzz_framing, fuzz_notification, fuzz_open, fuzz_refresh, fuzz_session,
+    fuzz_update,
 };
 pub use io::{Connection, Direction, Input, Output, StopReason};
 pub use session::Session;

@@ -4,6 +4,8 @@
 //! messages, `perform` what the machines want done and the two connections as one session.
 
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use ha2bgp_core::net::Prefix;
@@ -11,7 +13,7 @@ use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 
 use super::config::{Mode, PeerConfig, Policy};
-use super::event::{Counters, DownCause, Event as Report, Negotiated, Snapshot};
+use super::event::{Counters, DownCause, Event as Report, Negotiated, Others, Snapshot};
 use super::export::{self, Export};
 use super::fsm::{Event, Fsm, Settings, State, TimerKind};
 use super::io::{Connection, Direction, Input, Output, StopReason};
@@ -20,11 +22,13 @@ use super::wire::{Family, Kind, Notification};
 
 mod link;
 mod negotiate;
+mod others;
 mod perform;
 mod receive;
 
 use link::Link;
 use negotiate::Refused;
+use others::Announcers;
 
 /// The place of a machine. The second one exists while there are two connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,7 +90,8 @@ impl Slot {
 ///
 /// Limits: [`Session::EVENTS_MAX`] events, two connections, one partial message and
 /// [`Session::WRITE_MAX`] octets of output for each, [`PeerConfig::max_prefixes`] prefixes of the
-/// peer (none are kept without that limit).
+/// peer (none are kept without that limit), 8192 paths of our own prefixes while other announcers
+/// are counted.
 #[derive(Debug)]
 pub struct Session {
     config: PeerConfig,
@@ -95,8 +100,10 @@ pub struct Session {
     slots: [Option<Slot>; 2],
     rib: Rib,
     refused: Refused,
-    /// What the peer has announced, while a limit is set.
-    prefixes: BTreeSet<Prefix>,
+    /// What the peer has announced, with path identifiers, while a limit is set.
+    prefixes: BTreeSet<(Prefix, u32)>,
+    /// The paths of our prefixes that the peer has announced, while they are counted.
+    announcers: Announcers,
     /// Everything was sent once: we no longer restart (RFC 4724 section 4.1).
     recovered: bool,
     next_number: u64,
@@ -128,6 +135,7 @@ impl Session {
             slots: [None, None],
             refused: Refused::default(),
             prefixes: BTreeSet::new(),
+            announcers: Announcers::default(),
             recovered: false,
             next_number: 0,
             next_malformed: None,
@@ -195,7 +203,8 @@ impl Session {
                 let cease = if keeps && for_good { cease.hard() } else { cease };
                 self.stop(&Event::Stop(cease), now);
             }
-            Input::Restart => self.stop(&Event::Vanish, now),
+            Input::Restart => self.stop(&Event::Vanish(DownCause::Restart), now),
+            Input::AddressGone => self.stop(&Event::Vanish(DownCause::AddressGone), now),
             Input::TcpConnected { connection, local, remote } => {
                 self.connected(connection, local, remote, now);
             }
@@ -256,6 +265,38 @@ impl Session {
             && link.is_some_and(|link| link.unwritten().is_empty())
     }
 
+    /// How many others announce this prefix, as far as the peer tells. Announcers are told apart
+    /// by their next hops; ours do not count, nor do paths that will go (GRACEFUL_SHUTDOWN,
+    /// LLGR_STALE). Unknown without [`PeerConfig::count_announcers`], and for prefixes outside of
+    /// the policy's networks.
+    pub fn other_announcers(&self, prefix: Prefix) -> Others {
+        let Some(agreed) = self.negotiated() else { return Others::Unknown };
+        let export = Export::new(&self.config, agreed);
+        let sent = export.sent(prefix, self.rib.desired().get(prefix));
+        let own: Vec<IpAddr> = sent.into_iter().chain([agreed.local]).collect();
+        self.announcers.others(prefix, &own, agreed.add_path_receive)
+    }
+
+    /// The same for the first `max` prefixes of the desired set; none without
+    /// [`PeerConfig::count_announcers`] or a session.
+    pub fn others(&self, max: usize) -> Vec<(Prefix, Others)> {
+        let mut others = Vec::new();
+        if self.config.count_announcers && self.negotiated().is_some() {
+            self.rib.desired().for_each(&mut |prefix, _| {
+                if others.len() < max {
+                    others.push((prefix, self.other_announcers(prefix)));
+                }
+            });
+        }
+        others
+    }
+
+    /// Paths that are kept for [`Session::other_announcers`].
+    #[cfg(test)]
+    pub(super) fn announced_paths(&self) -> usize {
+        self.announcers.len()
+    }
+
     /// The state in one piece. Costs time with the number of routes; for status, not for loops.
     pub fn snapshot(&self) -> Snapshot {
         let mut wanted = 0;
@@ -302,6 +343,7 @@ impl Session {
             self.report(Report::EndOfRibSent { family });
         }
         self.recovered |= self.rib.is_ended();
+        self.report_problems();
         self.watch_writing(Which::First, false, now);
     }
 

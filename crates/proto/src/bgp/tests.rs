@@ -12,11 +12,13 @@ use ha2bgp_core::time::Instant;
 use super::wire::{Asn, Capability, Families, Family, Kind, Notification, Open};
 use super::*;
 
+mod classes;
 mod collision;
 mod config;
 mod hostile;
 mod net;
 mod pair;
+mod paths;
 mod raw;
 mod single;
 

@@ -126,6 +126,22 @@ impl Rib {
         before.diff(desired, &mut |change| self.plan(change.prefix, serial));
     }
 
+    /// Takes what somebody else may have announced as announced, and withdraws it unless it is
+    /// wanted. What was said here already is known better.
+    pub(super) fn adopt(&mut self, routes: &RouteSet, serial: bool) {
+        routes.for_each(&mut |prefix, route| {
+            if self.entries.contains_key(&prefix) || self.desired.get(prefix).is_some() {
+                return;
+            }
+            self.entries.insert(prefix, Entry::default());
+            self.update(prefix, |entry| {
+                entry.said = Some(Said::Announced(route.next_hop));
+                entry.held = true;
+            });
+            self.plan(prefix, serial);
+        });
+    }
+
     /// Brings the queues in line with what is wanted and what was said. With `serial`, a prefix
     /// whose last command still waits for its answer waits too: ExaBGP has dropped an announcement
     /// that came within milliseconds of a withdrawal (Exa-Networks/exabgp issue 661).

@@ -149,6 +149,13 @@ impl Session {
         self.rib.release_retries(now, serial);
     }
 
+    /// Withdraws what a process before this one may have announced, unless it is wanted: ExaBGP
+    /// keeps the routes of a helper that was killed, and starts a new one.
+    pub fn withdraw_leftovers(&mut self, routes: &RouteSet) {
+        let serial = self.serial();
+        self.rib.adopt(routes, serial);
+    }
+
     /// Takes bytes from ExaBGP, cut anywhere.
     pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant) {
         if !self.options.answers {

@@ -126,6 +126,21 @@ fn many(count: u32) -> RouteSet {
 const SEC: Duration = Duration::from_secs(1);
 
 #[test]
+fn what_a_process_before_left_is_withdrawn_unless_it_is_wanted() {
+    let mut lab = Lab::version(ApiVersion::V4);
+    lab.want(&["10.0.0.1"]);
+    lab.session.withdraw_leftovers(&routes(&["10.0.0.1", "10.0.0.2", "10.0.0.3"]));
+    assert_eq!(lab.session.snapshot().sent, 3);
+    let lines = ["withdraw route 10.0.0.2 next-hop self", "withdraw route 10.0.0.3 next-hop self"];
+    assert_eq!(lab.flush(), lines);
+    assert_eq!(lab.session.snapshot().sent, 1);
+    // What this process has said itself is known better.
+    lab.want(&["10.0.0.1", "10.0.0.2"]);
+    lab.session.withdraw_leftovers(&routes(&["10.0.0.2"]));
+    assert!(lab.flush().is_empty());
+}
+
+#[test]
 fn each_version_has_its_text() {
     let cases = [
         (ApiVersion::V4, "", "", ""),

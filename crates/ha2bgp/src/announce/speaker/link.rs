@@ -4,7 +4,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,8 +20,8 @@ const CLOSING_TIME: Duration = Duration::from_secs(1);
 type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
 enum Phase {
-    /// The SYN is out.
-    Connecting(Connecting),
+    /// The SYN is out. The socket, once more, to change its key.
+    Connecting(Connecting, Option<std::net::TcpStream>),
     /// The attempt has ended; to be fetched.
     Ended(io::Result<TcpStream>),
     /// Bytes flow.
@@ -61,8 +61,11 @@ impl Link {
         peer: SocketAddr,
         options: &tcp::Options,
     ) -> Result<Self, tcp::TcpError> {
-        let socket = TcpSocket::from_std_stream(tcp::open(peer, options)?);
-        let phase = Phase::Connecting(Box::pin(socket.connect(peer)));
+        let socket = tcp::open(peer, options)?;
+        // Without a descriptor to spare, the attempt goes on with the key that it has.
+        let same = socket.try_clone().ok();
+        let socket = TcpSocket::from_std_stream(socket);
+        let phase = Phase::Connecting(Box::pin(socket.connect(peer)), same);
         Ok(Self { connection, phase, writable: true, readable: true })
     }
 
@@ -75,7 +78,7 @@ impl Link {
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut ready = false;
         match &mut self.phase {
-            Phase::Connecting(attempt) => {
+            Phase::Connecting(attempt, _) => {
                 if let Poll::Ready(result) = attempt.as_mut().poll(cx) {
                     self.phase = Phase::Ended(result);
                     ready = true;
@@ -172,6 +175,27 @@ impl Link {
             let until = now + CLOSING_TIME;
             self.phase = Phase::Closing { stream, last, written: 0, until };
             (self.readable, self.writable) = (true, true);
+        }
+    }
+
+    /// Ends it without a word: what was written still goes out, and is followed by a FIN.
+    pub(super) fn hang_up(&mut self, now: Instant) {
+        let Phase::Open(stream) = std::mem::replace(&mut self.phase, Phase::Done) else { return };
+        // Fails when the peer was faster.
+        let _ = rustix::net::shutdown(&stream, rustix::net::Shutdown::Write);
+        let until = now + CLOSING_TIME;
+        self.phase = Phase::Closing { stream, last: Vec::new(), written: 0, until };
+        self.readable = true;
+    }
+
+    /// Changes the key of the TCP MD5 signatures.
+    pub(super) fn set_key(&self, peer: IpAddr, key: &tcp::Key) -> io::Result<()> {
+        match &self.phase {
+            Phase::Open(stream) | Phase::Closing { stream, .. } => {
+                tcp::set_key(stream, peer, Some(key))
+            }
+            Phase::Connecting(_, Some(socket)) => tcp::set_key(socket, peer, Some(key)),
+            Phase::Connecting(_, None) | Phase::Ended(_) | Phase::Done => Ok(()),
         }
     }
 

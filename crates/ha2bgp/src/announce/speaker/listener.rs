@@ -54,6 +54,20 @@ impl Listeners {
         None
     }
 
+    /// Tries again at once what could not be opened: an address may be there now.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.retry = self.retry.map(|_| now);
+    }
+
+    /// Sets the key of a peer; returns what the kernel has against it.
+    pub(super) fn set_key(&self, peer: IpAddr, key: &tcp::Key) -> Option<std::io::Error> {
+        let same_family = |listener: &&TcpListener| {
+            listener.local_addr().is_ok_and(|local| local.is_ipv4() == peer.is_ipv4())
+        };
+        let set = |listener| tcp::set_key(listener, peer, Some(key)).err();
+        self.open.iter().filter(same_family).find_map(set)
+    }
+
     pub(super) fn wake(&self) -> Option<Instant> {
         self.retry
     }

@@ -1,29 +1,29 @@
 //! One peer: its session and the connections that belong to it.
 
+mod change;
+mod tell;
+
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bgp::fsm::State;
 use ha2bgp_proto::bgp::wire::Families;
-use ha2bgp_proto::bgp::{
-    Connection, DownCause, Event, Input, Mode, Output, PeerConfig, Session, StopReason,
-};
+use ha2bgp_proto::bgp::{Connection, Input, Mode, Output, PeerConfig, Session};
 use ha2bgp_sys::tcp::{self, Counters};
 use tokio::net::TcpStream;
 
+pub(super) use self::tell::Tell;
+use self::tell::Trouble;
 use super::link::{Link, Moved};
-use crate::announce::{PeerState, Reports, What};
 use crate::clock::Clock;
 
 /// Reads and writes before other peers get their turn.
 const MOVES_AT_ONCE: usize = 16;
 /// How long after connecting a peer may say nothing before that is told.
 const SILENCE: Duration = Duration::from_secs(3);
-/// The code of the NOTIFICATION "hold timer expired" (RFC 4271 section 4.5).
-const HOLD_TIMER_EXPIRED: u8 = 4;
 /// Connections of one peer beyond its session's two: those that are closing.
 const LINKS_MAX: usize = 8;
 
@@ -36,8 +36,9 @@ pub struct Peer {
     pub port: u16,
     /// How its sockets are set up. The local address is the session's.
     pub socket: tcp::Options,
-    /// For how long End-of-RIB is kept back after the start, so that a peer that kept our routes
-    /// over a restart (RFC 4724) drops none before its service was looked at.
+    /// For how long End-of-RIB is kept back after the start at most, so that a peer that kept our
+    /// routes over a restart (RFC 4724) drops none before its service was judged
+    /// ([`Desired::complete`](crate::announce::Desired::complete)).
     pub defer_end_of_rib: Duration,
 }
 
@@ -57,14 +58,22 @@ pub(super) struct Running {
     silent_until: Option<Instant>,
     /// When the session was last lost: the peer may have kept our routes.
     lost_at: Option<Instant>,
-    /// What was last said about failing to connect, to say it once.
-    said: Option<String>,
+    /// What was last found wrong.
+    trouble: Trouble,
+    /// Our end of the session, when it is known to be an address of this host.
+    end: Option<IpAddr>,
+    /// The end of ours that is gone from this host, or was not there to connect from.
+    missing: Option<IpAddr>,
+    /// We end without a word.
+    restarting: bool,
     /// The kernel's counters when the attempt to connect began.
     dropped_before: Option<Counters>,
 }
 
 impl Running {
     pub(super) fn start(peer: Peer, seed: u64, now: Instant) -> Self {
+        // A process before this one has just ended: the peer may have kept its routes.
+        let kept = peer.config.graceful_restart.is_some_and(|restart| restart.restarting);
         let config = PeerConfig { hold_end_of_rib: true, ..peer.config.clone() };
         let release_at = Some(now + peer.defer_end_of_rib);
         let mut session = Session::new(config, seed, now);
@@ -78,14 +87,13 @@ impl Running {
             families: Families::NONE,
             up: false,
             silent_until: None,
-            lost_at: None,
-            said: None,
+            lost_at: kept.then_some(now),
+            trouble: Trouble::default(),
+            end: None,
+            missing: None,
+            restarting: false,
             dropped_before: None,
         }
-    }
-
-    pub(super) fn address(&self) -> IpAddr {
-        self.peer.config.peer
     }
 
     /// True when connections of the peer are welcome.
@@ -99,11 +107,6 @@ impl Running {
 
     pub(super) fn set_routes(&mut self, routes: &RouteSet, now: Instant) {
         self.session.set_routes(routes, now);
-    }
-
-    pub(super) fn stop(&mut self, communication: &str, now: Instant) {
-        let communication = communication.to_owned();
-        self.session.handle(Input::Stop { reason: StopReason::Shutdown, communication }, now);
     }
 
     /// Takes a connection that the peer opened.
@@ -184,7 +187,11 @@ impl Running {
                     let links = &mut self.links;
                     if let Some(link) = links.iter_mut().find(|link| link.connection == connection)
                     {
-                        link.close(last, abort, now);
+                        if self.restarting {
+                            link.hang_up(now);
+                        } else {
+                            link.close(last, abort, now);
+                        }
                     }
                 }
                 Output::Event(event) => self.event(event, now, tell),
@@ -200,6 +207,9 @@ impl Running {
         match Link::connect(connection, SocketAddr::new(peer, self.peer.port), &options) {
             Ok(link) => self.links.push(link),
             Err(error) => {
+                if error.source.kind() == io::ErrorKind::AddrNotAvailable {
+                    self.missing = local.map(|local| local.ip());
+                }
                 self.say(error.to_string(), now, tell);
                 self.session.handle(Input::TcpFailed { connection }, now);
             }
@@ -270,69 +280,11 @@ impl Running {
         true
     }
 
-    fn event(&mut self, event: Event, now: Instant, tell: &mut Tell<'_>) {
-        match &event {
-            Event::Established { negotiated } => {
-                self.up = true;
-                self.families = negotiated.families;
-                self.lost_at = None;
-                self.said = None;
-                if self.release_at.is_none() {
-                    self.release_end_of_rib(now);
-                }
-            }
-            Event::Down { state: State::Established, .. } => {
-                self.up = false;
-                self.families = Families::NONE;
-                self.lost_at = Some(now);
-            }
-            Event::Down { cause: DownCause::ConnectTimeout, .. } => {
-                self.no_answer("no answer", now, tell);
-            }
-            // Its OPEN came, and it has not answered ours.
-            Event::Down { state: State::OpenConfirm, cause: DownCause::Sent(sent), .. }
-                if sent.code == HOLD_TIMER_EXPIRED =>
-            {
-                self.no_answer("the peer does not hear us", now, tell);
-            }
-            _ => {}
-        }
-        let peer = self.address();
-        tell.reports.send(now, What::Peer { peer, event });
-        *tell.news = true;
-    }
-
     /// End-of-RIB is for the families that were agreed on.
     fn release_end_of_rib(&mut self, now: Instant) {
         for family in self.families.iter() {
             self.session.release_end_of_rib(family, now);
         }
-    }
-
-    /// Says what usually is the matter when a peer that is there does not answer.
-    fn no_answer(&mut self, what: &str, now: Instant, tell: &mut Tell<'_>) {
-        let dropped = self.dropped_before.zip(Counters::read().ok());
-        let dropped = dropped.map(|(before, after)| after.since(before)).unwrap_or_default();
-        self.say(
-            format!(
-                "{what}: a filter on the way, another MD5 key on the other side, or another idea \
-                 of TTL security; dropped here meanwhile: {dropped}"
-            ),
-            now,
-            tell,
-        );
-    }
-
-    /// Says why there is no connection, when that is new.
-    fn say(&mut self, error: String, now: Instant, tell: &mut Tell<'_>) {
-        // The counters at the end differ from time to time.
-        let gist = error.split(';').next().unwrap_or_default();
-        if self.said.as_deref() == Some(gist) {
-            return;
-        }
-        self.said = Some(gist.to_owned());
-        let peer = self.address();
-        tell.reports.send(now, What::PeerUnreachable { peer, error });
     }
 
     /// True when the peer has everything: nothing is left to write, and its kernel has
@@ -351,15 +303,4 @@ impl Running {
     pub(super) fn is_gone(&self) -> bool {
         self.links.is_empty()
     }
-
-    pub(super) fn state(&self) -> PeerState {
-        PeerState { peer: self.address(), session: Box::new(self.session.snapshot()) }
-    }
-}
-
-/// Where a peer tells what happened.
-pub(super) struct Tell<'a> {
-    pub(super) reports: &'a mut Reports,
-    /// Set when something happened.
-    pub(super) news: &'a mut bool,
 }

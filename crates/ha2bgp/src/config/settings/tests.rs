@@ -1,26 +1,45 @@
 use super::*;
 use crate::cli::flags;
-
-/// A host that has one interface, one address and two files.
-const HOST: Host<'_> = Host {
-    device_exists: &|device| device == "lo",
-    is_own_address: &|address| address.to_string() == "192.0.2.9",
-    read_file: &|path| match path {
-        "good.key" => Ok(b"secret\n".to_vec()),
-        "long.key" => Ok(vec![b'x'; 81]),
-        _ => Err(std::io::ErrorKind::NotFound.into()),
-    },
-};
+use crate::config::raw::Given;
 
 pub(in crate::config) fn read(args: &[&str], env: &[(&str, &str)]) -> Result<Settings, String> {
+    read_with(args, env, &[])
+}
+
+/// On a host that has one interface, one address, two files with keys, and these files.
+pub(in crate::config) fn read_with(
+    args: &[&str],
+    env: &[(&str, &str)],
+    files: &[(&str, &str)],
+) -> Result<Settings, String> {
     let args = flags::from_go_style(args.iter().map(|arg| (*arg).to_owned()));
     let command = flags::add_to(clap::Command::new("ha2bgp").no_binary_name(true));
     let matches = command.try_get_matches_from(args).map_err(|error| error.to_string())?;
+    let flag = |name| {
+        let values = matches.get_many::<String>(name).into_iter().flatten();
+        values.cloned().collect::<Vec<_>>()
+    };
     let variable = |name: &str| {
         env.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned())
     };
-    let raw = Raw::collect(&matches, &variable);
-    Settings::read(&raw, &HOST)
+    let read_file = |path: &str| match (files.iter().find(|(name, _)| *name == path), path) {
+        (Some((_, text)), _) => Ok(text.as_bytes().to_vec()),
+        (_, "good.key" | "etc/good.key") => Ok(b"secret\n".to_vec()),
+        (_, "long.key") => Ok(vec![b'x'; 81]),
+        (_, "empty.key") => Ok(b"\n".to_vec()),
+        (_, "latin1.toml") => Ok(b"# caf\xe9\n".to_vec()),
+        (_, "huge.toml") => Ok(vec![b'\n'; 1024 * 1024 + 1]),
+        _ => Err(std::io::ErrorKind::NotFound.into()),
+    };
+    let host = Host {
+        device_exists: &|device| device == "lo",
+        is_own_address: &|address| address.to_string() == "192.0.2.9",
+        read_file: &read_file,
+        credentials: Some("etc"),
+        name: "web1.example.net",
+    };
+    let raw = Raw::collect(&Given { flag: &flag, variable: &variable }, &host);
+    Settings::read(&raw, &host)
         .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
@@ -39,6 +58,23 @@ fn nothing_given_is_the_original_s_test_mode() {
     assert_eq!(settings.protocols, [Protocol::Tcp]);
     assert_eq!(settings.backend, Backend::Exabgp);
     assert_eq!(settings.reassert, Duration::from_secs(300));
+}
+
+#[test]
+fn the_state_has_a_place_or_none() {
+    let place = |text: &str| read(&["--state-file", text], &[]).map(|settings| settings.state_file);
+    assert_eq!(read(&[], &[]).unwrap().state_file, StateFile::Auto);
+    assert_eq!(read(&["--bgp-backend", "test"], &[]).unwrap().state_file, StateFile::Off);
+    assert_eq!(place("off"), Ok(StateFile::Off));
+    assert_eq!(place("/run/x"), Ok(StateFile::Path("/run/x".to_owned())));
+    let error = place("x").unwrap_err();
+    assert!(error.starts_with("--state-file: \"x\" is neither auto nor off"), "{error}");
+}
+
+#[test]
+fn draining_is_the_speaker_s() {
+    let error = read(&["--drain-time", "30s"], &[]).unwrap_err();
+    assert!(error.starts_with("--drain-time: is of the built-in speaker"), "{error}");
 }
 
 #[test]
@@ -139,7 +175,7 @@ fn all_errors_come_at_once_each_with_its_own_place() {
         read(&["-n", "bad", "--up-delay", "1", "--nexthop", "x"], &[("HA2BGP_DEVICE", "nosuch0")]);
     let text = errors.unwrap_err();
     let places: Vec<&str> = text.lines().filter_map(|line| line.split(": ").next()).collect();
-    assert_eq!(places, ["--network", "HA2BGP_DEVICE", "--nexthop", "--up-delay"]);
+    assert_eq!(places, ["--network", "HA2BGP_DEVICE", "--up-delay", "--nexthop"]);
 }
 
 #[test]

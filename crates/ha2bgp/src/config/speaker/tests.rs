@@ -1,4 +1,8 @@
 use super::*;
+use ha2bgp_proto::bgp::wire::Asn;
+use ha2bgp_proto::bgp::{Fqdn, PeerConfig};
+use ha2bgp_sys::tcp::{self, Hops, Key};
+
 use crate::config::settings::tests::read;
 
 /// The example of the README.
@@ -13,27 +17,26 @@ fn speaker(more: &str) -> Result<SpeakerSettings, String> {
 
 #[test]
 fn the_simplest_case_and_its_defaults() {
-    let settings = speaker("").unwrap();
-    let peer = PeerSettings {
-        address: "127.0.1.1".parse().unwrap(),
-        asn: 65000,
-        local_address: None,
-        key: None,
-        hops: Hops::Any,
-        hold_time: Duration::from_secs(9),
-    };
+    let SpeakerSettings { peers, listen, drain_time } = speaker("").unwrap();
     let router_id = "10.1.1.1".parse().unwrap();
-    assert_eq!(
-        settings,
-        SpeakerSettings { local_as: 65000, router_id, peers: vec![peer], listen: Vec::new() }
-    );
+    let mut config =
+        PeerConfig::new(Asn(65000), router_id, "127.0.1.1".parse().unwrap(), Asn(65000));
+    config.keepalive = None;
+    config.policy.networks = Networks::new(vec!["127.0.0.0/8".parse().unwrap()]);
+    config.capabilities.fqdn = Some(Fqdn { host: "web1".into(), domain: "example.net".into() });
+    let socket = tcp::Options { user_timeout: Some(config.send_hold), ..tcp::Options::default() };
+    let peer = PeerSettings { description: None, port: 179, config, socket, key_file: None };
+    assert_eq!((peers, listen, drain_time), (vec![peer], vec![], Duration::ZERO));
 }
 
 #[test]
 fn several_peers_with_one_as_or_one_each() {
     let peers = |more: &str| {
         let peers = speaker(more).unwrap().peers;
-        peers.iter().map(|peer| (peer.address.to_string(), peer.asn)).collect::<Vec<_>>()
+        peers
+            .iter()
+            .map(|peer| (peer.config.peer.to_string(), peer.config.peer_as.0))
+            .collect::<Vec<_>>()
     };
     let both = |first, second| vec![("127.0.1.1".into(), first), ("2001:db8::1".into(), second)];
     assert_eq!(peers("--peer 2001:db8::1"), both(65000, 65000));
@@ -42,13 +45,14 @@ fn several_peers_with_one_as_or_one_each() {
 
 #[test]
 fn protection_of_internal_and_external_peers() {
-    let hops = |more: &str| speaker(more).unwrap().peers[0].hops;
+    let hops = |more: &str| speaker(more).unwrap().peers[0].socket.hops;
     assert_eq!(hops("--ttl-security"), Hops::Security(1));
     assert_eq!(hops("--multihop 3"), Hops::Ttl(3));
     assert_eq!(hops("--local-as 65001"), Hops::Ttl(1), "external");
     assert_eq!(hops("--local-as 65001 --multihop 255"), Hops::Ttl(255));
-    let key = speaker("--password-file good.key").unwrap().peers[0].key.clone();
-    assert_eq!(key, Some(Key::new(b"secret").unwrap()));
+    let peer = speaker("--password-file good.key").unwrap().peers.remove(0);
+    assert_eq!(peer.socket.key, Some(Key::new(b"secret").unwrap()));
+    assert_eq!(peer.key_file.as_deref(), Some("good.key"), "to be read again");
 }
 
 #[test]
@@ -63,8 +67,14 @@ fn bad_values_name_place_value_rule_and_fix() {
         ("--peer 127.0.1.1", "--peer: \"127.0.1.1\" is given twice: leave one out"),
         ("--peer 192.0.2.9", "--peer: \"192.0.2.9\" is an address of this host: name the router's"),
         ("--peer-as 1 --peer-as 2", "--peer-as: there are 3 AS numbers for 1 peers: write one"),
-        ("--local-address 127.0.1.1", "--local-address: \"127.0.1.1\" is the peer's address too"),
-        ("--local-address ::1", "--local-address: \"::1\" and the peer 127.0.1.1 are not of one"),
+        (
+            "--local-address 127.0.1.1",
+            "--local-address: peer address 127.0.1.1 is also the local address",
+        ),
+        (
+            "--local-address ::1",
+            "--local-address: local address ::1 and peer 127.0.1.1 are of different families",
+        ),
         ("--listen here", "--listen: \"here\" is not an IP address"),
         ("--password-file no.key", "--password-file: \"no.key\" cannot be read: "),
         (
@@ -81,6 +91,40 @@ fn bad_values_name_place_value_rule_and_fix() {
         let error = speaker(more).unwrap_err();
         assert!(error.starts_with(want) && !error.contains('\n'), "{more}: {error}");
     }
+}
+
+#[test]
+fn a_local_address_is_an_identifier() {
+    let ids = |args: &str| {
+        let args: Vec<&str> = args.split_whitespace().collect();
+        read(&args, &[]).map(|settings| settings.speaker.unwrap().peers[0].config.router_id)
+    };
+    let without = README.replace("--router-id 10.1.1.1", "").replace("127.0.1.1", "10.0.0.1");
+    let given = |text: &str| Ok(text.parse::<Ipv4Addr>().unwrap());
+    assert_eq!(ids(&format!("{without} --local-address 10.0.0.9")), given("10.0.0.9"));
+    let both = format!("{without} --local-address 10.0.0.9 --router-id 10.1.1.1");
+    assert_eq!(ids(&both), given("10.1.1.1"));
+    // That of a session inside the host is on every host.
+    let inside = README.replace("--router-id 10.1.1.1", "--local-address 127.0.1.2");
+    let error = ids(&inside).unwrap_err();
+    assert!(error.starts_with("--router-id: the speaker needs it"), "{error}");
+}
+
+#[test]
+fn next_hops_of_either_family_suit_each_peer() {
+    for peer in ["10.0.0.1", "127.0.1.1", "2001:db8::1"] {
+        for hop in ["10.9.9.9", "2001:db8::9", "self"] {
+            let more = format!("--peer {peer} --nexthop {hop}");
+            let args = README.replace("--peer 127.0.1.1", &more);
+            let networks = ["-n", "100.64.0.0/24,2001:db8::/64"];
+            let args: Vec<&str> = args.split(' ').chain(networks).collect();
+            assert_eq!(read(&args, &[]).map(drop), Ok(()), "{more}");
+        }
+    }
+    let error = speaker("--peer 10.0.0.1 --nexthop 2001:db8::1 -n 100.64.0.0/24").unwrap_err();
+    assert!(error.starts_with("--nexthop: \"2001:db8::1\" is of the wrong family: no peer gets"));
+    let error = speaker("--peer 10.0.0.1 --nexthop 10.0.0.1").unwrap_err();
+    assert!(error.starts_with("--nexthop: next hop 10.0.0.1 is the peer itself"), "{error}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ impl Fsm {
             | Event::Timer(TimerKind::ConnectRetry | TimerKind::IdleHold) => self.unexpected(now),
             // `ends` has seen to these.
             Event::Stop(_)
-            | Event::Vanish
+            | Event::Vanish(_)
             | Event::AutomaticStop(_)
             | Event::HeaderError(_)
             | Event::OpenError(_)

@@ -47,10 +47,8 @@ impl Fsm {
     /// Nobody is there to be told anything.
     fn without_connection(&mut self, event: Event, now: Instant) {
         match event {
-            Event::Stop(notification) => {
-                self.stop(Action::Drop, DownCause::Sent(notification), now);
-            }
-            Event::Vanish => self.stop(Action::Drop, DownCause::Restart, now),
+            Event::Stop(_) => self.stop(Action::Drop, DownCause::Stopped, now),
+            Event::Vanish(cause) => self.stop(Action::Drop, cause, now),
             Event::Notification(notification) => {
                 self.fail(Action::Drop, DownCause::Received(notification), now);
             }

@@ -15,7 +15,7 @@ impl Fsm {
             }
             // Events 6 and 7 by way of 13.
             Event::Timer(TimerKind::IdleHold) if self.wanted => self.begin(now),
-            Event::Stop(_) | Event::Vanish => self.halt(now),
+            Event::Stop(_) | Event::Vanish(_) => self.halt(now),
             Event::AutomaticStop(_)
             | Event::Timer(_)
             | Event::TcpConnected

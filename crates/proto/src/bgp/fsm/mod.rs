@@ -250,7 +250,7 @@ impl Fsm {
                 let cause = DownCause::Sent(notification.clone());
                 self.stop(Action::Close(notification.clone()), cause, now);
             }
-            Event::Vanish => self.stop(Action::Drop, DownCause::Restart, now),
+            Event::Vanish(cause) => self.stop(Action::Drop, cause.clone(), now),
             Event::AutomaticStop(notification)
             | Event::HeaderError(notification)
             | Event::OpenError(notification) => self.refuse(notification.clone(), now),

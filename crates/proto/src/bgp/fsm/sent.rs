@@ -47,7 +47,7 @@ impl Fsm {
             }
             // `ends` has seen to these.
             Event::Stop(_)
-            | Event::Vanish
+            | Event::Vanish(_)
             | Event::AutomaticStop(_)
             | Event::HeaderError(_)
             | Event::OpenError(_)

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::bgp::event::DownCause;
 use crate::bgp::wire::Notification;
 
 /// The states.
@@ -75,8 +76,9 @@ pub enum Event {
     Start,
     /// 2: the operator's stop, with what the peer is told.
     Stop(Notification),
-    /// The operator's stop without a word: graceful restart shall keep the routes (RFC 4724).
-    Vanish,
+    /// A stop without a word, for this reason: graceful restart shall keep the routes (RFC 4724),
+    /// or nothing can be said.
+    Vanish(DownCause),
     /// 8: the program's own stop: too many prefixes, for instance.
     AutomaticStop(Notification),
     /// 9, 10, 11, 13, 29: a timer.

@@ -66,30 +66,58 @@ fn machine(state: State) -> Fsm {
     fsm
 }
 
-fn events() -> Vec<(&'static str, Event)> {
+/// The name in the table; a new event does not compile without one.
+fn name(event: &Event) -> &'static str {
+    match event {
+        Event::Start => "Start",
+        Event::Stop(_) => "Stop",
+        Event::Vanish(_) => "Vanish",
+        Event::AutomaticStop(_) => "AutomaticStop",
+        Event::Timer(TimerKind::ConnectRetry) => "ConnectRetry",
+        Event::Timer(TimerKind::Hold) => "Hold",
+        Event::Timer(TimerKind::Keepalive) => "KeepaliveTimer",
+        Event::Timer(TimerKind::IdleHold) => "IdleHold",
+        Event::Timer(TimerKind::SendHold) => "SendHold",
+        Event::TcpConnected => "TcpConnected",
+        Event::TcpFailed => "TcpFailed",
+        Event::Open => "Open",
+        Event::HeaderError(_) => "HeaderError",
+        Event::OpenError(_) => "OpenError",
+        Event::CollisionDump => "CollisionDump",
+        Event::Replaced => "Replaced",
+        Event::Notification(_) => "Notification",
+        Event::Keepalive => "Keepalive",
+        Event::Update => "Update",
+        Event::UpdateError(_) => "UpdateError",
+        Event::RouteRefresh => "RouteRefresh",
+    }
+}
+
+/// One of each, in the order of the table.
+fn events() -> Vec<Event> {
     let note = |code, subcode| Notification::new(code, subcode);
     Vec::from([
-        ("Start", Event::Start),
-        ("Stop", Event::Stop(note(6, 2))),
-        ("Vanish", Event::Vanish),
-        ("AutomaticStop", Event::AutomaticStop(note(6, 1))),
-        ("ConnectRetry", Event::Timer(TimerKind::ConnectRetry)),
-        ("Hold", Event::Timer(TimerKind::Hold)),
-        ("KeepaliveTimer", Event::Timer(TimerKind::Keepalive)),
-        ("IdleHold", Event::Timer(TimerKind::IdleHold)),
-        ("SendHold", Event::Timer(TimerKind::SendHold)),
-        ("TcpConnected", Event::TcpConnected),
-        ("TcpFailed", Event::TcpFailed),
-        ("Open", Event::Open),
-        ("HeaderError", Event::HeaderError(note(1, 1))),
-        ("OpenError", Event::OpenError(note(2, 6))),
-        ("CollisionDump", Event::CollisionDump),
-        ("Replaced", Event::Replaced),
-        ("Notification", Event::Notification(note(6, 4))),
-        ("Keepalive", Event::Keepalive),
-        ("Update", Event::Update),
-        ("UpdateError", Event::UpdateError(note(3, 1))),
-        ("RouteRefresh", Event::RouteRefresh),
+        Event::Start,
+        Event::Stop(note(6, 2)),
+        Event::Vanish(DownCause::Restart),
+        Event::AutomaticStop(note(6, 1)),
+        Event::Timer(TimerKind::ConnectRetry),
+        Event::Timer(TimerKind::Hold),
+        Event::Timer(TimerKind::Keepalive),
+        Event::Timer(TimerKind::IdleHold),
+        Event::Timer(TimerKind::SendHold),
+        Event::TcpConnected,
+        Event::TcpFailed,
+        Event::Open,
+        Event::HeaderError(note(1, 1)),
+        Event::OpenError(note(2, 6)),
+        Event::CollisionDump,
+        Event::Replaced,
+        Event::Notification(note(6, 4)),
+        Event::Keepalive,
+        Event::Update,
+        Event::UpdateError(note(3, 1)),
+        Event::RouteRefresh,
     ])
 }
 
@@ -126,7 +154,8 @@ fn every_event_in_every_state_is_in_the_table() {
         .map(|line| line.split_whitespace().collect())
         .collect();
     assert_eq!(rows.len(), events().len());
-    for ((name, event), row) in events().into_iter().zip(rows) {
+    for (event, row) in events().into_iter().zip(rows) {
+        let name = name(&event);
         assert_eq!(row[0], name);
         for (state, want) in State::ALL.into_iter().zip(&row[1..]) {
             let mut fsm = machine(state);

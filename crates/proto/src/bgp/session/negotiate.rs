@@ -59,6 +59,12 @@ pub(super) fn open(config: &PeerConfig, refused: &Refused, restarting: bool) -> 
         if wanted.extended_next_hop && config.families.ipv4 {
             capabilities.push(Capability::ExtendedNextHop(Vec::from([(1, 1, 2)])));
         }
+        let mode =
+            u8::from(config.count_announcers) | u8::from(config.add_path_send.is_some()) << 1;
+        if mode != 0 {
+            let tuples = config.families.iter().map(|family| (family.afi(), 1, mode));
+            capabilities.push(Capability::AddPath(tuples.collect()));
+        }
         if wanted.extended_messages {
             capabilities.push(Capability::ExtendedMessages);
         }
@@ -74,7 +80,10 @@ pub(super) fn open(config: &PeerConfig, refused: &Refused, restarting: bool) -> 
                 families: config
                     .families
                     .iter()
-                    .map(|family| (family.afi(), 1, restart.forwarding_preserved))
+                    .map(|family| {
+                        let kept = restart.forwarding_preserved.contains(family);
+                        (family.afi(), 1, kept)
+                    })
                     .collect(),
             });
         }
@@ -149,6 +158,10 @@ pub(super) fn negotiate(config: &PeerConfig, link: &Link, theirs: &Open) -> Nego
             matches!(capability, Capability::ExtendedNextHop(tuples) if tuples.contains(&next_hop))
         })
     };
+    let spoken = families(ours).intersection(families(theirs)).intersection(config.families);
+    let paths = |one: &Open, other: &Open| {
+        add_path(one, SENDS).intersection(add_path(other, RECEIVES)).intersection(spoken)
+    };
     Negotiated {
         peer_as: theirs.asn(),
         peer_id: theirs.id,
@@ -156,11 +169,13 @@ pub(super) fn negotiate(config: &PeerConfig, link: &Link, theirs: &Open) -> Nego
         direction: link.connection.direction,
         hold_time,
         keepalive: keepalive(config, hold_time),
-        families: families(ours).intersection(families(theirs)).intersection(config.families),
+        families: spoken,
         four_octet_as: ours.four_octet_as().is_some() && theirs.four_octet_as().is_some(),
         route_refresh: both(&Capability::RouteRefresh),
         enhanced_route_refresh: both(&Capability::EnhancedRouteRefresh),
         extended_next_hop: offers(ours) && offers(theirs),
+        add_path_send: paths(ours, theirs),
+        add_path_receive: paths(theirs, ours),
         extended_messages: both(&Capability::ExtendedMessages),
         peer_graceful_restart: graceful_restart(theirs),
         peer_name: theirs.capabilities.iter().find_map(|capability| match capability {
@@ -194,6 +209,26 @@ fn families(open: &Open) -> Families {
         }
     }
     if any { found } else { Families::IPV4 }
+}
+
+/// Bits of the mode in the add-path capability (RFC 7911 section 4).
+const RECEIVES: u8 = 1;
+const SENDS: u8 = 2;
+
+/// The families for which an OPEN has this bit. Only its first such capability counts: there
+/// must not be two.
+fn add_path(open: &Open, bit: u8) -> Families {
+    let mut found = Families::NONE;
+    let first = open.capabilities.iter().find_map(|capability| match capability {
+        Capability::AddPath(tuples) => Some(tuples),
+        _ => None,
+    });
+    for (afi, safi, mode) in first.into_iter().flatten() {
+        if let Some(family) = Family::from_afi_safi(*afi, *safi) {
+            found.set(family, mode & bit != 0);
+        }
+    }
+    found
 }
 
 fn graceful_restart(open: &Open) -> Option<PeerGracefulRestart> {

@@ -7,6 +7,7 @@ use ha2bgp_core::time::Instant;
 
 use super::link::Link;
 use super::negotiate;
+use super::others::Announcers;
 use super::{Session, Slot, Which};
 use crate::bgp::event::Event as Report;
 use crate::bgp::export::Export;
@@ -31,6 +32,7 @@ impl Session {
         if before == State::Established && slot.fsm.state() != State::Established {
             self.rib.down();
             self.prefixes.clear();
+            self.announcers = Announcers::default();
             self.counters.dropped += 1;
             // A peer that was upgraded may like them now.
             self.refused = negotiate::Refused::default();

@@ -9,6 +9,7 @@ use ha2bgp_core::time::Instant;
 use super::negotiate;
 use super::{Session, Which};
 use crate::bgp::event::Event as Report;
+use crate::bgp::export;
 use crate::bgp::fsm::{Event, State};
 use crate::bgp::io::{Connection, Direction};
 use crate::bgp::wire::{
@@ -174,20 +175,26 @@ impl Session {
             four_octet_as: agreed.four_octet_as,
             families: agreed.families,
             extended_next_hop: agreed.extended_next_hop,
+            add_path: agreed.add_path_receive,
         };
         let limit = self.config.max_prefixes.map(|max| max as usize);
-        let prefixes = &mut self.prefixes;
+        let counts = self.config.count_announcers;
+        let Self { config, prefixes, announcers, .. } = self;
         let mut too_many = false;
-        let result = wire::inspect_update(body, &context, &mut |prefix, announced| {
+        let result = wire::inspect_update(body, &context, &mut |heard| {
+            if counts && export::is_allowed(&config.policy, heard.prefix) {
+                announcers.hear(heard);
+            }
             let Some(limit) = limit else { return };
-            if announced {
-                prefixes.insert(prefix);
+            let path = (heard.prefix, heard.path_id);
+            if heard.path.is_some() {
+                prefixes.insert(path);
                 if prefixes.len() > limit {
                     too_many = true;
-                    prefixes.remove(&prefix);
+                    prefixes.remove(&path);
                 }
             } else {
-                prefixes.remove(&prefix);
+                prefixes.remove(&path);
             }
         });
         let received = match result {
@@ -203,6 +210,7 @@ impl Session {
         counters.ignored_family += u64::from(received.ignored_family);
         counters.as_loops += u64::from(received.as_loop);
         if let Some(family) = received.end_of_rib {
+            self.announcers.end_of_rib(family);
             self.report(Report::EndOfRibReceived { family });
         }
         if let Some((disposition, attribute)) = received.malformed {

@@ -199,10 +199,11 @@ proptest! {
             four_octet_as: four,
             families: Families::BOTH,
             extended_next_hop: four,
+            add_path: if bytes.len() % 2 == 0 { Families::BOTH } else { Families::NONE },
         };
-        let _ = wire::inspect_update(&bytes, &context, &mut |_, _| {});
+        let _ = wire::inspect_update(&bytes, &context, &mut |_| {});
         let length = u16::try_from(bytes.len()).unwrap();
         let attributes = [&[0, 0], &length.to_be_bytes()[..], &bytes, &[24, 192, 0, 2]].concat();
-        let _ = wire::inspect_update(&attributes, &context, &mut |_, _| {});
+        let _ = wire::inspect_update(&attributes, &context, &mut |_| {});
     }
 }

@@ -182,6 +182,41 @@ fn a_restart_says_nothing() {
 }
 
 #[test]
+fn the_cause_of_an_end_is_what_happened() {
+    // Nobody was there: nothing was sent.
+    let goodbye = || Input::Stop { reason: StopReason::Shutdown, communication: "bye".to_string() };
+    for (input, want) in [
+        (goodbye(), DownCause::Stopped),
+        (Input::Restart, DownCause::Restart),
+        (Input::AddressGone, DownCause::AddressGone),
+    ] {
+        let mut raw = Raw::new(external());
+        raw.handle(input);
+        let causes: Vec<_> = raw.events.iter().filter_map(cause).collect();
+        assert_eq!(causes, [&want]);
+        assert!(raw.written.is_empty());
+    }
+    let mut raw = Raw::up(external(), &peer_open());
+    raw.handle(goodbye());
+    assert!(matches!(raw.events.iter().filter_map(cause).next_back(), Some(DownCause::Sent(_))));
+    let mut raw = Raw::up(external(), &peer_open());
+    raw.handle(Input::AddressGone);
+    assert_eq!(raw.events.iter().filter_map(cause).next_back(), Some(&DownCause::AddressGone));
+    assert!(raw.notification().is_none());
+    assert_eq!(raw.session.poll_timeout(), None);
+    // It is back: no back-off.
+    raw.handle(Input::Start);
+    assert_eq!(raw.session.state(), State::Connect);
+}
+
+fn cause(event: &Event) -> Option<&DownCause> {
+    match event {
+        Event::Down { cause, .. } => Some(cause),
+        _ => None,
+    }
+}
+
+#[test]
 fn a_stop_for_good_is_a_hard_reset_where_routes_would_be_kept() {
     let mut config = external();
     config.graceful_restart =

@@ -39,6 +39,9 @@ pub enum Capability {
     },
     /// 65: AS numbers of four octets (RFC 6793 section 3).
     FourOctetAs(Asn),
+    /// 69: several paths for a prefix (RFC 7911 section 4): AFI, SAFI, and 1 for receiving, 2 for
+    /// sending, 3 for both.
+    AddPath(Vec<(u16, u8, u8)>),
     /// 70: BoRR and EoRR (RFC 7313 section 3.1).
     EnhancedRouteRefresh,
     /// 73: the name of the host (draft-walton-bgp-hostname-capability), fit to be shown.
@@ -68,6 +71,7 @@ impl Capability {
             Self::Role(_) => 9,
             Self::GracefulRestart { .. } => 64,
             Self::FourOctetAs(_) => 65,
+            Self::AddPath(_) => 69,
             Self::EnhancedRouteRefresh => 70,
             Self::Fqdn { .. } => 73,
             Self::Other { code, .. } => *code,
@@ -103,6 +107,12 @@ impl Capability {
                 for (afi, safi, forwarding) in families {
                     out.extend_from_slice(&afi.to_be_bytes());
                     out.extend_from_slice(&[*safi, u8::from(*forwarding) << 7]);
+                }
+            }
+            Self::AddPath(tuples) => {
+                for (afi, safi, mode) in tuples {
+                    out.extend_from_slice(&afi.to_be_bytes());
+                    out.extend_from_slice(&[*safi, *mode]);
                 }
             }
             Self::FourOctetAs(asn) => out.extend_from_slice(&asn.0.to_be_bytes()),
@@ -159,6 +169,15 @@ impl Capability {
                 }
             }
             65 => Self::FourOctetAs(Asn(value.u32()?)),
+            69 => {
+                let mut tuples = Vec::new();
+                while !value.is_empty() {
+                    let (afi, safi, mode) = (value.u16()?, value.u8()?, value.u8()?);
+                    // Another mode makes the whole capability one to be ignored.
+                    tuples.push((1..=3).contains(&mode).then_some((afi, safi, mode))?);
+                }
+                Self::AddPath(tuples)
+            }
             70 => Self::EnhancedRouteRefresh,
             73 => {
                 let host = text::sanitised(value.counted()?, 255);

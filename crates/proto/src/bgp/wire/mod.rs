@@ -7,6 +7,7 @@ mod cursor;
 mod disposition;
 mod family;
 mod header;
+mod nlri;
 mod notification;
 mod open;
 mod receive;
@@ -21,13 +22,13 @@ pub use disposition::Disposition;
 pub use family::{Asn, Families, Family};
 pub use header::{Framer, Kind};
 pub(crate) use header::{HEADER, length_at};
+pub use nlri::nlri_len;
 pub use notification::{Cease, Notification};
 pub use open::Open;
-pub use receive::{Context, Received, inspect_update};
+pub use receive::{Context, Heard, Path, Received, inspect_update};
 pub use refresh::{Refresh, decode_refresh, encode_refresh};
 pub use update::{
-    Attributes, Next, encode_announce, encode_end_of_rib, encode_keepalive, encode_withdraw,
-    nlri_len,
+    Attributes, Next, Shape, encode_announce, encode_end_of_rib, encode_keepalive, encode_withdraw,
 };
 
 /// The longest message without extended messages (RFC 4271 section 4.1).

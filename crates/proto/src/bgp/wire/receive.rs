@@ -13,13 +13,25 @@ use rustbgpd_wire::validate::{ErrorDisposition, validate_update_attributes};
 use super::cursor::Cursor;
 use super::disposition::Disposition;
 use super::family::{Asn, Families, Family};
+use super::nlri::Field;
 use super::notification::Notification;
 
 const OPTIONAL: u8 = 0x80;
 const TRANSITIVE: u8 = 0x40;
+const PARTIAL: u8 = 0x20;
 const EXTENDED_LENGTH: u8 = 0x10;
+const ORIGIN: u8 = 1;
+const AS_PATH: u8 = 2;
+const NEXT_HOP: u8 = 3;
+const MED: u8 = 4;
+const LOCAL_PREF: u8 = 5;
+const LINK_STATE: u8 = 29;
+const ONLY_TO_CUSTOMER: u8 = 35;
+const PREFIX_SID: u8 = 40;
 const MP_REACH: u8 = 14;
 const MP_UNREACH: u8 = 15;
+/// Communities of routes that will go: GRACEFUL_SHUTDOWN (RFC 8326), LLGR_STALE (RFC 9494).
+const LEAVING: [u32; 2] = [0xffff_0000, 0xffff_0006];
 
 /// What a session knows that the reading of an UPDATE depends on.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +46,34 @@ pub struct Context {
     pub families: Families,
     /// IPv4 routes may have IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
+    /// Families whose routes have path identifiers (RFC 7911).
+    pub add_path: Families,
+}
+
+impl Context {
+    fn field<'a>(&self, octets: &'a [u8], family: Family) -> Field<'a> {
+        Field { octets, family, add_path: self.add_path.contains(family) }
+    }
+}
+
+/// What an UPDATE says of one prefix.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Heard {
+    /// Which one.
+    pub prefix: Prefix,
+    /// The path's identifier; 0 where there are none.
+    pub path_id: u32,
+    /// The path; none: it is withdrawn.
+    pub path: Option<Path>,
+}
+
+/// What we look at of a path.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Path {
+    /// Where it leads; the link-local address only where there is no other.
+    pub next_hop: IpAddr,
+    /// It will go: GRACEFUL_SHUTDOWN (RFC 8326) or LLGR_STALE (RFC 9494) is attached.
+    pub leaving: bool,
 }
 
 /// What an UPDATE said.
@@ -60,6 +100,7 @@ struct Multiprotocol<'a> {
     /// The family, when it was agreed on.
     family: Option<Family>,
     nlri: &'a [u8],
+    next_hop: Option<IpAddr>,
     martian: bool,
 }
 
@@ -71,20 +112,30 @@ struct Parts<'a> {
     reach: Multiprotocol<'a>,
     unreach: Multiprotocol<'a>,
     others: Vec<u8>,
+    /// The last attribute of `others` that withdraws the routes, and the last one that was left
+    /// out of them.
+    withdraws: Option<u8>,
+    discarded: Option<u8>,
     ignored_family: bool,
 }
 
-/// Checks the body of an UPDATE. `visit` gets each prefix of an agreed family and whether it is
-/// announced. An error ends the session; that is only for messages whose routes cannot be found
-/// (RFC 7606 sections 3(j) and 5).
+/// What the attributes that name no routes say.
+#[derive(Debug, Default)]
+struct Said {
+    next_hop: Option<IpAddr>,
+    leaving: bool,
+}
+
+/// Checks the body of an UPDATE. `visit` gets each prefix of an agreed family. An error ends the
+/// session; that is only for messages whose routes cannot be found (RFC 7606 sections 3(j) and 5).
 pub fn inspect_update(
     body: &[u8],
     context: &Context,
-    visit: &mut dyn FnMut(Prefix, bool),
+    visit: &mut dyn FnMut(Heard),
 ) -> Result<Received, Notification> {
     let mut parts = split(body, context)?;
     for field in [parts.withdrawn, parts.nlri] {
-        count(field, Family::Ipv4).ok_or_else(|| Notification::new(3, 10))?;
+        context.field(field, Family::Ipv4).count().ok_or_else(|| Notification::new(3, 10))?;
     }
     let has_ipv4 = !parts.withdrawn.is_empty() || !parts.nlri.is_empty();
     if has_ipv4 && !context.families.ipv4 {
@@ -92,24 +143,28 @@ pub fn inspect_update(
     }
     let mut received = Received { ignored_family: parts.ignored_family, ..Received::default() };
     received.end_of_rib = end_of_rib(body, &parts, context);
-    let strongest = judge(&parts, context, &mut received)?;
+    let mut said = Said::default();
+    let strongest = judge(&parts, context, &mut received, &mut said)?;
     let as_withdrawal = matches!(strongest, Some((Disposition::TreatAsWithdraw, ..)));
     received.malformed = strongest.map(|(disposition, attribute, _)| (disposition, attribute));
-    let mut told = |field: &[u8], family: Option<Family>, announced: bool| {
+    let leaving = said.leaving;
+    let path = |next_hop: Option<IpAddr>| {
+        next_hop.filter(|_| !as_withdrawal).map(|next_hop| Path { next_hop, leaving })
+    };
+    let mut told = |field: &[u8], family: Option<Family>, path: Option<Path>| {
         let Some(family) = family.filter(|family| context.families.contains(*family)) else {
             return;
         };
-        let announced = announced && !as_withdrawal;
-        let number = if announced { &mut received.announced } else { &mut received.withdrawn };
-        each(field, family, &mut |prefix| {
+        let number = if path.is_some() { &mut received.announced } else { &mut received.withdrawn };
+        context.field(field, family).each(&mut |path_id, prefix| {
             *number = number.saturating_add(1);
-            visit(prefix, announced);
+            visit(Heard { prefix, path_id, path });
         });
     };
-    told(parts.withdrawn, Some(Family::Ipv4), false);
-    told(parts.unreach.nlri, parts.unreach.family, false);
-    told(parts.reach.nlri, parts.reach.family, true);
-    told(parts.nlri, Some(Family::Ipv4), true);
+    told(parts.withdrawn, Some(Family::Ipv4), None);
+    told(parts.unreach.nlri, parts.unreach.family, None);
+    told(parts.reach.nlri, parts.reach.family, path(parts.reach.next_hop));
+    told(parts.nlri, Some(Family::Ipv4), path(said.next_hop));
     Ok(received)
 }
 
@@ -136,7 +191,15 @@ fn split<'a>(body: &'a [u8], context: &Context) -> Result<Parts<'a>, Notificatio
             MP_REACH => &mut parts.reach,
             MP_UNREACH => &mut parts.unreach,
             _ => {
-                parts.others.extend_from_slice(attribute);
+                match strictly(flags, code, value) {
+                    Some(Disposition::AttributeDiscard) => parts.discarded = Some(code),
+                    Some(Disposition::TreatAsWithdraw) => parts.withdraws = Some(code),
+                    None => {}
+                }
+                // What is discarded is not judged once more by those who would withdraw for it.
+                if parts.discarded != Some(code) {
+                    parts.others.extend_from_slice(attribute);
+                }
                 continue;
             }
         };
@@ -154,6 +217,26 @@ fn split<'a>(body: &'a [u8], context: &Context) -> Result<Parts<'a>, Notificatio
         parts.ignored_family |= slot.family.is_none();
     }
     Ok(parts)
+}
+
+/// What is malformed by rules that the judge of the other attributes does not know.
+const fn strictly(flags: u8, code: u8, value: &[u8]) -> Option<Disposition> {
+    let optional_non_transitive = flags & (OPTIONAL | TRANSITIVE) == OPTIONAL;
+    match code {
+        // The Partial bit of well-known attributes and of MED is zero (RFC 4271 section 4.3).
+        ORIGIN | AS_PATH | NEXT_HOP | MED | LOCAL_PREF if flags & PARTIAL != 0 => {
+            Some(Disposition::TreatAsWithdraw)
+        }
+        // Whatever is wrong with these two ends in discarding them (RFC 9552, RFC 8669), wrong
+        // flags too.
+        LINK_STATE if !optional_non_transitive => Some(Disposition::AttributeDiscard),
+        PREFIX_SID if flags & (OPTIONAL | TRANSITIVE) != OPTIONAL | TRANSITIVE => {
+            Some(Disposition::AttributeDiscard)
+        }
+        // Nobody is AS 0 (RFC 7607 section 2; OTC is malformed then as a path with it would be).
+        ONLY_TO_CUSTOMER if matches!(value, [0, 0, 0, 0]) => Some(Disposition::TreatAsWithdraw),
+        _ => None,
+    }
 }
 
 fn next_attribute<'a>(cursor: &mut Cursor<'a>) -> Option<(u8, u8, &'a [u8])> {
@@ -184,17 +267,18 @@ fn reach<'a>(value: &'a [u8], context: &Context) -> Option<Multiprotocol<'a>> {
     // The reserved octet (RFC 4760 section 3).
     cursor.u8()?;
     let martian = is_martian(next_hop, known, context)?;
-    count(cursor.0, known)?;
-    Some(Multiprotocol { present: true, family, nlri: cursor.0, martian })
+    context.field(cursor.0, known).count()?;
+    let next_hop = Some(address(next_hop)?);
+    Some(Multiprotocol { present: true, family, nlri: cursor.0, next_hop, martian })
 }
 
 fn unreach<'a>(value: &'a [u8], context: &Context) -> Option<Multiprotocol<'a>> {
     let mut cursor = Cursor(value);
     let family = agreed(&mut cursor, context)?;
     if let Some(known) = family {
-        count(cursor.0, known)?;
+        context.field(cursor.0, known).count()?;
     }
-    Some(Multiprotocol { present: true, family, nlri: cursor.0, martian: false })
+    Some(Multiprotocol { present: true, family, nlri: cursor.0, ..Multiprotocol::default() })
 }
 
 /// Whether a next hop is of no use; nothing when its length is wrong (RFC 7606 section 7.11).
@@ -223,6 +307,19 @@ fn is_martian(next_hop: &[u8], family: Family, context: &Context) -> Option<bool
     }
 }
 
+/// The address in a next hop of any spelling.
+fn address(next_hop: &[u8]) -> Option<IpAddr> {
+    if let [a, b, c, d] = *next_hop {
+        return Some(IpAddr::from([a, b, c, d]));
+    }
+    let first = Ipv6Addr::from(*next_hop.first_chunk::<16>()?);
+    let second = next_hop.get(16..).and_then(|rest| rest.first_chunk::<16>());
+    Some(IpAddr::V6(match second {
+        Some(second) if first.is_unspecified() => Ipv6Addr::from(*second),
+        _ => first,
+    }))
+}
+
 fn is_unicast(address: Ipv4Addr) -> bool {
     let first = address.octets()[0];
     first != 0 && first != 127 && first < 224
@@ -247,8 +344,13 @@ fn judge(
     parts: &Parts<'_>,
     context: &Context,
     received: &mut Received,
+    said: &mut Said,
 ) -> Result<Verdict, Notification> {
-    if parts.others.is_empty() && !parts.reach.present && parts.nlri.is_empty() {
+    if parts.others.is_empty()
+        && parts.discarded.is_none()
+        && !parts.reach.present
+        && parts.nlri.is_empty()
+    {
         return Ok(None);
     }
     let has_body_nlri = !parts.nlri.is_empty();
@@ -261,6 +363,12 @@ fn judge(
             verdict = Some((disposition, attribute, Notification { code: 3, subcode, data }));
         }
     };
+    if let Some(code) = parts.discarded {
+        note(Disposition::AttributeDiscard, Some(code), (4, Vec::new()));
+    }
+    if let Some(code) = parts.withdraws {
+        note(Disposition::TreatAsWithdraw, Some(code), (4, Vec::new()));
+    }
     match decode_path_attributes_revised(
         &parts.others,
         context.four_octet_as,
@@ -280,9 +388,16 @@ fn judge(
             ) {
                 note(disposition(bad.disposition), None, (bad.subcode, bad.data));
             }
-            let has_next_hop =
-                decoded.attributes.iter().any(|it| matches!(it, PathAttribute::NextHop(_)));
-            if has_body_nlri && !has_next_hop {
+            for attribute in &decoded.attributes {
+                match attribute {
+                    PathAttribute::NextHop(it) => said.next_hop = Some(IpAddr::V4(*it)),
+                    PathAttribute::Communities(all) => {
+                        said.leaving = all.iter().any(|it| LEAVING.contains(it));
+                    }
+                    _ => {}
+                }
+            }
+            if has_body_nlri && said.next_hop.is_none() {
                 // Mandatory also in iBGP (RFC 4271 section 5.1.3).
                 note(Disposition::TreatAsWithdraw, Some(3), (3, Vec::from([3])));
             }
@@ -315,39 +430,4 @@ const fn disposition(theirs: ErrorDisposition) -> Disposition {
             Disposition::TreatAsWithdraw
         }
     }
-}
-
-/// How many prefixes a field has; nothing when it is not what RFC 7606 section 5.3 calls
-/// syntactically correct.
-fn count(field: &[u8], family: Family) -> Option<u32> {
-    let mut number = 0u32;
-    let mut cursor = Cursor(field);
-    while !cursor.is_empty() {
-        next_prefix(&mut cursor, family)?;
-        number = number.saturating_add(1);
-    }
-    Some(number)
-}
-
-fn each(field: &[u8], family: Family, visit: &mut dyn FnMut(Prefix)) {
-    let mut cursor = Cursor(field);
-    while let Some(prefix) = next_prefix(&mut cursor, family) {
-        visit(prefix);
-    }
-}
-
-fn next_prefix(cursor: &mut Cursor<'_>, family: Family) -> Option<Prefix> {
-    let length = cursor.u8()?;
-    let octets = cursor.take(usize::from(length.div_ceil(8)))?;
-    let address = match family {
-        Family::Ipv4 => IpAddr::from(padded::<4>(octets)?),
-        Family::Ipv6 => IpAddr::from(padded::<16>(octets)?),
-    };
-    Prefix::truncating(address, length)
-}
-
-fn padded<const N: usize>(octets: &[u8]) -> Option<[u8; N]> {
-    let mut padded = [0; N];
-    padded.get_mut(..octets.len())?.copy_from_slice(octets);
-    Some(padded)
 }

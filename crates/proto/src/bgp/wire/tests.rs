@@ -12,6 +12,8 @@ use super::*;
 mod malformed;
 mod oracle;
 
+const SHAPE: Shape = Shape { max: MAX_MESSAGE, path_id: None };
+
 pub(super) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
     digits
@@ -64,7 +66,7 @@ fn announce(family: Family, next_hop: &str, attributes: &Attributes, prefixes: &
     let mut out = Vec::new();
     let next_hop: IpAddr = next_hop.parse().unwrap();
     let count =
-        encode_announce(&mut out, family, next_hop, attributes, 4096, &mut feeder(prefixes));
+        encode_announce(&mut out, family, next_hop, attributes, SHAPE, &mut feeder(prefixes));
     assert_eq!(count, prefixes.len());
     out
 }
@@ -85,7 +87,7 @@ fn updates_as_exabgp_expects_them() {
         "0038 02 0000 001C 40010100 400200 4003047F000001 80040400000064 40050400000064 200A000001",
     );
     let mut out = Vec::new();
-    encode_withdraw(&mut out, Family::Ipv4, 4096, &mut feeder(&["10.0.0.1/32"]));
+    encode_withdraw(&mut out, Family::Ipv4, SHAPE, &mut feeder(&["10.0.0.1/32"]));
     golden(&out, "001C 02 0005 200A000001 0000");
     out.clear();
     encode_end_of_rib(&mut out, Family::Ipv4);
@@ -150,7 +152,7 @@ fn ipv6_routes_and_ipv4_over_ipv6_next_hop() {
          40010100 400200 40050400000064",
     );
     let mut out = Vec::new();
-    encode_withdraw(&mut out, Family::Ipv6, 4096, &mut feeder(&["2001:db8::/32"]));
+    encode_withdraw(&mut out, Family::Ipv6, SHAPE, &mut feeder(&["2001:db8::/32"]));
     golden(&out, "0023 02 0000 000C 900F0008 0002 01 20 20010DB8");
     out.clear();
     encode_end_of_rib(&mut out, Family::Ipv6);
@@ -165,11 +167,11 @@ fn messages_are_filled_and_never_overfilled() {
     let mut next = feeder(&hosts);
     let mut out = Vec::new();
     let next_hop = "192.0.2.1".parse().unwrap();
-    let count = encode_announce(&mut out, Family::Ipv4, next_hop, &plain(), 4096, &mut next);
+    let count = encode_announce(&mut out, Family::Ipv4, next_hop, &plain(), SHAPE, &mut next);
     assert_eq!(count, (4096 - 23 - 21) / 5);
     assert!(out.len() <= 4096 && out.len() > 4091);
     out.clear();
-    let count = encode_withdraw(&mut out, Family::Ipv4, 4096, &mut next);
+    let count = encode_withdraw(&mut out, Family::Ipv4, SHAPE, &mut next);
     assert_eq!(count, (4096 - 23) / 5);
     assert!(out.len() <= 4096 && out.len() > 4091);
     let hosts: Vec<String> = (0..600u32).map(|n| alloc::format!("2001:db8::{n:x}/128")).collect();
@@ -178,7 +180,14 @@ fn messages_are_filled_and_never_overfilled() {
     let next_hop = "2001:db8::1".parse().unwrap();
     for size in [4096, 65_535] {
         out.clear();
-        encode_announce(&mut out, Family::Ipv6, next_hop, &plain(), size, &mut next);
+        encode_announce(
+            &mut out,
+            Family::Ipv6,
+            next_hop,
+            &plain(),
+            Shape { max: size, path_id: None },
+            &mut next,
+        );
         assert!(out.len() <= size);
     }
 }

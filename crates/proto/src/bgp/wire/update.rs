@@ -11,6 +11,7 @@ use ha2bgp_core::net::Prefix;
 
 use super::family::{Asn, Family};
 use super::header::{self, Kind};
+use super::nlri;
 
 /// Optional, transitive, extended length (RFC 4271 section 4.3).
 const OPTIONAL: u8 = 0x80;
@@ -110,35 +111,20 @@ fn unless_empty(out: &mut Vec<u8>, flags: u8, code: u8, value: Vec<u8>) {
     }
 }
 
-/// Octets that a prefix takes in NLRI: its length and as many octets as that needs.
-pub fn nlri_len(prefix: Prefix) -> usize {
-    1 + usize::from(prefix.len().div_ceil(8))
+/// How the messages of a session look.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Shape {
+    /// The most octets of a message.
+    pub max: usize,
+    /// Stands before each route of a family whose paths have identifiers (RFC 7911 section 3).
+    pub path_id: Option<u32>,
 }
 
-fn nlri(out: &mut Vec<u8>, prefix: Prefix) {
-    let octets = nlri_len(prefix) - 1;
-    out.push(prefix.len());
-    match prefix.address() {
-        IpAddr::V4(v4) => out.extend(v4.octets().iter().take(octets)),
-        IpAddr::V6(v6) => out.extend(v6.octets().iter().take(octets)),
-    }
-}
-
-/// Appends prefixes until `end`; how many.
-fn fill(out: &mut Vec<u8>, end: usize, next: &mut Next<'_>) -> usize {
-    let mut count = 0;
-    while let Some(prefix) = next(end.saturating_sub(out.len())) {
-        nlri(out, prefix);
-        count += 1;
-    }
-    count
-}
-
-/// Writes one UPDATE that withdraws as many of `next` as fit into `max` octets; how many.
+/// Writes one UPDATE that withdraws as many of `next` as fit; how many.
 pub fn encode_withdraw(
     out: &mut Vec<u8>,
     family: Family,
-    max: usize,
+    shape: Shape,
     next: &mut Next<'_>,
 ) -> usize {
     let start = header::begin(out, Kind::Update);
@@ -147,7 +133,7 @@ pub fn encode_withdraw(
     let count = match family {
         Family::Ipv4 => {
             // Behind it: the length of the attributes.
-            let count = fill(out, start + max - 2, next);
+            let count = nlri::fill(out, start + shape.max - 2, shape.path_id, next);
             set_length(out, field, field + 2);
             out.extend_from_slice(&[0, 0]);
             count
@@ -155,7 +141,7 @@ pub fn encode_withdraw(
         Family::Ipv6 => {
             out.extend_from_slice(&[0, 0, OPTIONAL | EXTENDED_LENGTH, 15, 0, 0]);
             out.extend_from_slice(&[0, 2, 1]);
-            let count = fill(out, start + max, next);
+            let count = nlri::fill(out, start + shape.max, shape.path_id, next);
             set_length(out, field + 2, field + 4);
             set_length(out, field + 6, field + 8);
             count
@@ -165,14 +151,14 @@ pub fn encode_withdraw(
     count
 }
 
-/// Writes one UPDATE that announces as many of `next` as fit into `max` octets; how many. IPv4
+/// Writes one UPDATE that announces as many of `next` as fit; how many. IPv4
 /// routes with an IPv6 next hop go into MP_REACH_NLRI (RFC 8950 section 3).
 pub fn encode_announce(
     out: &mut Vec<u8>,
     family: Family,
     next_hop: IpAddr,
     attributes: &Attributes,
-    max: usize,
+    shape: Shape,
     next: &mut Next<'_>,
 ) -> usize {
     let start = header::begin(out, Kind::Update);
@@ -182,7 +168,7 @@ pub fn encode_announce(
         (Family::Ipv4, IpAddr::V4(v4)) => {
             attributes.encode(out, Some(v4));
             set_length(out, field, field + 2);
-            fill(out, start + max, next)
+            nlri::fill(out, start + shape.max, shape.path_id, next)
         }
         (family, next_hop) => {
             let mut rest = Vec::new();
@@ -201,7 +187,7 @@ pub fn encode_announce(
                 }
             }
             out.push(0);
-            let count = fill(out, start + max - rest.len(), next);
+            let count = nlri::fill(out, start + shape.max - rest.len(), shape.path_id, next);
             set_length(out, field + 4, field + 6);
             out.extend_from_slice(&rest);
             set_length(out, field, field + 2);

@@ -100,12 +100,14 @@ fn context(internal: bool) -> Context {
         four_octet_as: true,
         families: Families::BOTH,
         extended_next_hop: false,
+        add_path: Families::NONE,
     }
 }
 
 fn inspect(body: &str, internal: bool) -> String {
     let mut seen = Vec::new();
-    let result = inspect_update(&hex(body), &context(internal), &mut |prefix, announced| {
+    let result = inspect_update(&hex(body), &context(internal), &mut |heard| {
+        let (prefix, announced) = (heard.prefix, heard.path.is_some());
         seen.push((if announced { "+" } else { "-" }).to_string() + &prefix.to_string());
     });
     match result {
@@ -201,6 +203,14 @@ fn attributes() {
         (other("800a03 000000"), discarded, withdrawn),
         // OTC of the wrong length (RFC 9234 section 5).
         (other("c02303 000000"), withdrawn, withdrawn),
+        // … and of AS 0 (RFC 7607).
+        (other("c02304 00000000"), withdrawn, withdrawn),
+        // The Partial bit where it cannot be.
+        (other("a00404 00000001"), withdrawn, withdrawn),
+        (alloc::format!("60010100{PATH}{NEXT_HOP}"), withdrawn, withdrawn),
+        // Flags of attributes that are only ever discarded (RFC 9552, RFC 8669).
+        (other("c01d04 00000000"), discarded, discarded),
+        (other("802803 000000"), discarded, discarded),
         // Twice: the first one counts (RFC 7606 section 3(g)).
         (other("40010102"), discarded, discarded),
         // Unknown: optional ones pass, well-known ones do not (CVE-2026-41642).

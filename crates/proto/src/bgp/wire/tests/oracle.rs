@@ -5,9 +5,11 @@ use alloc::vec;
 use proptest::prelude::*;
 use rustbgpd_wire::attribute::{AsPathSegment, PathAttribute};
 use rustbgpd_wire::nlri::Prefix as TheirPrefix;
-use rustbgpd_wire::{Message, UpdateMessage, decode_message};
+use rustbgpd_wire::{Afi, Message, Safi, UpdateMessage, decode_message};
 
 use super::*;
+
+const ADD_PATH: &[(Afi, Safi)] = &[(Afi::Ipv4, Safi::Unicast), (Afi::Ipv6, Safi::Unicast)];
 
 fn prefix() -> impl Strategy<Value = Prefix> {
     let v4 = (any::<u32>(), 0u8..=32)
@@ -65,6 +67,7 @@ proptest! {
         prefixes in prop::collection::vec(prefix(), 1..400),
         attributes in attributes(),
         over_ipv6 in any::<bool>(),
+        path_id in any::<Option<u32>>(),
     ) {
         for family in Family::ALL {
             let mine: Vec<Prefix> =
@@ -73,17 +76,21 @@ proptest! {
                 (Family::Ipv4, false) => "192.0.2.1".parse().unwrap(),
                 _ => "2001:db8::1".parse().unwrap(),
             };
+            let shape = Shape { max: MAX_MESSAGE, path_id };
+            let theirs_too = if path_id.is_some() { ADD_PATH } else { &[] };
             let mut waiting = mine.iter().copied().peekable();
             let mut seen = Vec::new();
             while waiting.peek().is_some() {
                 let mut out = Vec::new();
                 let next = &mut |room: usize| waiting.next_if(|it| nlri_len(*it) <= room);
-                let count = encode_announce(&mut out, family, next_hop, &attributes, 4096, next);
+                let count = encode_announce(&mut out, family, next_hop, &attributes, shape, next);
                 prop_assert!(count > 0 && out.len() <= 4096);
                 let update = theirs(&out);
-                let parsed = update.parse_revised(attributes.four_octet_as, false, false, &[]).unwrap();
+                let parsed = update.parse_revised(attributes.four_octet_as, false, path_id.is_some(), theirs_too).unwrap();
                 prop_assert!(parsed.malformed.is_empty(), "{:?}", parsed.malformed);
                 seen.extend(parsed.update.announced.iter().map(|it| back(&TheirPrefix::V4(it.prefix))));
+                let id = path_id.unwrap_or(0);
+                prop_assert!(parsed.update.announced.iter().all(|it| it.path_id == id));
                 let mut path = None;
                 let mut hop = None;
                 for attribute in &parsed.update.attributes {
@@ -92,6 +99,7 @@ proptest! {
                         PathAttribute::MpReachNlri(it) => {
                             hop = Some(it.next_hop);
                             seen.extend(it.announced.iter().map(|it| back(&it.prefix)));
+                            prop_assert!(it.announced.iter().all(|it| it.path_id == id));
                         }
                         PathAttribute::AsPath(it) => path = Some(it.segments.clone()),
                         PathAttribute::Med(it) => prop_assert_eq!(Some(*it), attributes.med),
@@ -115,6 +123,41 @@ proptest! {
     }
 
     #[test]
+    fn another_codec_reads_our_withdrawals(
+        prefixes in prop::collection::vec(prefix(), 1..900),
+        path_id in any::<Option<u32>>(),
+    ) {
+        for family in Family::ALL {
+            let mine: Vec<Prefix> =
+                prefixes.iter().copied().filter(|it| Family::of(*it) == family).collect();
+            let shape = Shape { max: MAX_MESSAGE, path_id };
+            let theirs_too = if path_id.is_some() { ADD_PATH } else { &[] };
+            let mut waiting = mine.iter().copied().peekable();
+            let mut seen = Vec::new();
+            while waiting.peek().is_some() {
+                let mut out = Vec::new();
+                let next = &mut |room: usize| waiting.next_if(|it| nlri_len(*it) <= room);
+                let count = encode_withdraw(&mut out, family, shape, next);
+                prop_assert!(count > 0 && out.len() <= 4096);
+                let update = theirs(&out);
+                let parsed =
+                    update.parse_revised(true, false, path_id.is_some(), theirs_too).unwrap();
+                prop_assert!(parsed.malformed.is_empty(), "{:?}", parsed.malformed);
+                let v4 = parsed.update.withdrawn.iter();
+                seen.extend(v4.map(|it| (it.path_id, back(&TheirPrefix::V4(it.prefix)))));
+                for attribute in &parsed.update.attributes {
+                    let PathAttribute::MpUnreachNlri(it) = attribute else {
+                        panic!("{attribute:?}")
+                    };
+                    seen.extend(it.withdrawn.iter().map(|it| (it.path_id, back(&it.prefix))));
+                }
+            }
+            let id = path_id.unwrap_or(0);
+            prop_assert_eq!(seen, mine.into_iter().map(|it| (id, it)).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
     fn another_codec_reads_our_open(
         asn in 1u32..u32::MAX, hold in 3u16.., restart in 0u16..4096, host in "[a-z]{1,60}", many in 0usize..8,
     ) {
@@ -130,6 +173,7 @@ proptest! {
                 families: vec![(1, 1, true), (2, 1, false)],
             },
             Capability::FourOctetAs(Asn(asn)),
+            Capability::AddPath(vec![(1, 1, 3), (2, 1, 1)]),
             Capability::EnhancedRouteRefresh,
             Capability::Fqdn { host, domain: "example.net".into() },
         ];
@@ -149,6 +193,11 @@ proptest! {
         prop_assert_eq!(read.capabilities.len(), open.capabilities.len());
         for (ours, theirs) in open.capabilities.iter().zip(&read.capabilities) {
             prop_assert_eq!(ours.code(), theirs.code());
+            if let rustbgpd_wire::Capability::AddPath(families) = theirs {
+                let modes: Vec<String> =
+                    families.iter().map(|it| alloc::format!("{:?}", it.send_receive)).collect();
+                prop_assert_eq!(modes, ["Both", "Receive"]);
+            }
         }
         let (again, parameters) = Open::decode(&out[HEADER..]).unwrap();
         prop_assert_eq!((again, parameters), (open, Ok(())));

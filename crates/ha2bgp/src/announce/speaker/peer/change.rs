@@ -1,0 +1,89 @@
+//! What changes while a peer is spoken to: draining, its key, our addresses, the end.
+
+use std::net::IpAddr;
+
+use ha2bgp_core::time::Instant;
+use ha2bgp_proto::bgp::{Input, Policy, StopReason};
+use ha2bgp_sys::lookup;
+use ha2bgp_sys::tcp::Key;
+
+use super::{Running, Tell};
+use crate::clock::Clock;
+
+impl Running {
+    /// From now on announces everything as the last choice (RFC 8326).
+    pub(in super::super) fn drain(&mut self, now: Instant) {
+        let policy = &self.session.config().policy;
+        if !policy.graceful_shutdown {
+            let policy = Policy { graceful_shutdown: true, ..policy.clone() };
+            self.session.set_policy(policy, now);
+        }
+    }
+
+    /// What is not announced is not up: End-of-RIB may go, and with it what the peer has kept of
+    /// an earlier session.
+    pub(in super::super) fn set_complete(&mut self, now: Instant) {
+        if self.release_at.take().is_some() {
+            self.release_end_of_rib(now);
+        }
+    }
+
+    /// Ends the session for good; the peer drops what we announced.
+    pub(in super::super) fn stop(&mut self, communication: &str, now: Instant) {
+        let communication = communication.to_owned();
+        self.session.handle(Input::Stop { reason: StopReason::Shutdown, communication }, now);
+    }
+
+    /// Ends the session without a word; a peer that helps with graceful restart keeps the routes.
+    pub(in super::super) fn restart(&mut self, now: Instant) {
+        self.restarting = true;
+        self.session.handle(Input::Restart, now);
+    }
+
+    /// Sets the key of the next connections and of those that are there: the session stays, if
+    /// the peer does the same within its hold time. Returns what the kernel has against it.
+    pub(in super::super) fn set_key(&mut self, key: &Key) -> Option<std::io::Error> {
+        self.peer.socket.key = Some(key.clone());
+        let peer = self.address();
+        self.links.iter().filter_map(|link| link.set_key(peer, key).err()).next()
+    }
+
+    /// Addresses of this host have come or gone: a session whose end is gone ends at once, and
+    /// when the end is back, the next attempt is made at once.
+    pub(in super::super) fn addresses_changed(&mut self, clock: Clock, tell: &mut Tell<'_>) {
+        match self.missing {
+            Some(missing) if lookup::is_local(missing) => {
+                self.missing = None;
+                if !self.up {
+                    self.start_over(clock.now());
+                }
+            }
+            Some(_) => {}
+            None => {
+                if let Some(end) = self.end.filter(|end| !lookup::is_local(*end)) {
+                    self.lose_end(end, clock, tell);
+                }
+            }
+        }
+    }
+
+    fn lose_end(&mut self, end: IpAddr, clock: Clock, tell: &mut Tell<'_>) {
+        let now = clock.now();
+        (self.end, self.missing) = (None, Some(end));
+        self.session.handle(Input::AddressGone, now);
+        self.obey(clock, tell);
+        if self.peer.config.local.is_none() {
+            // Another address may do; if none does, attempts are made less and less often.
+            self.session.handle(Input::Start, now);
+        }
+    }
+
+    /// Gives up attempts and pauses, and begins anew.
+    fn start_over(&mut self, now: Instant) {
+        // There is no session: what ends here are at most attempts, and nobody needs to hear of it.
+        self.session.handle(Input::AddressGone, now);
+        while self.session.poll_output().is_some() {}
+        self.links.clear();
+        self.session.handle(Input::Start, now);
+    }
+}

@@ -1,0 +1,278 @@
+//! A configuration file: TOML to [`Values`], each with its place.
+//!
+//! It knows which keys there are and the shape of their values, not what the values mean. Nothing
+//! is left out silently: what is not known, or not of the right shape, is an error.
+
+pub mod keys;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeInteger, DeTable, DeValue};
+
+use self::keys::{Key, Kind};
+use super::error::{ConfigError, ERRORS_MAX};
+use super::origin::{Origin, Place, Source, Written};
+use super::raw::{Section, Values};
+use super::reader::Host;
+
+/// A longer file is refused: it cannot be meant.
+pub const LENGTH_MAX: usize = 1024 * 1024;
+/// What a path begins with that is in the directory of systemd's credentials, as in unit files.
+pub const CREDENTIALS: &str = "%d/";
+/// More peers are refused.
+const PEERS_MAX: usize = 1024;
+
+/// A file that was read.
+#[derive(Debug)]
+pub struct Document {
+    source: Arc<Source>,
+    /// All but the peers', by the whole key.
+    pub values: Values,
+    /// The `[[peer]]` entries.
+    pub peers: Vec<Section>,
+    /// Everything that is wrong so far.
+    pub errors: Vec<ConfigError>,
+}
+
+/// Reads the file that `at` names. It is the `number`th of all.
+///
+/// # Errors
+/// When there is no such file, it cannot be read, is too long or is not text.
+pub fn read(at: &Written, number: usize, host: &Host<'_>) -> Result<Document, ConfigError> {
+    let path = &at.text;
+    let bytes = (host.read_file)(path).map_err(|error| {
+        let fix = match error.kind() {
+            io::ErrorKind::PermissionDenied => "let the user that ha2bgp runs as read it",
+            _ => "write the path of a configuration file",
+        };
+        ConfigError::new(at, format_args!("\"{path}\" cannot be read: {error}: {fix}"))
+    })?;
+    if bytes.len() > LENGTH_MAX {
+        let error = format!("\"{path}\" is longer than 1 MiB: is it a configuration file?");
+        return Err(ConfigError::new(at, error));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let octet = error.utf8_error().valid_up_to();
+        let error = format!("\"{path}\" is not UTF-8 text from octet {octet} on: mend it there");
+        ConfigError::new(at, error)
+    })?;
+    Ok(Document::parse(number, path, &text))
+}
+
+impl Document {
+    /// Reads a text. What is wrong is in `errors`; the rest counts as it stands.
+    pub fn parse(number: usize, name: &str, text: &str) -> Self {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        // Without a place it is the end of the file.
+        let spans = errors.iter().map(|error| error.span().unwrap_or(text.len()..text.len()));
+        let spans: Vec<_> = spans.collect();
+        let broken_at = spans.iter().map(|span| span.start).min();
+        let source = Source { number, name: name.to_owned(), text: text.to_owned(), broken_at };
+        let mut walk = Walk { source: Arc::new(source), peers: Vec::new(), errors: Vec::new() };
+        for (error, span) in errors.iter().zip(spans) {
+            walk.fail("", span, format!("this is not TOML: {}", error.message()));
+        }
+        // What follows on a line is mostly a consequence.
+        walk.errors.sort_by_key(|error| error.origin.position());
+        walk.errors.dedup_by_key(|error| error.origin.line());
+        let mut values = Values::default();
+        let told = walk.errors.len();
+        walk.table("", table.get_ref(), &mut values);
+        let Walk { source, peers, mut errors } = walk;
+        let guessed = errors.split_off(told).into_iter();
+        errors.extend(guessed.filter(|error| error.origin.is_sure()));
+        Self { source, values, peers, errors }
+    }
+
+    /// True when a part of it is not TOML.
+    pub fn is_broken(&self) -> bool {
+        self.source.broken_at.is_some()
+    }
+
+    /// The file as a whole.
+    pub fn whole(&self) -> Place {
+        Place { source: Arc::clone(&self.source), key: String::new(), span: 0..0 }
+    }
+}
+
+struct Walk {
+    source: Arc<Source>,
+    peers: Vec<Section>,
+    errors: Vec<ConfigError>,
+}
+
+impl Walk {
+    fn place(&self, key: &str, span: std::ops::Range<usize>) -> Origin {
+        Origin::File(Place { source: Arc::clone(&self.source), key: key.to_owned(), span })
+    }
+
+    fn fail(&mut self, key: &str, span: std::ops::Range<usize>, message: String) {
+        if self.errors.len() <= ERRORS_MAX {
+            let origin = self.place(key, span);
+            self.errors.push(ConfigError { origin, message });
+        }
+    }
+
+    /// Reads what stands in a section.
+    fn table(&mut self, section: &str, table: &DeTable<'_>, values: &mut Values) {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in entries {
+            let path = match section {
+                "" => name.get_ref().to_string(),
+                _ => format!("{section}.{}", name.get_ref()),
+            };
+            let refused = keys::REFUSED.iter().find(|(known, _)| *known == path);
+            match (value.get_ref(), keys::find(&path)) {
+                _ if refused.is_some() => {
+                    let why = refused.map_or("", |(_, why)| why);
+                    self.fail(&path, name.span(), why.to_owned());
+                }
+                (DeValue::Array(entries), _) if path == "peer" => self.peers(entries),
+                (_, _) if path == "peer" => {
+                    let fix = "is a list of sections: write [[peer]] with two brackets";
+                    self.fail(&path, name.span(), fix.to_owned());
+                }
+                (DeValue::Table(inner), known) if keys::is_section(&path) => {
+                    // A table of settings switches on what they are of.
+                    if let Some(key) = known {
+                        let origin = self.place(&path, name.span());
+                        let on = vec![Written { origin, text: "true".to_owned() }];
+                        values.set(strip(key.path), on);
+                    }
+                    self.table(&path, inner, values);
+                }
+                (_, Some(key)) => self.value(key, value, values),
+                (_, None) if keys::is_section(&path) => {
+                    let fix = format!("is a section: write [{path}], and its keys below");
+                    self.fail(&path, name.span(), fix);
+                }
+                (_, None) => self.fail(&path, name.span(), unknown(section, name.get_ref())),
+            }
+        }
+    }
+
+    fn peers(&mut self, entries: &DeArray<'_>) {
+        for entry in entries {
+            let DeValue::Table(table) = entry.get_ref() else {
+                self.fail("peer", entry.span(), "is not a section: write [[peer]]".to_owned());
+                continue;
+            };
+            if self.peers.len() == PEERS_MAX {
+                let error = format!("there are more than {PEERS_MAX} peers: leave some out");
+                self.fail("peer", entry.span(), error);
+                return;
+            }
+            let at = Written { origin: self.place("peer", entry.span()), text: String::new() };
+            let mut values = Values::default();
+            self.table("peer", table, &mut values);
+            self.peers.push(Section { at, values });
+        }
+    }
+
+    /// Reads the value of a key, or says what to write.
+    fn value(&mut self, key: Key, value: &Spanned<DeValue<'_>>, values: &mut Values) {
+        let name = strip(key.path);
+        match value.get_ref() {
+            DeValue::Array(list) if key.kind == Kind::Texts => {
+                let mut all = Vec::new();
+                for item in list {
+                    all.extend(self.scalar(key, item));
+                }
+                // Only "no communities" says something that leaving the key out does not.
+                let may_be_empty = key.path.ends_with("communities");
+                if list.is_empty() && !may_be_empty {
+                    let error = "the list is empty: leave the key out, or write what belongs in it";
+                    self.fail(key.path, value.span(), error.to_owned());
+                }
+                if all.is_empty() && !(list.is_empty() && may_be_empty) {
+                    values.set_unreadable(name);
+                } else {
+                    values.set(name, all);
+                }
+            }
+            _ => match self.scalar(key, value) {
+                Some(written) => values.set(name, vec![written]),
+                None => values.set_unreadable(name),
+            },
+        }
+    }
+
+    fn scalar(&mut self, key: Key, value: &Spanned<DeValue<'_>>) -> Option<Written> {
+        let kind = key.kind;
+        let text = match value.get_ref() {
+            DeValue::Boolean(false) if kind == Kind::NumberOrOff => "off".to_owned(),
+            DeValue::Boolean(on) if kind.takes_bool() => on.to_string(),
+            DeValue::Integer(number) if kind.takes_number() => decimal(number),
+            DeValue::String(text) if kind == Kind::Path => self.path(text),
+            DeValue::String(text) if kind.takes_text() => text.to_string(),
+            other => {
+                let error =
+                    format!("this is {}: write {}", with_article(other.type_str()), kind.text());
+                self.fail(key.path, value.span(), error);
+                return None;
+            }
+        };
+        Some(Written { origin: self.place(key.path, value.span()), text })
+    }
+
+    /// A relative path begins where the file is.
+    fn path(&self, text: &str) -> String {
+        if text.starts_with(CREDENTIALS) {
+            return text.to_owned();
+        }
+        let directory = Path::new(&self.source.name).parent().unwrap_or(Path::new(""));
+        directory.join(text).to_string_lossy().into_owned()
+    }
+}
+
+/// Values of peers are kept by their names within the section.
+fn strip(path: &'static str) -> &'static str {
+    keys::of_peer(path).unwrap_or(path)
+}
+
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("{article} {kind}")
+}
+
+/// In decimal digits, whatever it was written in. What is too large stays as it is, for whoever
+/// reads it to refuse.
+fn decimal(number: &DeInteger<'_>) -> String {
+    i128::from_str_radix(number.as_str(), number.radix())
+        .map_or_else(|_| number.to_string(), |number| number.to_string())
+}
+
+/// An unknown key: what was meant, or where it belongs.
+fn unknown(section: &str, name: &str) -> String {
+    let place = match section {
+        "" => "at the top of the file".to_owned(),
+        "peer" => "in [[peer]]".to_owned(),
+        _ => format!("in [{section}]"),
+    };
+    let here = keys::within(section);
+    let near = |known: &&&str| strsim::damerau_levenshtein(known, name);
+    let nearest = here.iter().min_by_key(near).filter(|known| near(known) <= 1 + name.len() / 4);
+    if let Some(nearest) = nearest {
+        return format!("there is no such key {place}: did you mean {nearest}?");
+    }
+    let elsewhere = keys::all()
+        .filter_map(|key| key.path.rsplit_once('.').or(Some(("", key.path))))
+        .find(|(_, last)| *last == name);
+    match elsewhere {
+        Some(("", _)) => {
+            format!("there is no such key {place}: it belongs to the top, before any [section]")
+        }
+        Some(("peer", _)) => format!("there is no such key {place}: it belongs into [[peer]]"),
+        Some((other, _)) => format!("there is no such key {place}: it belongs into [{other}]"),
+        None => format!("there is no such key {place}: known here are {}", here.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;

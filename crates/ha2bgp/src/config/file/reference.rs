@@ -1,0 +1,132 @@
+//! The reference page of the configuration file, made from the table of keys.
+
+use super::keys;
+use crate::cli::flags::{FLAGS, assert_fresh};
+use crate::config::settings::tests::read_with;
+
+/// What stands before the tables.
+const HEAD: &str = include_str!("reference.md");
+
+/// The sections in the order of the page, each with a word on it.
+const SECTIONS: &[(&str, &str, &str)] = &[
+    ("", "Top of the file", "Before the first `[section]`."),
+    ("discover", "`[discover]`", "Which services there are."),
+    ("defaults", "`[defaults]`", "What holds for every service."),
+    (
+        "defaults.damping",
+        "`[defaults.damping]`",
+        "Flap damping; `damping = false` in `[defaults]` switches it off.",
+    ),
+    (
+        "defaults.route",
+        "`[defaults.route]`",
+        "What is announced with every route. A peer may have its own, key by key. ExaBGP is told \
+         the next hop only.",
+    ),
+    ("exabgp", "`[exabgp]`", "Only where ExaBGP speaks BGP."),
+    ("log", "`[log]`", "What is said on stderr."),
+    (
+        "peer",
+        "`[[peer]]`",
+        "A router to announce to; one section each. With one of them `backend` is `speaker` unless \
+         something else is said.",
+    ),
+    (
+        "peer.graceful-restart",
+        "`[peer.graceful-restart]`",
+        "Below its `[[peer]]`, or as `graceful-restart = { restart-time = \"30s\" }` in it.",
+    ),
+    (
+        "peer.capabilities",
+        "`[peer.capabilities]`",
+        "What is offered in OPEN; below its `[[peer]]`, or as `capabilities = { … }` in it.",
+    ),
+];
+
+/// The page in Markdown.
+fn page() -> String {
+    let mut page = HEAD.to_owned();
+    for (section, title, about) in SECTIONS {
+        page.push_str(&format!(
+            "\n## {title}\n\n{about}\n\n| key | takes | default | meaning |\n|---|---|---|---|\n"
+        ));
+        for key in keys::all() {
+            let (of, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+            if of != *section {
+                continue;
+            }
+            let flag = FLAGS.iter().find(|flag| flag.key == key.path);
+            let flag = flag.map(|flag| format!(" Flag `--{}`.", flag.long)).unwrap_or_default();
+            let default = match key.default {
+                "" => String::new(),
+                default => format!("`{default}`"),
+            };
+            page.push_str(&format!(
+                "| `{name}` | {} | {default} | {}.{flag} |\n",
+                key.kind.text(),
+                key.help
+            ));
+        }
+    }
+    page.push_str("\n## Not there yet\n\nThese keys are refused, so that nothing is believed to work that does not.\n\n");
+    for (key, why) in keys::REFUSED {
+        page.push_str(&format!("- `{key}`: {why}\n"));
+    }
+    page
+}
+
+#[test]
+fn the_reference_page_is_fresh() {
+    assert_fresh("docs/configuration.md", &page());
+}
+
+/// The examples work as they are.
+#[test]
+fn the_examples_are_good() {
+    let blocks: Vec<&str> = HEAD.split("```toml\n").skip(1).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let text = block.split("```").next().unwrap().replace("leaf1.key", "good.key");
+        let args = ["--config", "a.toml"];
+        let read = read_with(&args, &[], &[("a.toml", text.as_str())]);
+        assert_eq!(read.map(drop), Ok(()));
+    }
+}
+
+/// So does that of the README.
+#[test]
+fn the_example_of_the_readme_is_good() {
+    let readme = include_str!("../../../../../README.md");
+    let (_, after) = readme.split_once("--config ha2bgp.toml`:\n\n").unwrap();
+    let text = after.split("\n\n").next().unwrap().replace("    ", "");
+    assert_eq!(text.lines().count(), 3);
+    let read = read_with(&["--config", "a.toml"], &[], &[("a.toml", text.as_str())]);
+    assert_eq!(read.map(drop), Ok(()));
+}
+
+#[test]
+fn every_key_has_one_place_on_the_page() {
+    let mut paths: Vec<_> = keys::all().map(|key| key.path).collect();
+    paths.sort_unstable();
+    for pair in paths.windows(2) {
+        assert_ne!(pair[0], pair[1], "twice");
+    }
+    for path in paths {
+        let (section, _) = path.rsplit_once('.').unwrap_or(("", path));
+        assert!(SECTIONS.iter().any(|(known, _, _)| *known == section), "{path}");
+    }
+}
+
+#[test]
+fn other_words_are_for_keys_that_there_are() {
+    for (path, _) in keys::WORDS {
+        assert!(FLAGS.iter().any(|flag| flag.key == *path), "{path}");
+    }
+}
+
+/// Whoever adds a flag gives it its key.
+#[test]
+fn every_flag_has_a_key() {
+    let without = FLAGS.iter().filter(|flag| flag.key.is_empty()).map(|flag| flag.long);
+    assert_eq!(without.collect::<Vec<_>>(), ["config", "socket"]);
+}

@@ -1,0 +1,176 @@
+//! Where a value was written, and how that place is shown: a flag, a variable, or a line of a file
+//! with a caret under the value.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::cli::flags::FLAGS;
+
+/// What a line is replaced by in errors when a secret may stand in it.
+const HIDDEN: &str = "(not shown: a secret may stand here)";
+/// A longer line is not shown: it would bury the message.
+const LINE_MAX: usize = 200;
+
+/// Where a value was written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Origin {
+    /// On the command line: `--network`.
+    Flag(&'static str),
+    /// In the environment: `HA2BGP_NETWORK_FILTER`.
+    Variable(&'static str),
+    /// In a configuration file.
+    File(Place),
+    /// Nowhere: the default of this flag.
+    Default(&'static str),
+}
+
+impl Origin {
+    /// How the flag `name` with this value is written where this stands: as a flag, or as a key.
+    /// Without a value: what it is called there.
+    pub fn spell(&self, name: &str, value: &str) -> String {
+        match (self, FLAGS.iter().find(|flag| flag.long == name)) {
+            (Self::File(_), Some(flag)) => {
+                let key = flag.key.trim_start_matches("peer.");
+                if value.is_empty() { key.to_owned() } else { format!("{key} = {value}") }
+            }
+            _ if matches!(value, "" | "true") => format!("--{name}"),
+            _ => format!("--{name} {}", value.trim_matches('"')),
+        }
+    }
+
+    /// The line in its file, from 1 on; 0 outside of files.
+    pub(super) fn line(&self) -> usize {
+        match self {
+            Self::File(place) => place.line_and_column().0,
+            Self::Flag(_) | Self::Variable(_) | Self::Default(_) => 0,
+        }
+    }
+
+    /// False when it is in a file that is not TOML throughout: what seems to be missing there may
+    /// have been written.
+    pub(super) fn is_whole(&self) -> bool {
+        !matches!(self, Self::File(place) if place.source.broken_at.is_some())
+    }
+
+    /// False behind a place that is not TOML, where everything was guessed.
+    pub(super) fn is_sure(&self) -> bool {
+        let Self::File(Place { source, span, .. }) = self else { return true };
+        source.broken_at.is_none_or(|broken_at| {
+            let before = source.text.get(..broken_at).unwrap_or_default();
+            span.start < before.rfind('\n').map_or(0, |at| at + 1)
+        })
+    }
+
+    /// For sorting: files behind the rest, by position.
+    pub(super) fn position(&self) -> (usize, usize) {
+        match self {
+            Self::File(place) => (place.source.number, place.span.start),
+            _ => (0, 0),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "--{name}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::Default(name) => write!(f, "--{name} (default)"),
+            Self::File(place) => place.fmt(f),
+        }
+    }
+}
+
+/// A value as text, and where it was written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Written {
+    /// Where.
+    pub origin: Origin,
+    /// What.
+    pub text: String,
+}
+
+/// A file and what it holds.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Source {
+    /// Which one it is of several, from 1 on.
+    pub number: usize,
+    /// Its path as it was given.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// Where it is first not TOML, if it is not.
+    pub broken_at: Option<usize>,
+}
+
+impl Source {
+    /// Line and column of an octet, both from 1 on; columns count characters.
+    fn line_and_column(&self, at: usize) -> (usize, usize) {
+        let before = self.text.get(..at).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(line_start..).unwrap_or_default().chars().count();
+        (before.matches('\n').count() + 1, column + 1)
+    }
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// The file.
+    pub source: Arc<Source>,
+    /// The key there, such as `peer.hold-time`; empty where no key is meant.
+    pub key: String,
+    /// The octets of the value. Empty: the file as a whole.
+    pub span: Range<usize>,
+}
+
+impl Place {
+    /// Line and column, both from 1 on; columns count characters.
+    pub(super) fn line_and_column(&self) -> (usize, usize) {
+        self.source.line_and_column(self.span.start)
+    }
+
+    /// The line with carets under the value; nothing for a file as a whole.
+    pub fn snippet(&self) -> Option<String> {
+        if self.span.is_empty() && self.span.start == 0 {
+            return None;
+        }
+        let (number, column) = self.line_and_column();
+        let line = self.source.text.lines().nth(number - 1).unwrap_or_default();
+        let edge = " ".repeat(number.to_string().len());
+        if may_hold_secret(line) {
+            return Some(format!("{edge} |\n{number} | {HIDDEN}"));
+        }
+        if line.chars().count() > LINE_MAX {
+            return None;
+        }
+        // Control characters, tabs among them, would shift the carets or do worse to a terminal.
+        let shown: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let rest = shown.chars().count().saturating_sub(column - 1).max(1);
+        let marked = self.source.text.get(self.span.clone()).unwrap_or_default();
+        let carets = marked.lines().next().unwrap_or_default().chars().count().clamp(1, rest);
+        Some(format!(
+            "{edge} |\n{number} | {shown}\n{edge} | {}{}",
+            " ".repeat(column - 1),
+            "^".repeat(carets)
+        ))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source.name)?;
+        if !self.span.is_empty() || self.span.start > 0 {
+            let (line, column) = self.line_and_column();
+            write!(f, ":{line}:{column}")?;
+        }
+        if self.key.is_empty() { Ok(()) } else { write!(f, ": {}", self.key) }
+    }
+}
+
+/// True for a line that may show a secret, such as a mistaken `password = "…"`.
+fn may_hold_secret(line: &str) -> bool {
+    let line = line.to_ascii_lowercase().replace("password-file", "");
+    ["password", "passwd", "secret", "md5"].iter().any(|word| line.contains(word))
+}

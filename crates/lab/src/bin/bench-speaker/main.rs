@@ -1,0 +1,62 @@
+//! What the built-in speaker costs, each number beside a peer or a floor of the same run.
+//!
+//! Usage: `bench-speaker [PART…] [--runs N] [--reps N]`; run it by `cargo xtask bench speaker`.
+//! Parts: `decision`, `burst`, `memory`, `keepalive` need no root; `routes` needs it, BIRD and
+//! ExaBGP. Samples go to `$HA2BGP_BENCH_DIR/speaker-*.csv`.
+#![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
+
+mod burst;
+mod decision;
+mod keepalive;
+mod memory;
+mod routes;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const PARTS: [&str; 5] = ["decision", "burst", "memory", "routes", "keepalive"];
+const USAGE: &str = "bench-speaker [decision|burst|memory|routes|keepalive]… [--runs N] [--reps N]";
+
+fn main() -> Outcome<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [child, rest @ ..] = args.as_slice()
+        && child == memory::CHILD
+    {
+        return memory::child(rest);
+    }
+    let (mut parts, mut runs, mut reps) = (Vec::new(), 2000, 7);
+    let mut args = args.iter().map(String::as_str);
+    while let Some(arg) = args.next() {
+        match arg {
+            "--runs" => runs = number(args.next(), 100_000)?,
+            "--reps" => reps = number(args.next(), 100)?,
+            part if PARTS.contains(&part) => parts.push(part),
+            _ => return Err(format!("`{arg}` is unknown: {USAGE}").into()),
+        }
+    }
+    let dir = PathBuf::from(std::env::var_os("HA2BGP_BENCH_DIR").unwrap_or_else(|| ".".into()));
+    std::fs::create_dir_all(&dir)?;
+    // The part that pins this process to one core comes last.
+    for part in PARTS.iter().filter(|part| parts.is_empty() || parts.contains(part)) {
+        match *part {
+            "decision" => decision::run(runs, &dir)?,
+            "burst" => burst::run(reps)?,
+            "memory" => memory::run()?,
+            "routes" => routes::run(reps)?,
+            _ => keepalive::run()?,
+        }
+        println!();
+    }
+    println!("samples: {}", dir.display());
+    Ok(())
+}
+
+fn number(text: Option<&str>, most: usize) -> Outcome<usize> {
+    let number = text.ok_or(USAGE)?.parse()?;
+    if number == 0 || number > most {
+        return Err(format!("{number} is not within 1 and {most}").into());
+    }
+    Ok(number)
+}

@@ -1,0 +1,282 @@
+//! The Adj-RIB-Out against a plain table of what the peer has heard.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+use ha2bgp_core::net::{Networks, NextHop};
+use proptest::prelude::*;
+use rustbgpd_wire::attribute::PathAttribute;
+
+use super::*;
+use crate::bgp::event::Negotiated;
+use crate::bgp::wire::{self, Asn, Context, Framer, HEADER, Kind, Refresh};
+use crate::bgp::{Direction, PeerConfig};
+
+/// Next hop and MED.
+type Heard = BTreeMap<Prefix, (IpAddr, Option<u32>)>;
+
+fn export(med: Option<u32>, networks: &[&str]) -> Export {
+    let id = Ipv4Addr::new(10, 0, 0, 2);
+    let peer = IpAddr::from([10, 0, 0, 1]);
+    let mut config = PeerConfig::new(Asn(65000), id, peer, Asn(65001));
+    config.policy.networks = Networks::new(networks.iter().map(|it| it.parse().unwrap()).collect());
+    config.policy.med = med;
+    config.policy.next_hop_v6 = Some("2001:db8:ffff::1".parse().unwrap());
+    let negotiated = Negotiated {
+        peer_as: Asn(65001),
+        peer_id: Ipv4Addr::new(10, 0, 0, 1),
+        local: IpAddr::V4(id),
+        direction: Direction::Outgoing,
+        hold_time: Duration::from_secs(9),
+        keepalive: Duration::from_secs(3),
+        families: Families::BOTH,
+        four_octet_as: true,
+        route_refresh: true,
+        enhanced_route_refresh: true,
+        extended_next_hop: false,
+        add_path_send: Families::NONE,
+        add_path_receive: Families::NONE,
+        extended_messages: false,
+        peer_graceful_restart: None,
+        peer_name: None,
+        without_capabilities: false,
+    };
+    Export::new(&config, &negotiated)
+}
+
+/// A peer that knows the rules.
+struct Peer {
+    rib: Rib,
+    desired: RouteSet,
+    export: Export,
+    heard: Heard,
+    /// What was heard since BoRR.
+    again: [Option<BTreeSet<Prefix>>; 2],
+    /// What is sent again because the rules changed, even if they changed back.
+    other_rules: BTreeSet<Prefix>,
+    /// Routes were announced since something last changed.
+    announcing: bool,
+    ended: Families,
+}
+
+impl Peer {
+    fn new(export: Export) -> Self {
+        let mut rib = Rib::new(false);
+        rib.up(export.clone(), 128, true);
+        Self {
+            rib,
+            desired: RouteSet::new(),
+            export,
+            heard: Heard::new(),
+            again: [None, None],
+            other_rules: BTreeSet::new(),
+            announcing: false,
+            ended: Families::NONE,
+        }
+    }
+
+    fn wanted(&self) -> Heard {
+        let mut wanted = Heard::new();
+        self.desired.for_each(&mut |prefix, route| {
+            if let Some(next_hop) = self.export.sent(prefix, Some(route)) {
+                wanted.insert(prefix, (next_hop, self.export.attributes.med));
+            }
+        });
+        wanted
+    }
+
+    fn compose(&mut self, limit: usize) {
+        let mut out = Vec::new();
+        let says = self.rib.has_work();
+        self.rib.compose(&mut out, limit);
+        assert_eq!(says, !out.is_empty());
+        let wanted = self.wanted();
+        let mut framer = Framer::default();
+        let mut input = out.as_slice();
+        while let Some((kind, message)) = framer.next(&mut input).unwrap() {
+            assert!(message.len() <= 128);
+            match kind {
+                Kind::Update => self.update(&message[HEADER..], &wanted),
+                Kind::RouteRefresh => {
+                    let (family, bound) = wire::decode_refresh(message, true).unwrap().unwrap();
+                    let again = &mut self.again[family as usize];
+                    if bound == Refresh::Begin {
+                        assert!(self.ended.contains(family));
+                        *again = Some(BTreeSet::new());
+                        self.announcing = false;
+                    } else {
+                        let again = again.take().expect("BoRR comes first");
+                        self.heard.retain(|it, _| Family::of(*it) != family || again.contains(it));
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(self.rib.told(), self.heard.len());
+        if self.again == [None, None] && self.rib.stale.is_empty() {
+            let all: BTreeSet<&Prefix> = wanted.keys().chain(self.heard.keys()).collect();
+            let differ = all.iter().filter(|it| wanted.get(it) != self.heard.get(it)).count();
+            assert_eq!(self.rib.pending(), differ);
+        }
+    }
+
+    fn update(&mut self, body: &[u8], wanted: &Heard) {
+        let length = body.len();
+        let theirs = rustbgpd_wire::UpdateMessage::decode(&mut &body[..], length).unwrap();
+        let parsed = theirs.parse_revised(true, false, false, &[]).unwrap();
+        assert!(parsed.malformed.is_empty(), "{:?}", parsed.malformed);
+        let med = parsed.update.attributes.iter().find_map(|it| match it {
+            PathAttribute::Med(it) => Some(*it),
+            _ => None,
+        });
+        let next_hop = parsed.update.attributes.iter().find_map(|it| match it {
+            PathAttribute::NextHop(it) => Some(IpAddr::V4(*it)),
+            PathAttribute::MpReachNlri(it) => Some(it.next_hop),
+            _ => None,
+        });
+        let context = Context {
+            local_as: Asn(65001),
+            internal: false,
+            four_octet_as: true,
+            families: Families::BOTH,
+            extended_next_hop: false,
+            add_path: Families::NONE,
+        };
+        let mut routes = Vec::new();
+        let received = wire::inspect_update(body, &context, &mut |heard| {
+            routes.push((heard.prefix, heard.path.is_some()));
+        });
+        let received = received.unwrap();
+        assert_eq!(received.malformed, None);
+        if let Some(family) = received.end_of_rib {
+            let of = |table: &Heard| {
+                let mine = table.iter().filter(|(it, _)| Family::of(**it) == family);
+                mine.map(|(prefix, heard)| (*prefix, *heard)).collect::<Heard>()
+            };
+            assert_eq!(of(&self.heard), of(wanted));
+            assert!(!self.ended.contains(family), "one End-of-RIB a session");
+            self.ended.set(family, true);
+        }
+        for (prefix, announced) in routes {
+            let again = &mut self.again[Family::of(prefix) as usize];
+            if announced {
+                let heard = (next_hop.unwrap(), med);
+                assert_eq!(wanted.get(&prefix), Some(&heard), "only the newest state");
+                let before = self.heard.insert(prefix, heard);
+                let first = again.as_mut().is_some_and(|again| again.insert(prefix));
+                let allowed = self.other_rules.remove(&prefix) || first;
+                assert!(allowed || before != Some(heard), "{prefix} twice");
+                self.announcing = true;
+            } else {
+                assert!(self.heard.remove(&prefix).is_some(), "{prefix} was never announced");
+                assert!(!wanted.contains_key(&prefix), "{prefix} is wanted");
+                assert!(!self.announcing, "withdrawals first");
+                self.other_rules.remove(&prefix);
+                again.iter_mut().for_each(|again| {
+                    again.remove(&prefix);
+                });
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Set(Vec<(u8, u8)>),
+    Change(u8, Option<u8>),
+    Policy(Option<u32>, usize),
+    Refresh(Family),
+    Compose(usize),
+    Reconnect,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let picked = prop::collection::vec((0u8..120, 0u8..4), 0..100);
+    prop_oneof![
+        3 => picked.prop_map(Step::Set),
+        4 => (0u8..120, prop::option::of(0u8..4)).prop_map(|(n, hop)| Step::Change(n, hop)),
+        2 => (prop::option::of(0u32..2), 0usize..3).prop_map(|(med, nets)| Step::Policy(med, nets)),
+        2 => any::<bool>().prop_map(|v4| Step::Refresh(if v4 { Family::Ipv4 } else { Family::Ipv6 })),
+        6 => (1usize..2000).prop_map(Step::Compose),
+        1 => Just(Step::Reconnect),
+    ]
+}
+
+fn prefix(n: u8) -> Prefix {
+    match n % 3 {
+        0 => Prefix::host(IpAddr::V4(Ipv4Addr::new(100, 64, 0, n))),
+        1 => Prefix::truncating(IpAddr::V4(Ipv4Addr::new(100, 65, n, 0)), 20 + n % 5).unwrap(),
+        _ => alloc::format!("2001:db8::{n:x}/128").parse().unwrap(),
+    }
+}
+
+fn route(hop: u8) -> Route {
+    let next_hop = match hop {
+        0 => NextHop::SelfAddress,
+        1 => NextHop::Address(IpAddr::from([192, 0, 2, 1])),
+        2 => NextHop::Address("2001:db8:ffff::2".parse().unwrap()),
+        // The peer itself: it cannot be sent.
+        _ => NextHop::Address(IpAddr::from([10, 0, 0, 1])),
+    };
+    Route { next_hop }
+}
+
+const NETWORKS: [&[&str]; 3] =
+    [&["100.64.0.0/10", "2001:db8::/32"], &["100.64.0.0/26", "2001:db8::/122"], &[]];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever changes while messages go out: the peer never hears a stale state, a withdrawal
+    /// of what it does not have, or the same twice; and in the end it has what is wanted.
+    #[test]
+    fn the_peer_hears_what_is_wanted(steps in prop::collection::vec(step(), 1..40)) {
+        let mut peer = Peer::new(export(None, NETWORKS[0]));
+        let (mut med, mut networks) = (None, 0);
+        for step in steps {
+            match step {
+                Step::Set(picked) => {
+                    peer.desired = picked.iter().map(|(n, hop)| (prefix(*n), route(*hop))).collect();
+                    peer.rib.set(&peer.desired);
+                    peer.announcing = false;
+                }
+                Step::Change(n, hop) => {
+                    match hop {
+                        Some(hop) => peer.desired.insert(prefix(n), route(hop)),
+                        None => peer.desired.remove(prefix(n)),
+                    };
+                    peer.rib.set(&peer.desired);
+                    peer.announcing = false;
+                }
+                Step::Policy(new, which) => {
+                    (med, networks) = (new, which);
+                    let new = export(med, NETWORKS[networks]);
+                    if core::mem::replace(&mut peer.export, new.clone()) != new {
+                        peer.other_rules = peer.heard.keys().copied().collect();
+                    }
+                    peer.rib.set_export(peer.export.clone());
+                    peer.announcing = false;
+                }
+                Step::Refresh(family) => {
+                    peer.rib.refresh(family);
+                }
+                Step::Compose(limit) => peer.compose(limit),
+                Step::Reconnect => {
+                    peer.rib.down();
+                    prop_assert!(!peer.rib.has_work() && peer.rib.told() == 0);
+                    let desired = peer.desired.clone();
+                    peer = Peer { desired, ..Peer::new(export(med, NETWORKS[networks])) };
+                    peer.rib.set(&peer.desired);
+                }
+            }
+        }
+        for _ in 0..3 {
+            peer.compose(usize::MAX);
+        }
+        prop_assert!(!peer.rib.has_work() && peer.rib.is_ended());
+        prop_assert_eq!(&peer.heard, &peer.wanted());
+        prop_assert_eq!(&peer.again, &[None, None]);
+        prop_assert!(peer.rib.told == peer.desired && peer.rib.queue.capacity() == 0);
+    }
+}

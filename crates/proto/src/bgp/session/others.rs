@@ -1,0 +1,63 @@
+//! Who else announces our prefixes: all that is kept of what a peer sends.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::net::IpAddr;
+
+use ha2bgp_core::net::Prefix;
+
+use crate::bgp::event::Others;
+use crate::bgp::wire::{Families, Family, Heard, Path};
+
+/// Paths kept at most, so that a full table inside of our networks costs less than a mebibyte.
+pub(super) const PATHS: usize = 8192;
+
+/// The paths of one session.
+#[derive(Debug, Default)]
+pub(super) struct Announcers {
+    paths: BTreeMap<(Prefix, u32), Path>,
+    /// Families whose paths the peer has sent in full.
+    complete: Families,
+    /// There were more paths than are kept.
+    overflow: bool,
+}
+
+impl Announcers {
+    pub(super) fn hear(&mut self, heard: Heard) {
+        let key = (heard.prefix, heard.path_id);
+        match heard.path {
+            None => {
+                self.paths.remove(&key);
+            }
+            Some(path) if self.paths.len() < PATHS || self.paths.contains_key(&key) => {
+                self.paths.insert(key, path);
+            }
+            Some(_) => self.overflow = true,
+        }
+    }
+
+    pub(super) fn end_of_rib(&mut self, family: Family) {
+        self.complete.set(family, true);
+    }
+
+    /// What is known of a prefix. `own`: next hops that lead here. `all_paths`: families of which
+    /// the peer sends every path it has.
+    pub(super) fn others(&self, prefix: Prefix, own: &[IpAddr], all_paths: Families) -> Others {
+        let paths = self.paths.range((prefix, 0)..=(prefix, u32::MAX));
+        let alive = paths.map(|(_, path)| path).filter(|path| !path.leaving);
+        let hops: BTreeSet<IpAddr> =
+            alive.map(|path| path.next_hop).filter(|hop| !own.contains(hop)).collect();
+        let family = Family::of(prefix);
+        if all_paths.contains(family) && self.complete.contains(family) && !self.overflow {
+            Others::Known(hops.len())
+        } else if hops.is_empty() {
+            Others::Unknown
+        } else {
+            Others::AtLeast(hops.len())
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.paths.len()
+    }
+}
