@@ -266,7 +266,7 @@ impl Observer {
             }
         }
         let cost = cpu_time().saturating_sub(begin);
-        self.allowance.spend(cost, Instant::now());
+        self.allowance.spend(cost, missed.is_some(), Instant::now());
         if let Some(endpoint) = missed {
             // A closed listener; or another socket answers in its place; or the look-up is
             // steered by BPF. The dump decides.
@@ -298,11 +298,11 @@ impl Observer {
             &mut self.changes,
         );
         let cost = cpu_time().saturating_sub(begin);
+        self.allowance.spend(cost, !self.changes.is_empty(), Instant::now());
         // Also what was found before an error is true.
         self.report().await?;
         reconciled.map_err(|error| self.failed("look a listener up", &error))?;
         let now = Instant::now();
-        self.allowance.spend(cost, now);
         let calm = if rings { self.config.calm_reconcile_interval } else { Duration::ZERO };
         Ok(now + self.pace.after_dump(cost).max(calm))
     }

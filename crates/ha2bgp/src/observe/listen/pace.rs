@@ -48,17 +48,18 @@ impl Pace {
     }
 }
 
-/// What looks that are asked for from outside may cost: one part in [`RING_SHARE`] of a core on
-/// average, and what was not used in the last [`SAVED`] at once. So a ring is answered at once, and
-/// a host on which something listens and closes all the time costs no more than that.
+/// What looks that are asked for from outside may cost: one part in [`DUMP_SHARE`] of a core on
+/// average, those that find something one in [`RING_SHARE`], and what was not used in the last
+/// [`SAVED`] at once. So a ring is answered at once, and a host on which others listen and close
+/// all the time costs no more than that.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Allowance {
     from: Option<Instant>,
 }
 
-/// Looks that rings ask for take at most one part in this many of a core.
+/// Looks that find something take at most one part in this many of a core.
 const RING_SHARE: u32 = 20;
-/// For how long what is not used is kept: 50 ms of work.
+/// For how long what is not used is kept: 10 ms of work in vain, 50 ms of work that finds something.
 const SAVED: Duration = Duration::from_secs(1);
 
 impl Allowance {
@@ -67,11 +68,12 @@ impl Allowance {
         self.from
     }
 
-    /// A look took this much of the processor.
-    pub(super) fn spend(&mut self, cost: Duration, now: Instant) {
+    /// A look took this much of the processor, and `found` something or not.
+    pub(super) fn spend(&mut self, cost: Duration, found: bool, now: Instant) {
         let saved = now.checked_sub(SAVED).unwrap_or(now);
         let from = self.from.map_or(saved, |from| from.max(saved));
-        self.from = Some(from + cost.saturating_mul(RING_SHARE).min(DUMP_SLOWEST));
+        let share = if found { RING_SHARE } else { DUMP_SHARE };
+        self.from = Some(from + cost.saturating_mul(share).min(DUMP_SLOWEST));
     }
 }
 
@@ -130,15 +132,17 @@ mod tests {
         let mut allowance = Allowance::default();
         for _ in 0..10 {
             assert!(allowance.from().is_none_or(|from| from <= start), "{allowance:?}");
-            allowance.spend(ms(5), start);
+            allowance.spend(ms(5), true, start);
         }
         let from = allowance.from().unwrap();
         assert_eq!(from, start, "50 ms are spent");
-        allowance.spend(ms(1), start);
+        allowance.spend(ms(1), true, start);
         assert_eq!(allowance.from(), Some(start + ms(20)), "from here on one part in twenty");
+        allowance.spend(ms(1), false, start);
+        assert_eq!(allowance.from(), Some(start + ms(120)), "in vain: one in a hundred");
         // Time brings it back, up to a limit.
         let later = start + ms(60_000);
-        allowance.spend(ms(1), later);
+        allowance.spend(ms(1), true, later);
         assert_eq!(allowance.from(), Some(later - SAVED + ms(20)));
     }
 }
