@@ -98,12 +98,14 @@ impl Default for ListenConfig {
 
 /// Observes listeners until the receiver of `tx` is dropped.
 ///
-/// `announced` says which sockets are worth polling. It sees the network namespace of the thread
+/// `announced` says which sockets are worth polling; `notice` is told how listeners are noticed, in
+/// words for people. It sees the network namespace of the thread
 /// that first polls it, and needs no privilege unless the bytecode asks for socket marks.
 pub async fn run(
     config: ListenConfig,
     announced: watch::Receiver<RouteSet>,
     tx: mpsc::Sender<Observation>,
+    notice: watch::Sender<String>,
 ) {
     let mut observer = Observer {
         pace: Pace::new(config.poll_interval, config.reconcile_interval),
@@ -115,7 +117,7 @@ pub async fn run(
         dumped: Vec::new(),
         changes: Vec::new(),
         health: Health::new(Source::Listen),
-        said: Said::default(),
+        said: Said { notice, events_missing: false },
         allowance: Allowance::default(),
     };
     loop {

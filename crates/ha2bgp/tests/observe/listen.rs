@@ -292,7 +292,9 @@ async fn the_observer_ends_with_its_receiver() {
     let announced = tokio::sync::watch::Sender::default();
     let (tx, rx) = tokio::sync::mpsc::channel(4);
     let config = ListenConfig { reconcile_interval: NEVER, ..Default::default() };
-    let task = tokio::spawn(ha2bgp::observe::listen::run(config, announced.subscribe(), tx));
+    let notice = tokio::sync::watch::Sender::default();
+    let task =
+        tokio::spawn(ha2bgp::observe::listen::run(config, announced.subscribe(), tx, notice));
     drop(rx);
     tokio::time::timeout(Duration::from_secs(20), task).await.unwrap().unwrap();
 }

@@ -7,6 +7,7 @@ use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::inet_diag::DiagSocket;
 use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents};
 use ha2bgp_sys::doorbell::Doorbell;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ListenConfig;
@@ -37,11 +38,12 @@ pub(super) struct Senses {
     retry_at: Option<Instant>,
 }
 
-/// What has been said in the log already.
-#[derive(Debug, Default)]
+/// What has been said already.
+#[derive(Debug)]
 pub(super) struct Said {
-    tier: Option<bool>,
-    events_missing: bool,
+    /// How listeners are noticed, for the status.
+    pub(super) notice: watch::Sender<String>,
+    pub(super) events_missing: bool,
 }
 
 impl Senses {
@@ -54,12 +56,14 @@ impl Senses {
             match Doorbell::hang() {
                 Ok(bell) => {
                     senses.bell = Some(bell);
-                    say_tier(said, true, "a doorbell in the kernel (eBPF)");
+                    say_tier(said, "a doorbell in the kernel (eBPF)");
                 }
                 Err(error) => {
-                    say_tier(said, false, &format!("events and polling: no doorbell: {error}"));
+                    say_tier(said, &format!("events and polling: no doorbell: {error}"));
                 }
             }
+        } else {
+            say_tier(said, "events and polling");
         }
         senses.subscribe(config, said);
         senses
@@ -90,7 +94,7 @@ impl Senses {
             rung = ring(bell.as_mut()) => match rung {
                 Ok(_) => return Sense::Rang,
                 Err(error) => {
-                    say_tier(said, false, &format!("events and polling: no doorbell: {error}"));
+                    say_tier(said, &format!("events and polling: no doorbell: {error}"));
                     self.bell = None;
                     self.retry_at = Some(Instant::now());
                     return Sense::Lost;
@@ -134,8 +138,13 @@ impl Senses {
 }
 
 /// Says how closed listeners are noticed, when that is new.
-fn say_tier(said: &mut Said, rings: bool, how: &str) {
-    if said.tier.replace(rings) != Some(rings) {
+fn say_tier(said: &Said, how: &str) {
+    let new = said.notice.send_if_modified(|said| {
+        let new = said != how;
+        how.clone_into(said);
+        new
+    });
+    if new {
         tracing::info!("listeners are noticed by {how}");
     }
 }
