@@ -14,6 +14,9 @@ fn text(config: &Config) -> String {
         "log stdout\nrouter bgp {asn}\n bgp router-id 10.255.0.1\n no bgp ebgp-requires-policy\n \
          neighbor {neighbor} remote-as {neighbor_as}\n"
     );
+    if let Some(device) = &config.device {
+        text.push_str(&format!(" neighbor {neighbor} interface {device}\n"));
+    }
     if let Some(key) = &config.password {
         text.push_str(&format!(" neighbor {neighbor} password {key}\n"));
     }
@@ -49,7 +52,9 @@ pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
         if router.file("zserv.api").exists() { Ok(()) } else { Err(zebra.tail()) }
     })?;
     let mut bgpd = program("bgpd");
-    bgpd.args(["-l", &router.config.address]);
+    if router.config.device.is_none() {
+        bgpd.args(["-l", &router.config.address]);
+    }
     Ok(vec![zebra, host.start("bgpd", &mut bgpd, &router.dir)?])
 }
 

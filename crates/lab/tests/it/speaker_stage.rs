@@ -12,6 +12,11 @@ use tempfile::TempDir;
 /// Time enough for a session, with routers that wait some seconds after a failed attempt.
 pub(crate) const SESSION: Duration = Duration::from_secs(40);
 
+/// Of our end of the cable, beside the one that the kernel makes.
+pub(crate) const OUR_LINK_LOCAL: &str = "fe80::a:1";
+/// Of the router's end.
+pub(crate) const ROUTER_LINK_LOCAL: &str = "fe80::a:2";
+
 /// Runs a function as one test a router.
 macro_rules! with_each_router {
     ($name:ident: $($router:ident = $kind:ident),+) => {
@@ -43,6 +48,8 @@ pub(crate) use with_each_router;
 pub(crate) struct Plan {
     pub(crate) kind: Kind,
     pub(crate) v6: bool,
+    /// Over the link-local addresses of the cable; the VIP is of the family that `v6` says.
+    pub(crate) link_local: bool,
     pub(crate) local_as: u32,
     pub(crate) peer_as: u32,
     /// Flags of ha2bgp beyond those that every test has; `DIR` in them is the test's directory.
@@ -63,6 +70,7 @@ impl Plan {
         Self {
             kind,
             v6: false,
+            link_local: false,
             local_as: 65000,
             peer_as: 65001,
             flags: Vec::new(),
@@ -87,7 +95,7 @@ impl Plan {
     /// The file, where there is one.
     fn file(&self) -> Option<String> {
         let section = self.section.as_ref()?;
-        let (_, peer) = self.addresses();
+        let peer = self.peer();
         let Self { local_as, peer_as, .. } = self;
         Some(format!(
             "router-id = \"10.1.1.1\"\nlocal-as = {local_as}\n\
@@ -99,7 +107,19 @@ impl Plan {
     }
 
     fn addresses(&self) -> (&'static str, &'static str) {
-        if self.v6 { ("2001:db8:9::1", "2001:db8:9::2") } else { ("10.9.1.1", "10.9.1.2") }
+        if self.link_local {
+            (OUR_LINK_LOCAL, ROUTER_LINK_LOCAL)
+        } else if self.v6 {
+            ("2001:db8:9::1", "2001:db8:9::2")
+        } else {
+            ("10.9.1.1", "10.9.1.2")
+        }
+    }
+
+    /// The router as our side writes it.
+    fn peer(&self) -> String {
+        let (_, peer) = self.addresses();
+        format!("{peer}{}", if self.link_local { "%up0" } else { "" })
     }
 
     /// The route of the VIP of the session's family.
@@ -141,12 +161,15 @@ impl Pair {
         link::add_address(&them, "2001:db8:9::2/64", "down0")?;
         link::add_address(&us, &format!("{VIP}/32"), "lo")?;
         link::add_address(&us, &format!("{VIP6}/128"), "lo")?;
+        link::add_address(&us, &format!("{OUR_LINK_LOCAL}/64"), "up0")?;
+        link::add_address(&them, &format!("{ROUTER_LINK_LOCAL}/64"), "down0")?;
         more(&us)?;
         let (ours, theirs) = plan.addresses();
         let config = Config {
             address: theirs.to_owned(),
             asn: plan.peer_as,
             neighbor: ours.to_owned(),
+            device: plan.link_local.then(|| "down0".to_owned()),
             neighbor_as: plan.local_as,
             password: plan.router_key.map(str::to_owned),
             ttl_security: plan.router_security,
@@ -186,7 +209,7 @@ impl Pair {
         })
     }
 
-    fn explain(&self, error: LabError) -> LabError {
+    pub(crate) fn explain(&self, error: LabError) -> LabError {
         match error {
             LabError::Timeout { what, after, detail } => LabError::Timeout {
                 what,
@@ -206,10 +229,10 @@ fn start(host: &Netns, dir: &TempDir, plan: &Plan, name: &str) -> Result<Child> 
         let args = ["--config", &file, "--debug"];
         return host.start(name, &mut program::command(&args), dir.path());
     }
-    let (_, peer) = plan.addresses();
+    let peer = plan.peer();
     let (local_as, peer_as) = (plan.local_as.to_string(), plan.peer_as.to_string());
     let mut args = AT_ONCE.to_vec();
-    args.extend(["--bgp-backend", "speaker", "--router-id", "10.1.1.1", "--peer", peer]);
+    args.extend(["--bgp-backend", "speaker", "--router-id", "10.1.1.1", "--peer", &peer]);
     args.extend(["--local-as", &local_as, "--peer-as", &peer_as, "--debug"]);
     let here = dir.path().to_string_lossy();
     let flags: Vec<String> = plan.flags.iter().map(|flag| flag.replace("DIR", &here)).collect();
