@@ -45,7 +45,10 @@ pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
 }
 
 fn ask(router: &Router, question: &[&str]) -> Result<String> {
-    child::run(Command::new("bgpctl").arg("-s").arg(socket(router)).args(question))
+    // Interfaces have names and numbers of their own in there.
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &router.host, "bgpctl", "-s", &socket(router)]);
+    child::run(command.args(question))
 }
 
 fn neighbor_of(router: &Router) -> String {

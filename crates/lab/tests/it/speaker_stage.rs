@@ -14,6 +14,9 @@ pub(crate) const SESSION: Duration = Duration::from_secs(40);
 
 /// Of our end of the cable, beside the one that the kernel makes.
 pub(crate) const OUR_LINK_LOCAL: &str = "fe80::a:1";
+/// The router's end of the cable. OpenBGPD 7.7 logs link-local peers with `printf(3)`, address and
+/// interface as the format: a name that begins with `d`, `s` or the like ends it with SIGSEGV.
+pub(crate) const ROUTER_DEVICE: &str = "router0";
 /// Of the router's end.
 pub(crate) const ROUTER_LINK_LOCAL: &str = "fe80::a:2";
 
@@ -155,21 +158,21 @@ impl Pair {
         let (us, them) = (Netns::new("us")?, Netns::new("them")?);
         link::cable(
             End { host: &us, device: "up0", address: "10.9.1.1/24" },
-            End { host: &them, device: "down0", address: "10.9.1.2/24" },
+            End { host: &them, device: ROUTER_DEVICE, address: "10.9.1.2/24" },
         )?;
         link::add_address(&us, "2001:db8:9::1/64", "up0")?;
-        link::add_address(&them, "2001:db8:9::2/64", "down0")?;
+        link::add_address(&them, "2001:db8:9::2/64", ROUTER_DEVICE)?;
         link::add_address(&us, &format!("{VIP}/32"), "lo")?;
         link::add_address(&us, &format!("{VIP6}/128"), "lo")?;
         link::add_address(&us, &format!("{OUR_LINK_LOCAL}/64"), "up0")?;
-        link::add_address(&them, &format!("{ROUTER_LINK_LOCAL}/64"), "down0")?;
+        link::add_address(&them, &format!("{ROUTER_LINK_LOCAL}/64"), ROUTER_DEVICE)?;
         more(&us)?;
         let (ours, theirs) = plan.addresses();
         let config = Config {
             address: theirs.to_owned(),
             asn: plan.peer_as,
             neighbor: ours.to_owned(),
-            device: plan.link_local.then(|| "down0".to_owned()),
+            device: plan.link_local.then(|| ROUTER_DEVICE.to_owned()),
             neighbor_as: plan.local_as,
             password: plan.router_key.map(str::to_owned),
             ttl_security: plan.router_security,
@@ -221,19 +224,19 @@ impl Pair {
     }
 }
 
-fn start(host: &Netns, dir: &TempDir, plan: &Plan, name: &str) -> Result<Child> {
+pub(crate) fn start(host: &Netns, dir: &TempDir, plan: &Plan, name: &str) -> Result<Child> {
     let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
-    if let Some(text) = plan.file() {
-        let file = path("ha2bgp.toml");
-        std::fs::write(&file, text).map_err(LabError::io(file.clone()))?;
-        let args = ["--config", &file, "--debug"];
-        return host.start(name, &mut program::command(&args), dir.path());
-    }
-    let peer = plan.peer();
+    let (file, peer) = (path("ha2bgp.toml"), plan.peer());
     let (local_as, peer_as) = (plan.local_as.to_string(), plan.peer_as.to_string());
-    let mut args = AT_ONCE.to_vec();
-    args.extend(["--bgp-backend", "speaker", "--router-id", "10.1.1.1", "--peer", &peer]);
-    args.extend(["--local-as", &local_as, "--peer-as", &peer_as, "--debug"]);
+    let mut args = vec!["--debug"];
+    if let Some(text) = plan.file() {
+        std::fs::write(&file, text).map_err(LabError::io(file.clone()))?;
+        args.extend(["--config", &file]);
+    } else {
+        args.extend(AT_ONCE);
+        args.extend(["--bgp-backend", "speaker", "--router-id", "10.1.1.1", "--peer", &peer]);
+        args.extend(["--local-as", &local_as, "--peer-as", &peer_as]);
+    }
     let here = dir.path().to_string_lossy();
     let flags: Vec<String> = plan.flags.iter().map(|flag| flag.replace("DIR", &here)).collect();
     args.extend(flags.iter().map(String::as_str));
