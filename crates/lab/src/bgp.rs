@@ -132,6 +132,8 @@ impl Conversation {
         match read {
             // A reset is an end as well.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(0),
+            // A signal ends a wait early; nothing was read.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.fill(),
             other => other,
         }
     }

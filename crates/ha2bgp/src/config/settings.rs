@@ -361,7 +361,8 @@ fn next_hop(text: &str) -> Result<NextHop, String> {
     let address: std::net::IpAddr = text
         .parse()
         .map_err(|_| format!("\"{text}\" is not a next hop: write self or an IP address"))?;
-    // Routers reset the session on martian next hops (RFC 4271 section 6.3).
+    // Routers reset the session on martian next hops (RFC 4271 section 6.3), or take the routes as
+    // withdrawn (RFC 7606 section 3(e)).
     if never_announced(address).is_some() || address.is_loopback() {
         return Err(format!(
             "\"{text}\" cannot be a next hop: routers refuse unspecified, loopback, multicast, \

@@ -108,7 +108,7 @@ fn repeat(kind: Kind, event: Event, graceful: bool, reps: usize) -> Result<Strin
 
 fn told(times: &[Duration], away: usize, reps: usize) -> String {
     match (times, away) {
-        ([], _) => format!("never left, in {reps} of {reps} runs"),
+        ([], _) => format!("never seen to leave, in {reps} of {reps} runs"),
         (_, 0) => range("gone after", times),
         _ => format!("{}; {away} of {reps} runs", range("away for", times)),
     }

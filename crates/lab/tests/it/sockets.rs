@@ -93,7 +93,7 @@ fn reuseport_members_leave_one_by_one() -> Result<()> {
     stage.fake.wait(VIP, false, AT_ONCE)
 }
 
-/// Half-open requests keep the kernel's event back for seconds (facts/kernel.md section 0).
+/// Half-open requests keep the kernel's event back for seconds.
 #[test]
 fn half_open_connections_do_not_delay_the_withdrawal() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::Tool("ss"));

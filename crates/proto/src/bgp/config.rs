@@ -83,7 +83,7 @@ impl PeerConfig {
             families: Families { ipv4: peer.is_ipv4(), ipv6: !peer.is_ipv4() },
             hold_time: Duration::from_secs(9),
             keepalive: Some(Duration::from_secs(3)),
-            connect_retry: Backoff { first: Duration::from_secs(5), max: Duration::from_secs(60) },
+            connect_retry: Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) },
             idle_hold: Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) },
             stable_after: Duration::from_secs(30),
             send_hold: Duration::from_secs(480),

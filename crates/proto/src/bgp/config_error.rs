@@ -102,7 +102,8 @@ pub enum ConfigError {
         /// What was given.
         restart_time: Duration,
     },
-    /// A next hop that peers reset sessions for (RFC 4271 section 6.3).
+    /// A next hop that peers reset sessions for (RFC 4271 section 6.3) or take as a withdrawal
+    /// (RFC 7606 section 3(e)).
     #[error(
         "next hop {next_hop} cannot be reached by a router: use a unicast address of this host"
     )]
@@ -142,7 +143,7 @@ pub enum ConfigError {
         /// The peer.
         peer: PeerAddress,
     },
-    /// Roles are between ASes (RFC 9234 section 4.1).
+    /// Roles are between ASes (RFC 9234 section 4).
     #[error("a role makes no sense with {peer} in our own AS: remove it")]
     RoleInternal {
         /// The peer.
@@ -182,7 +183,8 @@ pub enum ConfigError {
     /// A limit of nothing.
     #[error("max-prefixes 0 would end every session: leave it out for no limit")]
     MaxPrefixes,
-    /// Without capabilities there is only IPv4 and two-octet AS numbers (RFC 4760 section 8).
+    /// Without capabilities there is only IPv4 (RFC 4760 section 1), and AS numbers have two octets
+    /// (RFC 6793 section 3).
     #[error("without capabilities only IPv4 can be spoken: disable IPv6, or allow capabilities")]
     NoCapabilities,
 }
@@ -340,7 +342,7 @@ fn is_unicast_v4(address: Ipv4Addr) -> bool {
     first != 0 && first < 224
 }
 
-/// True for a next hop that routers refuse or reset sessions for (RFC 4271 sections 5.1.3 and
+/// True for a next hop that routers refuse or reset sessions for (RFC 4271 sections 4.3 and
 /// 6.3): 0/8, 127/8, class D and E; `::`, `::1`, multicast, mapped and link-local addresses.
 /// With `loopback`, the session itself runs inside this host, and 127/8 and `::1` lead somewhere.
 pub(super) fn is_martian_next_hop(address: IpAddr, loopback: bool) -> bool {

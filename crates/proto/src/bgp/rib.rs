@@ -7,8 +7,8 @@
 //!
 //! The walk has phases: first withdrawals, then announcements. A new desired set begins it again,
 //! after `told` was brought in line with what was said so far ([`Rib::commit`]). So each prefix is
-//! sent in its newest state when its turn comes, and states in between are never sent (RFC 4271
-//! section 9.2).
+//! sent in its newest state when its turn comes, and states in between are never sent (as RFC 4271
+//! section 9.2.1.1 has it for routes that wait).
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -63,6 +63,8 @@ pub(super) struct Rib {
     said: usize,
     /// Something was said since `told` was brought in line.
     spoken: bool,
+    /// Prefixes that the peer has.
+    count: usize,
     passes: [Pass; 2],
     /// Families whose End-of-RIB went out on this session.
     ended: Families,
@@ -165,16 +167,9 @@ impl Rib {
         }
     }
 
-    /// Prefixes that the peer has. Takes time with their number.
+    /// Prefixes that the peer has.
     pub(super) fn told(&self) -> usize {
-        let Some(export) = &self.export else { return 0 };
-        let mut now = self.clone();
-        now.commit();
-        let mut count = now.stale.len();
-        now.told.for_each(&mut |prefix, route| {
-            count += usize::from(export.sent(prefix, Some(route)).is_some());
-        });
-        count
+        self.count
     }
 
     pub(super) fn desired(&self) -> &RouteSet {

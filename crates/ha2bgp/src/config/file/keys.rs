@@ -128,7 +128,7 @@ pub const KEYS: &[Key] = &[
         "How often a KEEPALIVE goes out, 1s at least; without it, and at most, a third of the hold \
          time that was agreed on",
     ),
-    key("peer.connect-retry", Kind::Duration, "5s", "The first pause between attempts to connect"),
+    key("peer.connect-retry", Kind::Duration, "1s", "The first pause between attempts to connect"),
     key(
         "peer.connect-retry-max",
         Kind::Duration,

@@ -50,7 +50,7 @@ pub(crate) fn run() -> Outcome<()> {
         let gap = seen.iter().map(|seen| seen.gap).max().unwrap_or_default();
         let updates: usize = seen.iter().map(|seen| seen.routes).sum();
         let verdict = if gap <= ALLOWED { "on time" } else { "LATE" };
-        println!("  {name}: {gap:.0?} ({verdict}); {updates} changes of routes read");
+        println!("  {name}: {} ms ({verdict}); {updates} changes of routes read", gap.as_millis());
     }
     Ok(())
 }

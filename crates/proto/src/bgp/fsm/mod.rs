@@ -3,7 +3,7 @@
 //! One machine drives one connection and, between connections, the attempts to get one. It takes
 //! an [`Event`] and answers with [`Action`]s; it knows timers, not bytes. Each state has a file.
 //!
-//! Mandatory session attributes (section 8.1): State, ConnectRetryCounter ([`Fsm::failures`]),
+//! Mandatory session attributes (section 8): State, ConnectRetryCounter ([`Fsm::failures`]),
 //! ConnectRetryTimer/Time, HoldTimer/Time, KeepaliveTimer/Time. Of the optional ones: IdleHoldTimer
 //! with DampPeerOscillations, PassiveTcpEstablishment, and the SendHoldTimer of RFC 9687. There is
 //! no DelayOpen: its timer and events 12 and 20 do not exist.
@@ -207,7 +207,7 @@ impl Fsm {
         self.fail(Action::Close(notification), cause, now);
     }
 
-    /// A message that has no place in this state (RFC 6608 section 3).
+    /// A message that has no place in this state (RFC 6608 sections 3 and 4).
     fn unexpected(&mut self, now: Instant) {
         let subcode = match self.state {
             State::OpenSent => 1,
@@ -260,7 +260,7 @@ impl Fsm {
             Event::Timer(TimerKind::SendHold) => {
                 self.fail(Action::Abort, DownCause::SendHoldExpired, now);
             }
-            // Never answered with another one (RFC 4271 section 6.4 and the note of section 6).
+            // Never answered with another one, not even when it is wrong (RFC 4271 section 6.4).
             Event::Notification(notification) => {
                 self.fail(Action::Drop, DownCause::Received(notification.clone()), now);
             }

@@ -55,8 +55,11 @@ impl Rib {
                 let fits = (Family::of(item.prefix), item.next_hop) == (family, first.next_hop)
                     && wire::nlri_len(item.prefix) <= room;
                 fits.then(|| {
+                    let Item { prefix, next_hop, fresh } = *item;
                     self.said += 1;
-                    item.prefix
+                    self.count += usize::from(fresh);
+                    self.count = self.count.saturating_sub(usize::from(next_hop.is_none()));
+                    prefix
                 })
             };
             composed.updates += 1;

@@ -28,6 +28,12 @@ pub(super) struct Item {
     pub(super) prefix: Prefix,
     /// None: it is withdrawn.
     pub(super) next_hop: Option<IpAddr>,
+    /// The peer has nothing of it.
+    pub(super) fresh: bool,
+}
+
+const fn withdrawal(prefix: Prefix) -> Item {
+    Item { prefix, next_hop: None, fresh: false }
 }
 
 impl Rib {
@@ -115,7 +121,7 @@ impl Rib {
                     let before = if checked.is_some() { told.get(prefix) } else { change.before };
                     let had = export.sent(prefix, before).is_some();
                     let gone = had && wanted(prefix, change.after).is_none();
-                    push(gone.then_some(Item { prefix, next_hop: None }))
+                    push(gone.then_some(withdrawal(prefix)))
                 })
             }
             Phase::WithdrawStale => {
@@ -125,15 +131,17 @@ impl Rib {
                     *to = Some(prefix);
                     let after = if *unchecked { desired.get(prefix) } else { change.after };
                     let gone = change.before.is_some() && wanted(prefix, after).is_none();
-                    push(gone.then_some(Item { prefix, next_hop: None }))
+                    push(gone.then_some(withdrawal(prefix)))
                 })
             }
             Phase::Announce => told.diff_after(desired, start, &mut |change| {
                 let prefix = change.prefix;
                 *to = Some(prefix);
                 let next_hop = wanted(prefix, change.after);
-                let news = next_hop.is_some() && export.sent(prefix, change.before) != next_hop;
-                push(news.then_some(Item { prefix, next_hop }))
+                let before = export.sent(prefix, change.before);
+                let fresh = before.is_none() && stale.get(prefix).is_none();
+                let news = next_hop.is_some() && before != next_hop;
+                push(news.then_some(Item { prefix, next_hop, fresh }))
             }),
             Phase::Done => ControlFlow::Continue(()),
         }

@@ -50,7 +50,7 @@ fn opens() -> Vec<Row> {
     };
     let raw = |body: &str| message(1, &hex(body));
     let id = |last| Open { id: Ipv4Addr::new(10, 0, 0, last), ..peer_open() };
-    // A second OPEN is out of place before it is anything else (RFC 6608).
+    // A second OPEN is out of place before it is anything else (RFC 6608 section 4).
     [
         ("version 3", raw("03 fde9 00b4 0a000001 00"), "2/1 0004"),
         ("another AS", raw("04 fde8 00b4 0a000001 00"), "2/2"),

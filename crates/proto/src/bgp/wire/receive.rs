@@ -18,7 +18,16 @@ use super::notification::Notification;
 
 const OPTIONAL: u8 = 0x80;
 const TRANSITIVE: u8 = 0x40;
+const PARTIAL: u8 = 0x20;
 const EXTENDED_LENGTH: u8 = 0x10;
+const ORIGIN: u8 = 1;
+const AS_PATH: u8 = 2;
+const NEXT_HOP: u8 = 3;
+const MED: u8 = 4;
+const LOCAL_PREF: u8 = 5;
+const LINK_STATE: u8 = 29;
+const ONLY_TO_CUSTOMER: u8 = 35;
+const PREFIX_SID: u8 = 40;
 const MP_REACH: u8 = 14;
 const MP_UNREACH: u8 = 15;
 /// Communities of routes that will go: GRACEFUL_SHUTDOWN (RFC 8326), LLGR_STALE (RFC 9494).
@@ -33,7 +42,7 @@ pub struct Context {
     pub internal: bool,
     /// AS numbers have four octets.
     pub four_octet_as: bool,
-    /// Families that were agreed on; routes of others are ignored (RFC 4760 section 8).
+    /// Families that were agreed on (RFC 4760 section 8); routes of others are ignored.
     pub families: Families,
     /// IPv4 routes may have IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
@@ -103,6 +112,10 @@ struct Parts<'a> {
     reach: Multiprotocol<'a>,
     unreach: Multiprotocol<'a>,
     others: Vec<u8>,
+    /// The last attribute of `others` that withdraws the routes, and the last one that was left
+    /// out of them.
+    withdraws: Option<u8>,
+    discarded: Option<u8>,
     ignored_family: bool,
 }
 
@@ -178,7 +191,15 @@ fn split<'a>(body: &'a [u8], context: &Context) -> Result<Parts<'a>, Notificatio
             MP_REACH => &mut parts.reach,
             MP_UNREACH => &mut parts.unreach,
             _ => {
-                parts.others.extend_from_slice(attribute);
+                match strictly(flags, code, value) {
+                    Some(Disposition::AttributeDiscard) => parts.discarded = Some(code),
+                    Some(Disposition::TreatAsWithdraw) => parts.withdraws = Some(code),
+                    None => {}
+                }
+                // What is discarded is not judged once more by those who would withdraw for it.
+                if parts.discarded != Some(code) {
+                    parts.others.extend_from_slice(attribute);
+                }
                 continue;
             }
         };
@@ -198,6 +219,26 @@ fn split<'a>(body: &'a [u8], context: &Context) -> Result<Parts<'a>, Notificatio
     Ok(parts)
 }
 
+/// What is malformed by rules that the judge of the other attributes does not know.
+const fn strictly(flags: u8, code: u8, value: &[u8]) -> Option<Disposition> {
+    let optional_non_transitive = flags & (OPTIONAL | TRANSITIVE) == OPTIONAL;
+    match code {
+        // The Partial bit of well-known attributes and of MED is zero (RFC 4271 section 4.3).
+        ORIGIN | AS_PATH | NEXT_HOP | MED | LOCAL_PREF if flags & PARTIAL != 0 => {
+            Some(Disposition::TreatAsWithdraw)
+        }
+        // Whatever is wrong with these two ends in discarding them (RFC 9552, RFC 8669), wrong
+        // flags too.
+        LINK_STATE if !optional_non_transitive => Some(Disposition::AttributeDiscard),
+        PREFIX_SID if flags & (OPTIONAL | TRANSITIVE) != OPTIONAL | TRANSITIVE => {
+            Some(Disposition::AttributeDiscard)
+        }
+        // Nobody is AS 0 (RFC 7607 section 2; OTC is malformed then as a path with it would be).
+        ONLY_TO_CUSTOMER if matches!(value, [0, 0, 0, 0]) => Some(Disposition::TreatAsWithdraw),
+        _ => None,
+    }
+}
+
 fn next_attribute<'a>(cursor: &mut Cursor<'a>) -> Option<(u8, u8, &'a [u8])> {
     let (flags, code) = (cursor.u8()?, cursor.u8()?);
     let value =
@@ -215,7 +256,7 @@ fn reach<'a>(value: &'a [u8], context: &Context) -> Option<Multiprotocol<'a>> {
     let mut cursor = Cursor(value);
     let family = agreed(&mut cursor, context)?;
     let Some(known) = family else {
-        // Next hop and reserved octet must be there at least (RFC 7606 section 5.3).
+        // The next hop's length and the reserved octet are there at least (RFC 7606 section 5.3).
         return (value.len() >= 5).then_some(Multiprotocol {
             present: true,
             nlri: cursor.0,
@@ -305,7 +346,11 @@ fn judge(
     received: &mut Received,
     said: &mut Said,
 ) -> Result<Verdict, Notification> {
-    if parts.others.is_empty() && !parts.reach.present && parts.nlri.is_empty() {
+    if parts.others.is_empty()
+        && parts.discarded.is_none()
+        && !parts.reach.present
+        && parts.nlri.is_empty()
+    {
         return Ok(None);
     }
     let has_body_nlri = !parts.nlri.is_empty();
@@ -318,6 +363,12 @@ fn judge(
             verdict = Some((disposition, attribute, Notification { code: 3, subcode, data }));
         }
     };
+    if let Some(code) = parts.discarded {
+        note(Disposition::AttributeDiscard, Some(code), (4, Vec::new()));
+    }
+    if let Some(code) = parts.withdraws {
+        note(Disposition::TreatAsWithdraw, Some(code), (4, Vec::new()));
+    }
     match decode_path_attributes_revised(
         &parts.others,
         context.four_octet_as,

@@ -203,6 +203,14 @@ fn attributes() {
         (other("800a03 000000"), discarded, withdrawn),
         // OTC of the wrong length (RFC 9234 section 5).
         (other("c02303 000000"), withdrawn, withdrawn),
+        // … and of AS 0 (RFC 7607).
+        (other("c02304 00000000"), withdrawn, withdrawn),
+        // The Partial bit where it cannot be.
+        (other("a00404 00000001"), withdrawn, withdrawn),
+        (alloc::format!("60010100{PATH}{NEXT_HOP}"), withdrawn, withdrawn),
+        // Flags of attributes that are only ever discarded (RFC 9552, RFC 8669).
+        (other("c01d04 00000000"), discarded, discarded),
+        (other("802803 000000"), discarded, discarded),
         // Twice: the first one counts (RFC 7606 section 3(g)).
         (other("40010102"), discarded, discarded),
         // Unknown: optional ones pass, well-known ones do not (CVE-2026-41642).
@@ -292,7 +300,7 @@ fn refreshes() {
     for (body, enhanced, want) in [
         ("0001 00 01", false, Ok(Some((Family::Ipv4, Refresh::Request)))),
         ("0002 00 01", true, Ok(Some((Family::Ipv6, Refresh::Request)))),
-        // Unknown families and subtypes are ignored (RFC 7313 section 5).
+        // Unknown families and subtypes are ignored (RFC 2918 section 4, RFC 7313 section 5).
         ("0019 00 46", true, Ok(None)),
         ("0001 03 01", true, Ok(None)),
         ("0001 ff 01", true, Ok(None)),
