@@ -26,8 +26,17 @@ fn wait_used(pair: &Pair, prefix: &str) -> Result<()> {
     };
     wait::until(SOON, &format!("the route to {prefix} is used"), || {
         let route = pair.router.route(prefix).map_err(|error| error.to_string())?;
-        println!("{:?}: {route}", pair.plan.kind);
         if route.contains(OUR_LINK_LOCAL) && route.contains(&used) { Ok(()) } else { Err(route) }
+    })?;
+    if pair.plan.kind != Kind::Frr {
+        return Ok(());
+    }
+    wait::until(SOON, &format!("the kernel of the router uses the route to {prefix}"), || {
+        let family = if prefix.contains(':') { "-6" } else { "-4" };
+        let routes = pair.them.ip(&[family, "route", "show", prefix]);
+        let routes = routes.map_err(|error| error.to_string())?;
+        let used = routes.contains(&format!("{OUR_LINK_LOCAL} dev {ROUTER_DEVICE}"));
+        if used { Ok(()) } else { Err(format!("{routes}\n{}", pair.router.tail())) }
     })
 }
 
