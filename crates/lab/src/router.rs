@@ -54,7 +54,7 @@ pub struct Config {
     pub address: String,
     /// The router's own AS.
     pub asn: u32,
-    /// The other side's address.
+    /// The other side's address; for FRR also the interface that it is to be found on.
     pub neighbor: String,
     /// The interface that both link-local addresses are on.
     pub device: Option<String>,

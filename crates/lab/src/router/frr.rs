@@ -11,10 +11,13 @@ fn text(config: &Config) -> String {
     let Config { asn, neighbor, neighbor_as, .. } = config;
     // A router that drops all routes for want of a policy is of no use as a receiver.
     let mut text = format!(
-        "log stdout\nrouter bgp {asn}\n bgp router-id 10.255.0.1\n no bgp ebgp-requires-policy\n \
-         neighbor {neighbor} remote-as {neighbor_as}\n"
+        "log stdout\nrouter bgp {asn}\n bgp router-id 10.255.0.1\n no bgp ebgp-requires-policy\n"
     );
-    if let Some(device) = &config.device {
+    // A neighbor that is called as an interface is whoever advertises itself as a router there.
+    let device = config.device.as_ref().filter(|device| *device != neighbor);
+    let found = if config.device.is_some() && device.is_none() { "interface " } else { "" };
+    text.push_str(&format!(" neighbor {neighbor} {found}remote-as {neighbor_as}\n"));
+    if let Some(device) = device {
         text.push_str(&format!(" neighbor {neighbor} interface {device}\n"));
     }
     if let Some(key) = &config.password {

@@ -9,6 +9,7 @@ use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::router::{Config, Kind, Router};
 use ha2bgp_lab::{Result, readme, service, wait};
 use rustix::process::Signal;
+use std::time::Duration;
 
 fn plan(kind: Kind) -> Plan {
     Plan { link_local: true, ..Plan::new(kind) }
@@ -110,21 +111,69 @@ fn protected(kind: Kind) -> Result<()> {
 }
 with_each_router!(protected: bird = Bird, frr = Frr);
 
-/// The interface goes, and comes back as another one with the same name.
+/// The interface goes, and comes back as another one with the same name. Its address counts only
+/// after duplicate detection. Nothing but news of addresses makes ha2bgp try again within an hour.
 fn interface_made_anew(kind: Kind) -> Result<()> {
-    let pair = Pair::established(plan(kind))?;
+    let pair = Pair::established(plan(kind).section("connect-retry = \"1h\""))?;
     let _v6 = service::listen(&pair.us, &format!("[{VIP6}]:8080"))?;
     wait_used(&pair, &format!("{VIP6}/128"))?;
     pair.us.ip(&["link", "del", "up0"])?;
     pair.wait_log("BGP session lost: the local address is gone")?;
     pair.wait_log("no connection: no interface is called up0")?;
-    // So that it has another index, whatever the kernel counts with.
-    link::bridge(&pair.us, "more0")?;
-    cable(&pair.us, "up0", &pair.them)?;
+    link::cable(
+        End { host: &pair.us, device: "up0", address: "10.9.1.1/24" },
+        End { host: &pair.them, device: ROUTER_DEVICE, address: "10.9.1.2/24" },
+    )?;
+    link::add_address(&pair.them, &format!("{ROUTER_LINK_LOCAL}/64"), ROUTER_DEVICE)?;
+    // Not the address that the kernel made.
+    pair.us.ip(&["-6", "addr", "flush", "dev", "up0", "scope", "link"])?;
+    pair.us.ip(&["addr", "add", &format!("{OUR_LINK_LOCAL}/64"), "dev", "up0"])?;
     pair.wait_established(true)?;
     wait_used(&pair, &format!("{VIP6}/128"))
 }
 with_each_router!(interface_made_anew: bird = Bird);
+
+/// FRR with `neighbor router0 interface`: it learns our address from router advertisements, which
+/// something else on our host has to send.
+fn found_by_advertisements(kind: Kind) -> Result<()> {
+    for mode in ["active", "passive"] {
+        let dir = readme::workdir()?;
+        let (us, them) = (Netns::new("us")?, Netns::new("them")?);
+        link::add_address(&us, &format!("{VIP}/32"), "lo")?;
+        cable(&us, "up0", &them)?;
+        let config = Config { neighbor: ROUTER_DEVICE.to_owned(), ..config(65001) };
+        let router = Router::start(kind, &them, "router", dir.path(), config)?;
+        let plan = plan(kind).section(&format!("mode = \"{mode}\"")).flags("--listen ::");
+        let ha2bgp = start(&us, &dir, &plan, "ha2bgp")?;
+        wait::until(SESSION, "the router finds us", || {
+            link::advertise(&us, OUR_LINK_LOCAL, "up0").map_err(|error| error.to_string())?;
+            wait::pause(Duration::from_millis(100));
+            match router.is_established() {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(format!("{}\n{}", router.tail(), ha2bgp.tail())),
+                Err(error) => Err(error.to_string()),
+            }
+        })?;
+        let listener = service::listen(&us, &format!("{VIP}:8080"))?;
+        router.wait_route(&format!("{VIP}/32"), true, SESSION)?;
+        drop(listener);
+        router.wait_route(&format!("{VIP}/32"), false, SOON)?;
+    }
+    Ok(())
+}
+with_each_router!(found_by_advertisements: frr = Frr);
+
+fn config(asn: u32) -> Config {
+    Config {
+        address: ROUTER_LINK_LOCAL.to_owned(),
+        asn,
+        neighbor: OUR_LINK_LOCAL.to_owned(),
+        device: Some(ROUTER_DEVICE.to_owned()),
+        neighbor_as: 65000,
+        password: None,
+        ttl_security: false,
+    }
+}
 
 fn cable(us: &Netns, device: &str, them: &Netns) -> Result<()> {
     let host = End { host: us, device, address: "10.9.1.1/24" };
@@ -144,16 +193,7 @@ fn two_interfaces(kind: Kind) -> Result<()> {
         for (device, asn) in [("up0", 65001), ("up1", 65002)] {
             let them = Netns::new(device)?;
             cable(&us, device, &them)?;
-            let config = Config {
-                address: ROUTER_LINK_LOCAL.to_owned(),
-                asn,
-                neighbor: OUR_LINK_LOCAL.to_owned(),
-                device: Some(ROUTER_DEVICE.to_owned()),
-                neighbor_as: 65000,
-                password: None,
-                ttl_security: false,
-            };
-            routers.push((Router::start(kind, &them, device, dir.path(), config)?, them));
+            routers.push((Router::start(kind, &them, device, dir.path(), config(asn))?, them));
         }
         let more = "[[peer]]\naddress = \"fe80::a:2%up1\"\nremote-as = 65002";
         let mode = format!("mode = \"{mode}\"");
@@ -164,9 +204,14 @@ fn two_interfaces(kind: Kind) -> Result<()> {
         for (router, _) in &routers {
             router.wait_route(&route, true, SESSION)?;
         }
+        ha2bgp.signal(Signal::USR1)?;
         for peer in ["fe80::a:2%up0", "fe80::a:2%up1"] {
-            let line = format!("BGP session established peer={peer}");
-            assert!(ha2bgp.stderr().contains(&line), "{}", ha2bgp.stderr());
+            wait::until(SOON, &format!("the status shows {peer}"), || {
+                let log = ha2bgp.stderr();
+                let shown = log.contains(&format!("BGP session established peer={peer}"))
+                    && log.contains(&format!("status: peer {peer} Established"));
+                if shown { Ok(()) } else { Err(log) }
+            })?;
         }
         // One cable is cut; the other peer has the same address, and nothing happens to it.
         us.ip(&["link", "del", "up1"])?;
