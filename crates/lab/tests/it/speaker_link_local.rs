@@ -2,7 +2,7 @@
 //! families go over them, with our end of the cable as their next hop.
 
 use crate::speaker_stage::{OUR_LINK_LOCAL, Pair, Plan, ROUTER_LINK_LOCAL, SESSION};
-use crate::speaker_stage::{ROUTER_DEVICE, start, with_each_router};
+use crate::speaker_stage::{ROUTER_DEVICE, start, wait_status, with_each_router};
 use crate::stage::{SOON, VIP, VIP6};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
@@ -198,20 +198,15 @@ fn two_interfaces(kind: Kind) -> Result<()> {
         let more = "[[peer]]\naddress = \"fe80::a:2%up1\"\nremote-as = 65002";
         let mode = format!("mode = \"{mode}\"");
         let plan = plan(kind).section(&format!("{mode}\n{more}\n{mode}")).flags("--listen ::");
-        let ha2bgp = start(&us, &dir, &plan, "ha2bgp")?;
+        let mut ha2bgp = start(&us, &dir, &plan, "ha2bgp")?;
         let listener = service::listen(&us, &format!("[{VIP6}]:8080"))?;
         let route = format!("{VIP6}/128");
         for (router, _) in &routers {
             router.wait_route(&route, true, SESSION)?;
         }
-        ha2bgp.signal(Signal::USR1)?;
         for peer in ["fe80::a:2%up0", "fe80::a:2%up1"] {
-            wait::until(SOON, &format!("the status shows {peer}"), || {
-                let log = ha2bgp.stderr();
-                let shown = log.contains(&format!("BGP session established peer={peer}"))
-                    && log.contains(&format!("status: peer {peer} Established"));
-                if shown { Ok(()) } else { Err(log) }
-            })?;
+            let shown = format!("status: peer {peer} Established");
+            wait_status(&mut ha2bgp, &[&format!("session established peer={peer}"), &shown])?;
         }
         // One cable is cut; the other peer has the same address, and nothing happens to it.
         us.ip(&["link", "del", "up1"])?;

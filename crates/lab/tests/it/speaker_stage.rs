@@ -1,11 +1,12 @@
 //! What tests of the speaker start with: a host with a VIP and ha2bgp, a cable, a router.
 
-use crate::stage::{AT_ONCE, VIP, VIP6};
+use crate::stage::{AT_ONCE, SOON, VIP, VIP6};
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::router::{Config, Kind, Router};
 use ha2bgp_lab::{LabError, Result, program, readme, wait};
+use rustix::process::Signal;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -222,6 +223,16 @@ impl Pair {
             other => other,
         }
     }
+}
+
+/// Asks for the status until the log has all these texts. What it shows is a second old at most.
+pub(crate) fn wait_status(ha2bgp: &mut Child, texts: &[&str]) -> Result<()> {
+    wait::until(SOON, &format!("the status says {texts:?}"), || {
+        ha2bgp.signal(Signal::USR1).map_err(|error| error.to_string())?;
+        wait::pause(Duration::from_millis(100));
+        let log = ha2bgp.stderr();
+        if texts.iter().all(|text| log.contains(text)) { Ok(()) } else { Err(log) }
+    })
 }
 
 pub(crate) fn start(host: &Netns, dir: &TempDir, plan: &Plan, name: &str) -> Result<Child> {
