@@ -13,16 +13,22 @@ use crate::announce::PeerState;
 /// How many services a dump shows.
 const SERVICES_MAX: usize = 1000;
 
+/// When the dump is written, and what is said of the program itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'a> {
+    pub(super) now: Instant,
+    /// The routes are withdrawn then.
+    pub(super) draining: Option<Instant>,
+    /// How listeners are noticed.
+    pub(super) notice: &'a str,
+}
+
 /// Writes the dump.
-pub(super) fn log(
-    engine: &Engine,
-    announcer: Option<&Progress>,
-    draining: Option<Instant>,
-    now: Instant,
-) {
+pub(super) fn log(engine: &Engine, announcer: Option<&Progress>, at: &At<'_>) {
+    let At { now, draining, notice } = *at;
     let announced = engine.routes().len();
     let mut services = engine.explain_all(now);
-    tracing::info!("status: {announced} announced");
+    tracing::info!("status: {announced} announced; listeners are noticed by {notice}");
     if let Some(until) = draining {
         tracing::info!("status: draining, withdrawn in {}s", until.since(now).as_secs());
     }

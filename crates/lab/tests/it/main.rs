@@ -6,6 +6,7 @@
 mod answers;
 mod bad_input;
 mod discovery;
+mod doorbell;
 mod exabgp_facts;
 mod exabgp_stalled;
 mod exabgp_stops;
