@@ -19,14 +19,13 @@ mod plain;
 pub mod speaker;
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bgp;
+use ha2bgp_proto::bgp::{self, PeerAddress};
 use ha2bgp_proto::exabgp::{Event as ExaBgpEvent, Snapshot};
 use tokio::sync::{mpsc, watch};
 
@@ -111,14 +110,14 @@ pub enum What {
     /// Something happened to the session with a peer.
     Peer {
         /// The peer.
-        peer: IpAddr,
+        peer: PeerAddress,
         /// What.
         event: bgp::Event,
     },
     /// There is no connection to a peer; said once until something changes.
     PeerUnreachable {
         /// The peer.
-        peer: IpAddr,
+        peer: PeerAddress,
         /// Why.
         error: String,
     },
@@ -143,7 +142,7 @@ pub const OTHERS_MAX: usize = 1000;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerState {
     /// The peer.
-    pub peer: IpAddr,
+    pub peer: PeerAddress,
     /// Its session.
     pub session: Box<bgp::Snapshot>,
     /// Why there is no connection, and since when.

@@ -18,12 +18,13 @@ mod listener;
 mod peer;
 
 use std::future::{Future, poll_fn};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ha2bgp_core::time::Instant;
+use ha2bgp_proto::bgp::PeerAddress;
 use ha2bgp_sys::tcp::Key;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
@@ -57,7 +58,7 @@ pub struct Speaker {
 }
 
 /// The newest key of each peer whose key was read again.
-pub type Keys = Vec<(IpAddr, Key)>;
+pub type Keys = Vec<(PeerAddress, Key)>;
 
 /// What tells the speaker that something has changed around it.
 #[derive(Debug)]
@@ -234,7 +235,7 @@ impl Task {
         for (address, key) in keys {
             for peer in self.peers.iter_mut().filter(|peer| peer.address() == *address) {
                 let failed = peer.set_key(key);
-                if let Some(error) = failed.or_else(|| self.listeners.set_key(*address, key)) {
+                if let Some(error) = failed.or_else(|| self.listeners.set_key(address.ip(), key)) {
                     let error = format!("the new key cannot be set: {error}");
                     let report = What::PeerUnreachable { peer: *address, error };
                     self.reports.send(self.clock.now(), report);
@@ -261,7 +262,7 @@ impl Task {
         while let Some((stream, from)) = self.listeners.accepted() {
             // Others are closed without a word.
             let mut peers = self.peers.iter_mut().filter(|peer| peer.is_passive());
-            if let Some(peer) = peers.find(|peer| peer.address() == from.ip()) {
+            if let Some(peer) = peers.find(|peer| peer.is_at(from)) {
                 peer.accept(stream, self.clock.now());
             }
         }

@@ -3,12 +3,10 @@
 //! At most [`LINES_PER_SECOND`] lines of single services a second; what is left out is counted and
 //! told. A thousand services dying at once must not make the log the bottleneck.
 
-use std::net::IpAddr;
-
 use ha2bgp_core::event::Event;
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bgp::Event as PeerEvent;
 use ha2bgp_proto::bgp::fsm::State;
+use ha2bgp_proto::bgp::{Event as PeerEvent, PeerAddress};
 use ha2bgp_proto::exabgp;
 
 use crate::announce::What;
@@ -140,7 +138,7 @@ pub(super) fn report(what: &What) {
 }
 
 /// Writes what happened to a session.
-fn peer_event(peer: IpAddr, event: &PeerEvent) {
+fn peer_event(peer: PeerAddress, event: &PeerEvent) {
     match event {
         PeerEvent::StateChanged { from, to } => {
             tracing::debug!(%peer, "state {from} -> {to}");

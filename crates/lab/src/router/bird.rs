@@ -8,6 +8,8 @@ use std::process::Command;
 
 fn text(config: &Config) -> String {
     let Config { address, asn, neighbor, neighbor_as, .. } = config;
+    let device = config.device.as_ref();
+    let device = device.map(|name| format!("interface \"{name}\";")).unwrap_or_default();
     let password =
         config.password.as_ref().map(|key| format!("password \"{key}\";")).unwrap_or_default();
     let security = if config.ttl_security { "ttl security on;" } else { "" };
@@ -20,7 +22,7 @@ fn text(config: &Config) -> String {
          protocol device {{}}\nprotocol direct {{ ipv4; ipv6; interface \"-lo\", \"*\"; }}\n\
          protocol bgp speaker {{\n\
          \x20 local {address} as {asn};\n  neighbor {neighbor} as {neighbor_as};\n\
-         \x20 {password} {security} error wait time 2, 4;\n\
+         \x20 {device} {password} {security} error wait time 2, 4;\n\
          \x20 ipv4 {{ import all; export none; {extended} }};\n  ipv6 {{ import all; export none; }};\n}}\n"
     )
 }

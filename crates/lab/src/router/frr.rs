@@ -11,9 +11,15 @@ fn text(config: &Config) -> String {
     let Config { asn, neighbor, neighbor_as, .. } = config;
     // A router that drops all routes for want of a policy is of no use as a receiver.
     let mut text = format!(
-        "log stdout\nrouter bgp {asn}\n bgp router-id 10.255.0.1\n no bgp ebgp-requires-policy\n \
-         neighbor {neighbor} remote-as {neighbor_as}\n"
+        "log stdout\nrouter bgp {asn}\n bgp router-id 10.255.0.1\n no bgp ebgp-requires-policy\n"
     );
+    // A neighbor that is called as an interface is whoever advertises itself as a router there.
+    let device = config.device.as_ref().filter(|device| *device != neighbor);
+    let found = if config.device.is_some() && device.is_none() { "interface " } else { "" };
+    text.push_str(&format!(" neighbor {neighbor} {found}remote-as {neighbor_as}\n"));
+    if let Some(device) = device {
+        text.push_str(&format!(" neighbor {neighbor} interface {device}\n"));
+    }
     if let Some(key) = &config.password {
         text.push_str(&format!(" neighbor {neighbor} password {key}\n"));
     }
@@ -49,7 +55,9 @@ pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
         if router.file("zserv.api").exists() { Ok(()) } else { Err(zebra.tail()) }
     })?;
     let mut bgpd = program("bgpd");
-    bgpd.args(["-l", &router.config.address]);
+    if router.config.device.is_none() {
+        bgpd.args(["-l", &router.config.address]);
+    }
     Ok(vec![zebra, host.start("bgpd", &mut bgpd, &router.dir)?])
 }
 

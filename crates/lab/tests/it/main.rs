@@ -20,6 +20,7 @@ mod speaker_attributes;
 mod speaker_change;
 mod speaker_drain;
 mod speaker_hostile;
+mod speaker_link_local;
 mod speaker_load;
 mod speaker_peers;
 mod speaker_protect;

@@ -368,7 +368,7 @@ fn old_peers_get_what_they_understand() {
 #[test]
 fn ipv4_routes_over_an_ipv6_session() {
     let mut config = external();
-    config.peer = ip("2001:db8:ffff::1");
+    config.peer = ip("2001:db8:ffff::1").into();
     config.families = Families::IPV4;
     let mut peer = peer_open();
     for extended in [false, true] {
@@ -377,7 +377,7 @@ fn ipv4_routes_over_an_ipv6_session() {
         }
         let mut raw = Raw::new(config.clone());
         let connection = raw.connection;
-        let (local, remote) = (ip("2001:db8:ffff::2"), config.peer);
+        let (local, remote) = (ip("2001:db8:ffff::2"), config.peer.ip());
         raw.handle(Input::TcpConnected { connection, local, remote });
         raw.send(&bytes_of(&peer));
         raw.send(&keepalive());

@@ -93,7 +93,7 @@ fn opens() {
     }
 }
 
-fn context(internal: bool) -> Context {
+pub(super) fn context(internal: bool) -> Context {
     Context {
         local_as: Asn(65000),
         internal,
