@@ -128,8 +128,8 @@ pub(super) fn report(what: &What) {
         What::CannotListen { error } => {
             tracing::error!("peers cannot connect: {error}; trying again");
         }
-        What::Peers(peers) => {
-            for state in peers {
+        What::Speaker(state) => {
+            for state in &state.peers {
                 tracing::debug!(peer = %state.peer, session = ?state.session, "session");
             }
         }
