@@ -1,6 +1,6 @@
 //! What changes while a session lives: its key, our address. And what the status says of a peer.
 
-use crate::speaker_stage::{Pair, Plan, wait_status, SESSION, with_each_router};
+use crate::speaker_stage::{Pair, Plan, SESSION, wait_status, with_each_router};
 use crate::stage::{AT_ONCE, SOON, WHILE};
 use ha2bgp_lab::child::{self, Child};
 use ha2bgp_lab::link::{self, End};
