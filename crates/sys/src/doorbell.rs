@@ -1,6 +1,6 @@
 //! The doorbell: it rings when a TCP socket starts or stops to listen, anywhere on this host.
 //!
-//! A program of fifteen eBPF instructions ([`program`]) at the raw tracepoint
+//! A program of fifteen eBPF instructions ([`mod@program`]) at the raw tracepoint
 //! `inet_sock_set_state` writes to a ring buffer and wakes its reader, 3 to 6 µs after `listen`,
 //! `close` or `shutdown`, also while half-open connections keep the socket alive and destroy
 //! events late. It says nothing but "look": the tracepoint is of the whole host, other network

@@ -19,6 +19,7 @@ mod plain;
 pub mod speaker;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -126,13 +127,24 @@ pub enum What {
         /// Why.
         error: String,
     },
-    /// The state of every peer, at most once a second and only when something happened.
-    Peers(Vec<PeerState>),
+    /// The state of the speaker, at most once a second and only when something happened.
+    Speaker(SpeakerState),
     /// Reports were dropped since the last one because nobody fetched them.
     Lost {
         /// How many.
         count: u64,
     },
+}
+
+/// The state of the speaker.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SpeakerState {
+    /// Of every peer.
+    pub peers: Vec<PeerState>,
+    /// How many connections came from somebody who is no peer; they are closed without a word.
+    pub strangers: u64,
+    /// Where the last one came from.
+    pub last_stranger: Option<IpAddr>,
 }
 
 /// For so many prefixes a state says who else announces them.

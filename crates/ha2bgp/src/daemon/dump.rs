@@ -34,13 +34,21 @@ pub(super) fn log(engine: &Engine, announcer: Option<&Progress>, at: &At<'_>) {
     }
     match announcer {
         Some(Progress::ExaBgp(state)) => pipe(state),
-        Some(Progress::Speaker(peers)) => peers.iter().for_each(|peer| session(peer, now)),
+        Some(Progress::Speaker(state)) => {
+            state.peers.iter().for_each(|peer| session(peer, now));
+            if let Some(last) = state.last_stranger {
+                tracing::info!(
+                    "status: {} connections from others than peers were closed, the last from {last}",
+                    state.strangers
+                );
+            }
+        }
         None => {}
     }
     for explanation in services.by_ref().take(SERVICES_MAX) {
         let mut text = line(&explanation, now);
-        if let Some(Progress::Speaker(peers)) = announcer {
-            others(&mut text, explanation.prefix, peers);
+        if let Some(Progress::Speaker(state)) = announcer {
+            others(&mut text, explanation.prefix, &state.peers);
         }
         tracing::info!("status: {text}");
     }

@@ -231,8 +231,9 @@ fn add_path(open: &Open, bit: u8) -> Families {
     found
 }
 
+/// Of several such capabilities the last one counts (RFC 4724 section 3).
 fn graceful_restart(open: &Open) -> Option<PeerGracefulRestart> {
-    open.capabilities.iter().find_map(|capability| {
+    open.capabilities.iter().rev().find_map(|capability| {
         let Capability::GracefulRestart { restarting, notification, restart_time, families } =
             capability
         else {

@@ -277,9 +277,10 @@ fn fits(got: &str, want: &str) -> bool {
     let squeezed: alloc::string::String = want.split_whitespace().skip(1).collect();
     let first = want.split_whitespace().next().unwrap_or("");
     match got.split_once(' ') {
-        // The data is compared where the table has it; 1/x, 2/x, 5/x and 6/x without have none.
+        // The data is compared where the table has it; 1/x, 2/x and 6/x without have none. That of
+        // 5/x is the type of the message, see `hostile`.
         Some((code, data)) if code == first => {
-            data == squeezed || (squeezed.is_empty() && code.starts_with('3'))
+            data == squeezed || (squeezed.is_empty() && code.starts_with(['3', '5']))
         }
         Some(_) => false,
         None => got == want || (want == "any" && ["fine", "withdraw", "discard"].contains(&got)),

@@ -417,3 +417,23 @@ fn roles_must_match() {
         assert_eq!(raw.notification(), want, "{strict} {:?}", peer.capabilities);
     }
 }
+
+/// RFC 4724 section 3.
+#[test]
+fn of_several_graceful_restart_capabilities_the_last_one_counts() {
+    let mut open = peer_open();
+    for restart_time in [7, 8] {
+        open.capabilities.push(Capability::GracefulRestart {
+            restarting: false,
+            notification: false,
+            restart_time,
+            families: Vec::new(),
+        });
+    }
+    let mut raw = Raw::in_state(State::OpenSent);
+    raw.send(&bytes_of(&open));
+    raw.send(&keepalive());
+    let agreed = raw.session.negotiated().unwrap();
+    let restart = agreed.peer_graceful_restart.unwrap();
+    assert_eq!(restart.restart_time, Duration::from_secs(8));
+}
