@@ -144,7 +144,9 @@ mod tests {
 
     #[test]
     fn an_interface_belongs_to_link_local_addresses_and_to_no_others() {
-        for text in ["192.0.2.1", "2001:db8::1", "fe80::1%eth0", "febf::1%a", "fe80::2%eth0.100"] {
+        for text in
+            ["192.0.2.1", "2001:db8::1", "fe80::1%eth0", "febf::1%a", "fe80::2%fifteen-letters"]
+        {
             assert_eq!(text.parse::<PeerAddress>().map(|it| it.to_string()), Ok(text.to_string()));
         }
         for (text, want) in [
@@ -160,11 +162,10 @@ mod tests {
             ("fe80::1%a/b", AddressError::BadZone),
             ("fe80::1%a%b", AddressError::BadZone),
             ("fe80::1%..", AddressError::BadZone),
-            ("fe80::1%a-name-of-16-xx", AddressError::BadZone),
+            ("fe80::1%sixteen-letters-", AddressError::BadZone),
         ] {
             assert_eq!(text.parse::<PeerAddress>(), Err(want), "{text}");
         }
-        assert!("fe80::1%a-name-of-15-xx".len() - "fe80::1%".len() == ZONE_MAX);
     }
 
     #[test]
