@@ -26,11 +26,25 @@ fn text(config: &Config) -> String {
     if config.ttl_security {
         text.push_str("  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = 255\n");
     }
+    if config.options.helps {
+        text.push_str(
+            "  [neighbors.graceful-restart.config]\n    enabled = true\n    restart-time = 20\n",
+        );
+    }
     for family in ["ipv4-unicast", "ipv6-unicast"] {
         text.push_str(&format!(
             "  [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      \
              afi-safi-name = \"{family}\"\n"
         ));
+        // It waits for End-of-RIB of all these, also of those that the session does not have.
+        if config.options.helps && family.starts_with("ipv6") == ipv6(neighbor) {
+            text.push_str(
+                "    [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n",
+            );
+        }
+        if config.options.add_path {
+            text.push_str("    [neighbors.afi-safis.add-paths.config]\n      receive = true\n");
+        }
     }
     text
 }
