@@ -87,5 +87,13 @@ pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
         true => Ok(String::new()),
         false => Err(error),
     })?;
-    Ok(if reply.contains(prefix) { reply } else { String::new() })
+    if !reply.contains(prefix) {
+        return Ok(String::new());
+    }
+    // Only the table of the neighbor shows identifiers.
+    let paths = match router.config.options.add_path {
+        true => ask(router, &["neighbor", &router.config.neighbor, "adj-in", "-a", family])?,
+        false => String::new(),
+    };
+    Ok(reply + &paths)
 }
