@@ -71,6 +71,13 @@ fn wrong_key(kind: Kind) -> Result<()> {
 }
 with_each_router!(wrong_key);
 
+/// Both sides connect, and neither hears of the other.
+fn wrong_key_and_the_router_connects(kind: Kind) -> Result<()> {
+    let keys = Plan { key: Some("wrong-key"), router_key: Some("s3cret-key"), ..Plan::new(kind) };
+    never_connects(keys.flags("--listen 10.9.1.1"), NO_ANSWER)
+}
+with_each_router!(wrong_key_and_the_router_connects: bird = Bird, openbgpd = OpenBgpd);
+
 /// Without [`Kind::OpenBgpd`]: what it accepts needs no key, whatever its configuration says.
 fn no_key(kind: Kind) -> Result<()> {
     never_connects(Plan { router_key: Some("s3cret-key"), ..Plan::new(kind) }, NO_ANSWER)
