@@ -2,7 +2,8 @@
 //! `cargo run --profile lab -p ha2bgp --example observe_cost`.
 //!
 //! Prints the time from `close` of a listener until its `ListenerClosed` is received, and the
-//! processor time of an observer that has nothing to report.
+//! processor time of an observer that has nothing to report: with a doorbell (as root) and without.
+//! Whatever else happens on the host rings the doorbell too.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -22,13 +23,18 @@ const IDLE: Duration = Duration::from_secs(10);
 fn main() -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        close_latency("destroy event", ListenConfig::default(), false).await?;
-        let no_events = ListenConfig { destroy_events: false, ..ListenConfig::default() };
-        close_latency("polling only", no_events, true).await?;
+        let bell = ListenConfig::default();
+        let events = ListenConfig { doorbell: false, ..bell.clone() };
+        let polling = ListenConfig { destroy_events: false, ..events.clone() };
+        close_latency("doorbell", bell.clone(), true).await?;
+        close_latency("destroy event", events.clone(), true).await?;
+        close_latency("polling only", polling, true).await?;
         for (listeners, announced) in
             [(0, 0), (5, 0), (5, 5), (200, 5), (200, 200), (10_000, 5), (10_000, 10_000)]
         {
-            idle(listeners, announced).await?;
+            for (what, config) in [("doorbell", &bell), ("events and polling", &events)] {
+                idle(what, config.clone(), listeners, announced).await?;
+            }
         }
         Ok(())
     })
@@ -65,7 +71,7 @@ async fn until(
 async fn close_latency(what: &str, config: ListenConfig, announced: bool) -> Result<(), Error> {
     let routes = watch::Sender::new(RouteSet::new());
     let (tx, mut rx) = mpsc::channel(1024);
-    let task = tokio::spawn(run(config, routes.subscribe(), tx));
+    let task = tokio::spawn(run(config, routes.subscribe(), tx, watch::Sender::default()));
     let mut times = Vec::with_capacity(CLOSES);
     for n in 0..CLOSES {
         let listener = listen(n)?;
@@ -97,12 +103,17 @@ async fn close_latency(what: &str, config: ListenConfig, announced: bool) -> Res
     Ok(())
 }
 
-async fn idle(count: usize, announced: usize) -> Result<(), Error> {
+async fn idle(
+    what: &str,
+    config: ListenConfig,
+    count: usize,
+    announced: usize,
+) -> Result<(), Error> {
     let listeners = (0..count).map(listen).collect::<Result<Vec<_>, _>>()?;
     let own = listeners.get(..announced).ok_or("more announced than there are")?;
     let routes = watch::Sender::new(announce(own)?);
     let (tx, mut rx) = mpsc::channel(1024);
-    let task = tokio::spawn(run(ListenConfig::default(), routes.subscribe(), tx));
+    let task = tokio::spawn(run(config, routes.subscribe(), tx, watch::Sender::default()));
     until(&mut rx, |o| matches!(o, Observation::Complete(_))).await?;
     // What others on this host open and close is received, too.
     tokio::spawn(async move { while rx.recv().await.is_some() {} });
@@ -111,7 +122,7 @@ async fn idle(count: usize, announced: usize) -> Result<(), Error> {
     let used = cpu_time()?.saturating_sub(before);
     task.abort();
     let share = 100.0 * used.as_secs_f64() / IDLE.as_secs_f64();
-    println!("idle, {count} listeners, {announced} announced: {share:.3} % of a core");
+    println!("idle, {what}, {count} listeners, {announced} announced: {share:.3} % of a core");
     Ok(())
 }
 

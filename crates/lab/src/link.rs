@@ -3,8 +3,11 @@
 //! Only link types that this kernel can make: veth and bridge (a bridge without ports behaves as
 //! a dummy interface would: up, operational state unknown).
 
-use crate::Result;
 use crate::netns::Netns;
+use crate::{LabError, Result};
+use ha2bgp_sys::lookup::device_index;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use std::net::{Ipv6Addr, SocketAddrV6};
 
 /// An end of a cable.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +56,25 @@ pub fn add_address(host: &Netns, address: &str, device: &str) -> Result<()> {
     }
     host.ip(&args)?;
     Ok(())
+}
+
+/// Sends one router advertisement (RFC 4861 section 4.2) from a link-local address of the host: a
+/// router, but nobody's default one.
+pub fn advertise(host: &Netns, source: &str, device: &str) -> Result<()> {
+    let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    // The kernel fills in the checksum.
+    let message = [134, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let source: Ipv6Addr =
+        source.parse().map_err(|_| LabError::Missing(format!("the address {source}")))?;
+    let sent = host.within(|| -> std::io::Result<()> {
+        let index = device_index(device).unwrap_or_default();
+        let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
+        socket.set_multicast_hops_v6(255)?;
+        socket.bind(&SockAddr::from(SocketAddrV6::new(source, 0, 0, index)))?;
+        socket.send_to(&message, &SockAddr::from(SocketAddrV6::new(all_nodes, 0, 0, index)))?;
+        Ok(())
+    })?;
+    sent.map_err(LabError::io("send a router advertisement"))
 }
 
 /// Removes an address.

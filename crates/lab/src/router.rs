@@ -54,8 +54,10 @@ pub struct Config {
     pub address: String,
     /// The router's own AS.
     pub asn: u32,
-    /// The other side's address.
+    /// The other side's address; for FRR also the interface that it is to be found on.
     pub neighbor: String,
+    /// The interface that both link-local addresses are on.
+    pub device: Option<String>,
     /// The other side's AS.
     pub neighbor_as: u32,
     /// The key of TCP MD5 signatures.
@@ -80,6 +82,11 @@ pub struct Options {
 }
 
 impl Config {
+    /// `%` and the interface, behind link-local addresses.
+    fn zone(&self) -> String {
+        self.device.as_ref().map(|device| format!("%{device}")).unwrap_or_default()
+    }
+
     fn ebgp(&self) -> bool {
         self.asn != self.neighbor_as
     }

@@ -21,6 +21,8 @@ pub enum Need {
     File(&'static str),
     /// A version of ExaBGP.
     ExaBgp(Version),
+    /// The right to hang a doorbell; containers often lack it.
+    Doorbell,
 }
 
 impl Need {
@@ -37,8 +39,19 @@ impl Need {
             Self::File(path) => (!std::path::Path::new(path).is_file())
                 .then(|| (format!("no {path} here: cargo xtask lab-setup"), false)),
             Self::ExaBgp(version) => version.program().err(),
+            Self::Doorbell => no_doorbell().map(|reason| (reason, true)),
         }
     }
+}
+
+/// Why this process cannot hang a doorbell, if it cannot.
+fn no_doorbell() -> Option<String> {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Some(error.to_string()),
+    };
+    let _inside = runtime.enter();
+    ha2bgp_sys::doorbell::Doorbell::hang().err().map(|error| error.to_string())
 }
 
 /// Whether the test of this thread may run. Says why not; panics where that is a failure.

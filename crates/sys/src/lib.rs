@@ -4,12 +4,14 @@
 //! Sockets belong to the network namespace of the thread that opens them, and stay there.
 //!
 //! * [`diag`]: which sockets exist (sock_diag). * [`destroy`]: which sockets were destroyed.
+//! * [`doorbell`]: that a socket started or stopped to listen (eBPF).
 //! * [`route`]: links and addresses (rtnetlink). * [`lookup`]: names of the kernel to numbers.
 //! * [`tcp`]: sockets for BGP sessions.
 #![deny(unsafe_code)]
 
 pub mod destroy;
 pub mod diag;
+pub mod doorbell;
 pub mod lookup;
 mod netlink;
 pub mod route;

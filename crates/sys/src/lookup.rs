@@ -1,7 +1,7 @@
 //! Names that people use to numbers that the kernel uses, and whether an address is ours.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::num::NonZeroU32;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -22,6 +22,18 @@ pub fn device_index(name: &str) -> Option<u32> {
     let socket = socket(AddressFamily::UNIX, SocketType::DGRAM, None).ok()?;
     let index = netdevice::name_to_index(socket, name).ok()?;
     NonZeroU32::new(index).map(NonZeroU32::get)
+}
+
+/// The address of a socket; with the name of an interface, on that interface (`sin6_scope_id`,
+/// ipv6(7)). Nothing when the interface is not there. Indexes change when interfaces are made
+/// anew: look it up each time.
+pub fn socket_address(ip: IpAddr, port: u16, device: Option<&str>) -> Option<SocketAddr> {
+    match (ip, device) {
+        (IpAddr::V6(v6), Some(device)) => {
+            Some(SocketAddrV6::new(v6, port, 0, device_index(device)?).into())
+        }
+        _ => Some(SocketAddr::new(ip, port)),
+    }
 }
 
 /// The id of a cgroup by the path of its directory: the inode number, which `INET_DIAG_CGROUP_ID`
@@ -49,11 +61,17 @@ pub fn cgroup_id(path: &Path) -> io::Result<u64> {
 /// that are local only because an IPv4 prefix on a loopback interface spans them; with that sysctl
 /// they count as foreign.
 pub fn is_local(address: IpAddr) -> bool {
+    is_local_on(address, None)
+}
+
+/// The same for a link-local address of this interface, where one is named.
+pub fn is_local_on(address: IpAddr, device: Option<&str>) -> bool {
+    let Some(own) = socket_address(address, 0, device) else { return false };
     let (any, foreign): (IpAddr, IpAddr) = match address {
         IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED.into(), FOREIGN_V4.into()),
         IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED.into(), FOREIGN_V6.into()),
     };
-    if UdpSocket::bind((address, 0)).is_err() {
+    if UdpSocket::bind(own).is_err() {
         return false;
     }
     if address.is_loopback() || UdpSocket::bind((foreign, 0)).is_err() {
@@ -61,7 +79,9 @@ pub fn is_local(address: IpAddr) -> bool {
     }
     // Port 9, "discard": connecting a UDP socket only chooses the way, nothing is sent.
     let way = UdpSocket::bind((any, 0)).and_then(|socket| {
-        socket.connect((address, 9))?;
+        let mut discard = own;
+        discard.set_port(9);
+        socket.connect(discard)?;
         socket.local_addr()
     });
     way.is_ok_and(|local| local.ip() == address)
@@ -86,6 +106,18 @@ mod tests {
         assert_eq!(device_index("no-such-dev"), None);
         assert_eq!(device_index("a name that is far too long"), None);
         assert_eq!(device_index(""), None);
+    }
+
+    #[test]
+    fn link_local_addresses_are_those_of_an_interface() {
+        let address = "fe80::1:2:3:4".parse().unwrap();
+        assert_eq!(socket_address(address, 179, Some("no-such-dev")), None);
+        let on_lo = socket_address(address, 179, Some("lo")).unwrap();
+        assert_eq!(on_lo.to_string(), "[fe80::1:2:3:4%1]:179");
+        for device in [None, Some("lo"), Some("no-such-dev")] {
+            assert!(!is_local_on(address, device), "{device:?}");
+        }
+        assert!(is_local_on("127.0.0.1".parse().unwrap(), Some("lo")));
     }
 
     #[test]

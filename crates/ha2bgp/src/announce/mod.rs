@@ -26,7 +26,7 @@ use std::time::Duration;
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bgp;
+use ha2bgp_proto::bgp::{self, PeerAddress};
 use ha2bgp_proto::exabgp::{Event as ExaBgpEvent, Snapshot};
 use tokio::sync::{mpsc, watch};
 
@@ -111,14 +111,14 @@ pub enum What {
     /// Something happened to the session with a peer.
     Peer {
         /// The peer.
-        peer: IpAddr,
+        peer: PeerAddress,
         /// What.
         event: bgp::Event,
     },
     /// There is no connection to a peer; said once until something changes.
     PeerUnreachable {
         /// The peer.
-        peer: IpAddr,
+        peer: PeerAddress,
         /// Why.
         error: String,
     },
@@ -127,13 +127,24 @@ pub enum What {
         /// Why.
         error: String,
     },
-    /// The state of every peer, at most once a second and only when something happened.
-    Peers(Vec<PeerState>),
+    /// The state of the speaker, at most once a second and only when something happened.
+    Speaker(SpeakerState),
     /// Reports were dropped since the last one because nobody fetched them.
     Lost {
         /// How many.
         count: u64,
     },
+}
+
+/// The state of the speaker.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SpeakerState {
+    /// Of every peer.
+    pub peers: Vec<PeerState>,
+    /// How many connections came from somebody who is no peer; they are closed without a word.
+    pub strangers: u64,
+    /// Where the last one came from.
+    pub last_stranger: Option<IpAddr>,
 }
 
 /// For so many prefixes a state says who else announces them.
@@ -143,7 +154,7 @@ pub const OTHERS_MAX: usize = 1000;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerState {
     /// The peer.
-    pub peer: IpAddr,
+    pub peer: PeerAddress,
     /// Its session.
     pub session: Box<bgp::Snapshot>,
     /// Why there is no connection, and since when.

@@ -24,6 +24,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ha2bgp_core::time::Instant;
+use ha2bgp_proto::bgp::PeerAddress;
 use ha2bgp_sys::tcp::Key;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
@@ -31,7 +32,7 @@ use tokio::time::sleep_until;
 use self::listener::Listeners;
 pub use self::peer::Peer;
 use self::peer::{Running, Tell};
-use super::{Announcer, CLOSING_TIME, Desired, Ended, Manner, Report, Reports, What};
+use super::{Announcer, CLOSING_TIME, Desired, Ended, Manner, Report, Reports, SpeakerState, What};
 use crate::clock::Clock;
 
 /// Of [`CLOSING_TIME`], this much is kept for the goodbyes.
@@ -57,7 +58,7 @@ pub struct Speaker {
 }
 
 /// The newest key of each peer whose key was read again.
-pub type Keys = Vec<(IpAddr, Key)>;
+pub type Keys = Vec<(PeerAddress, Key)>;
 
 /// What tells the speaker that something has changed around it.
 #[derive(Debug)]
@@ -123,6 +124,8 @@ impl Announcer for Speaker {
                 reports: Reports { channel: reports, lost: 0 },
                 clock,
                 buffer: vec![0; BUFFER_LENGTH],
+                strangers: 0,
+                last_stranger: None,
                 news: true,
                 next_snapshot: now,
             };
@@ -148,6 +151,9 @@ struct Task {
     reports: Reports,
     clock: Clock,
     buffer: Vec<u8>,
+    /// Connections from others than peers, and where the last one came from.
+    strangers: u64,
+    last_stranger: Option<IpAddr>,
     /// Something happened since the last snapshot.
     news: bool,
     next_snapshot: Instant,
@@ -234,7 +240,7 @@ impl Task {
         for (address, key) in keys {
             for peer in self.peers.iter_mut().filter(|peer| peer.address() == *address) {
                 let failed = peer.set_key(key);
-                if let Some(error) = failed.or_else(|| self.listeners.set_key(*address, key)) {
+                if let Some(error) = failed.or_else(|| self.listeners.set_key(address.ip(), key)) {
                     let error = format!("the new key cannot be set: {error}");
                     let report = What::PeerUnreachable { peer: *address, error };
                     self.reports.send(self.clock.now(), report);
@@ -259,10 +265,14 @@ impl Task {
             self.reports.send(self.clock.now(), What::CannotListen { error });
         }
         while let Some((stream, from)) = self.listeners.accepted() {
-            // Others are closed without a word.
             let mut peers = self.peers.iter_mut().filter(|peer| peer.is_passive());
-            if let Some(peer) = peers.find(|peer| peer.address() == from.ip()) {
+            if let Some(peer) = peers.find(|peer| peer.is_at(from)) {
                 peer.accept(stream, self.clock.now());
+            } else {
+                // Closed without a word.
+                self.strangers += 1;
+                self.last_stranger = Some(from.ip());
+                self.news = true;
             }
         }
         for peer in &mut self.peers {
@@ -300,8 +310,12 @@ impl Task {
         if self.news && (last || now >= self.next_snapshot) {
             self.news = false;
             self.next_snapshot = now + SNAPSHOT_EVERY;
-            let peers = self.peers.iter().map(Running::state).collect();
-            self.reports.send(now, What::Peers(peers));
+            let state = SpeakerState {
+                peers: self.peers.iter().map(Running::state).collect(),
+                strangers: self.strangers,
+                last_stranger: self.last_stranger,
+            };
+            self.reports.send(now, What::Speaker(state));
         }
     }
 }

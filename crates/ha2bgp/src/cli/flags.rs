@@ -86,6 +86,18 @@ pub const FLAGS: &[Flag] = &[
         ..flag("protocol", WHAT, Kind::List, "Which sockets to look at: tcp, udp")
     },
     Flag {
+        key: "discover.doorbell",
+        value: "CHOICE",
+        default: "auto",
+        ..flag(
+            "doorbell",
+            WHAT,
+            Kind::Value,
+            "Let the kernel ring when a TCP socket starts or stops to listen (eBPF; with CAP_BPF and \
+             CAP_PERFMON), or look from time to time: auto, off",
+        )
+    },
+    Flag {
         key: "discover.devices",
         env: Some("HA2BGP_DEVICE"),
         value: "DEVICE",

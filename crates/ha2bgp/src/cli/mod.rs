@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 use ha2bgp_core::fact::Protocol;
+use ha2bgp_proto::bgp::Zone;
 use ha2bgp_proto::filter::{Filter, FilterError};
 
 use crate::config::file;
@@ -114,7 +115,10 @@ fn load(given: &Given<'_>) -> (Raw, Result<(Settings, Filter), Vec<String>>) {
         device_exists: &|device| ha2bgp_sys::lookup::device_index(device).is_some(),
         // Only an address of this host can be bound, unless the host permits all.
         is_own_address: &|address| {
-            std::net::UdpSocket::bind((address, 0)).is_ok()
+            let device = address.zone();
+            let device = device.as_ref().map(Zone::as_str);
+            ha2bgp_sys::lookup::socket_address(address.ip(), 0, device)
+                .is_some_and(|own| std::net::UdpSocket::bind(own).is_ok())
                 && std::net::UdpSocket::bind((PROBABLY_FOREIGN, 0)).is_err()
         },
         read_file: &read_file,

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ha2bgp_core::net::{Networks, NextHop};
-use ha2bgp_proto::bgp::wire::{Asn, Families};
+use ha2bgp_proto::bgp::wire::{Asn, Families, LinkLocal};
 use ha2bgp_proto::bgp::{
-    Backoff, Capabilities, ConfigError as Objection, Fqdn, GracefulRestart, Mode, PeerConfig,
-    Policy,
+    Backoff, Capabilities, ConfigError as Objection, Fqdn, GracefulRestart, Mode, PeerAddress,
+    PeerConfig, Policy, Zone,
 };
 use ha2bgp_sys::tcp::{Hops, Options};
 
@@ -16,7 +16,7 @@ use super::origin::Origin;
 use super::raw::{Section, Values};
 use super::reader::{Host, Reader, go_bool};
 use super::settings::{allow_list, number, on_off};
-use super::speaker::{Common, address, asn};
+use super::speaker::{Common, asn, peer_address};
 
 mod route;
 mod value;
@@ -53,21 +53,21 @@ pub(super) struct Us<'a> {
 }
 
 /// The peer's address, which must be there.
-pub(super) fn address_of(reader: &mut Reader, section: &Section) -> Option<IpAddr> {
-    required(reader, section, "address", "\"192.0.2.1\"", address)
+pub(super) fn address_of(reader: &mut Reader, section: &Section) -> Option<PeerAddress> {
+    required(reader, section, "address", "\"192.0.2.1\"", peer_address)
 }
 
 /// Reads the rest. Everything that is wrong is told, also when other things are missing.
 pub(super) fn read(
     reader: &mut Reader,
     section: &Section,
-    address: Option<IpAddr>,
+    address: Option<PeerAddress>,
     us: &Us<'_>,
 ) -> Option<PeerSettings> {
     let before = reader.errors.len();
     let values = &section.values;
     let asn = required(reader, section, "remote-as", "64512", asn);
-    let local = reader.one(values, "local-address", super::speaker::address);
+    let local = local_address(reader, values, address);
     if let Some(peer) = address {
         check_own(reader, values, peer, us.host);
     }
@@ -90,7 +90,7 @@ pub(super) fn read(
     let mut config = PeerConfig::new(
         Asn(us.local_as.unwrap_or(64512)),
         us.router_id.unwrap_or(Ipv4Addr::new(192, 0, 2, 1)),
-        address.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2))),
+        address.unwrap_or(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)).into()),
         Asn(asn.unwrap_or(64513)),
     );
     config.local = local;
@@ -101,6 +101,7 @@ pub(super) fn read(
     config.max_prefixes = reader.one(values, "max-prefixes", number);
     config.add_path_send = reader.one(values, "add-path", value::path_id).flatten();
     config.count_announcers = reader.one(values, "count-announcers", go_bool).unwrap_or(false);
+    config.link_local = link_local(reader, values, address);
     config.policy = Policy { networks, ..Policy::default() };
     us.route.apply_as_default(&mut config.policy, internal);
     own.apply(&mut config.policy);
@@ -148,11 +149,45 @@ fn required<T>(
     reader.one(&section.values, key, read)
 }
 
+/// Our end; a link-local one is on the peer's interface, which may be named again.
+fn local_address(
+    reader: &mut Reader,
+    values: &Values,
+    peer: Option<PeerAddress>,
+) -> Option<IpAddr> {
+    let at = values.one("local-address")?;
+    let zone = peer.and_then(PeerAddress::zone);
+    let text = match at.text.split_once('%') {
+        Some((ip, name)) if zone.as_ref().map(Zone::as_str) == Some(name) => ip,
+        Some((ip, _)) => {
+            let error = format!(
+                "\"{}\" names an interface, and our end is on that of the peer: write {ip}",
+                at.text
+            );
+            reader.errors.push(ConfigError::new(at, error));
+            return None;
+        }
+        None => &at.text,
+    };
+    reader.keep(at, super::speaker::address(text))
+}
+
+fn link_local(reader: &mut Reader, values: &Values, peer: Option<PeerAddress>) -> LinkLocal {
+    let spelling = reader.one(values, "link-local-next-hop", value::link_local);
+    if let (Some(at), Some(peer), Some(_)) = (values.one("link-local-next-hop"), peer, spelling)
+        && !peer.is_link_local()
+    {
+        let error = format!("{peer} is not link-local, and its next hops are global: leave it out");
+        reader.errors.push(ConfigError::new(at, error));
+    }
+    spelling.unwrap_or_default()
+}
+
 /// A peer on this very host needs an address of ours of its own; mostly it is a mistake.
-fn check_own(reader: &mut Reader, values: &Values, peer: IpAddr, host: &Host<'_>) {
+fn check_own(reader: &mut Reader, values: &Values, peer: PeerAddress, host: &Host<'_>) {
     if let Some(at) = values.one("address")
         && values.is_missing("local-address")
-        && !peer.is_loopback()
+        && !peer.ip().is_loopback()
         && (host.is_own_address)(peer)
     {
         let error = format!(
@@ -293,9 +328,9 @@ fn families(reader: &mut Reader, values: &Values) -> Option<Families> {
 fn possible_families(config: &PeerConfig) -> Families {
     let Policy { next_hop_v4, next_hop_v6, .. } = &config.policy;
     let Capabilities { none, extended_next_hop, .. } = config.capabilities;
-    match config.peer {
-        IpAddr::V4(_) => Families { ipv4: true, ipv6: next_hop_v6.is_some() && !none },
-        IpAddr::V6(_) => Families { ipv4: extended_next_hop || next_hop_v4.is_some(), ipv6: true },
+    match config.peer.is_ipv4() {
+        true => Families { ipv4: true, ipv6: next_hop_v6.is_some() && !none },
+        false => Families { ipv4: extended_next_hop || next_hop_v4.is_some(), ipv6: true },
     }
 }
 
@@ -319,10 +354,13 @@ fn object(reader: &mut Reader, section: &Section, us: &Us<'_>, config: &PeerConf
 const fn key_of(objection: &Objection) -> Option<&'static str> {
     Some(match objection {
         Objection::ReservedAs { .. } => "remote-as",
-        Objection::RouterId { .. } | Objection::PeerAddress { .. } | Objection::Name { .. } => {
-            return None;
-        }
-        Objection::PeerIsLocal { .. } | Objection::LocalFamily { .. } => "local-address",
+        Objection::RouterId { .. }
+        | Objection::PeerAddress { .. }
+        | Objection::NoZone { .. }
+        | Objection::Name { .. } => return None,
+        Objection::PeerIsLocal { .. }
+        | Objection::LocalFamily { .. }
+        | Objection::LocalLinkLocal { .. } => "local-address",
         Objection::NoFamily | Objection::NoIpv6NextHop { .. } | Objection::NoIpv4NextHop { .. } => {
             "families"
         }

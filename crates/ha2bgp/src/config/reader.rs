@@ -2,7 +2,8 @@
 
 use std::fmt::Display;
 use std::io;
-use std::net::IpAddr;
+
+use ha2bgp_proto::bgp::PeerAddress;
 
 use super::error::ConfigError;
 use super::origin::Written;
@@ -14,7 +15,7 @@ pub struct Host<'a> {
     /// Whether an interface of that name is there.
     pub device_exists: &'a dyn Fn(&str) -> bool,
     /// Whether an address is one of this host.
-    pub is_own_address: &'a dyn Fn(IpAddr) -> bool,
+    pub is_own_address: &'a dyn Fn(PeerAddress) -> bool,
     /// What a file holds.
     pub read_file: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
     /// Where systemd keeps credentials (`$CREDENTIALS_DIRECTORY`, systemd.exec(5)), if it does.

@@ -38,6 +38,8 @@ pub struct Settings {
     pub listen_filter: Written,
     /// The protocols whose sockets are looked at.
     pub protocols: Vec<Protocol>,
+    /// A doorbell in the kernel may be hung up.
+    pub doorbell: bool,
     /// Where the routes go.
     pub backend: Backend,
     /// Which grammar ExaBGP understands.
@@ -106,6 +108,7 @@ impl Settings {
             }
         }
         let labels = globs(&mut reader, values, "device-label");
+        let doorbell = reader.one(values, "doorbell", doorbell).unwrap_or(true);
         let mut protocols = Vec::new();
         for at in values.all("protocol") {
             if let Some(protocol) = reader.keep(at, protocol(&at.text))
@@ -160,6 +163,7 @@ impl Settings {
                     test_mode,
                     listen_filter,
                     protocols,
+                    doorbell,
                     backend,
                     exabgp_api,
                     exabgp_group,
@@ -303,6 +307,14 @@ fn backend_of(reader: &mut Reader, raw: &Raw) -> Option<Backend> {
     reader.keep(at, backend(&at.text))
 }
 
+fn doorbell(text: &str) -> Result<bool, String> {
+    match text {
+        "auto" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("\"{other}\" is neither auto nor off: write one of them")),
+    }
+}
+
 fn backend(text: &str) -> Result<Backend, String> {
     match text {
         "exabgp" => Ok(Backend::Exabgp),
@@ -361,7 +373,8 @@ fn next_hop(text: &str) -> Result<NextHop, String> {
     let address: std::net::IpAddr = text
         .parse()
         .map_err(|_| format!("\"{text}\" is not a next hop: write self or an IP address"))?;
-    // Routers reset the session on martian next hops (RFC 4271 section 6.3).
+    // Routers reset the session on martian next hops (RFC 4271 section 6.3), or take the routes as
+    // withdrawn (RFC 7606 section 3(e)).
     if never_announced(address).is_some() || address.is_loopback() {
         return Err(format!(
             "\"{text}\" cannot be a next hop: routers refuse unspecified, loopback, multicast, \

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use ha2bgp_core::net::{Networks, NextHop, never_announced};
+use ha2bgp_core::net::{Networks, NeverAnnounced, NextHop, never_announced};
+use ha2bgp_proto::bgp::{Mode, PeerAddress};
 
 use super::duration;
 use super::error::ConfigError;
@@ -69,7 +70,7 @@ pub(super) fn read(
     }
     let listens = !listen.is_empty();
     let us = Us { local_as, router_id, listens, host, common, route: &route };
-    let mut known: Vec<(IpAddr, &Written)> = Vec::new();
+    let mut known: Vec<(PeerAddress, &Written)> = Vec::new();
     let mut peers = Vec::new();
     for section in &raw.peers {
         let address = peer::address_of(reader, section);
@@ -81,7 +82,11 @@ pub(super) fn read(
             }
             known.push((address, at));
         }
-        peers.extend(peer::read(reader, section, address, &us));
+        let peer = peer::read(reader, section, address, &us);
+        if let Some(peer) = &peer {
+            check_key(reader, section, peer, &peers);
+        }
+        peers.extend(peer);
     }
     if reader.errors.is_empty() {
         route.check_use(reader, &peers);
@@ -90,7 +95,28 @@ pub(super) fn read(
     Some(SpeakerSettings { peers, listen, drain_time })
 }
 
-fn twice(address: IpAddr, before: &Written) -> String {
+/// A listening socket has one key an address, whatever the interface (`tcp_v6_parse_md5_keys` in
+/// net/ipv6/tcp_ipv6.c: an interface counts only when it is a VRF).
+fn check_key(reader: &mut Reader, section: &Section, peer: &PeerSettings, others: &[PeerSettings]) {
+    let passive = |peer: &PeerSettings| peer.config.mode != Mode::Active;
+    let clash = others.iter().find(|other| {
+        other.config.peer.ip() == peer.config.peer.ip()
+            && other.socket.key != peer.socket.key
+            && passive(other)
+            && passive(peer)
+    });
+    if let Some(other) = clash {
+        let at = section.values.one("password-file").unwrap_or(&section.at);
+        let error = format!(
+            "{} and {} have one address and two keys, and the kernel takes connections with one \
+             key an address: give both the same password-file, or one of them mode = \"active\"",
+            other.config.peer, peer.config.peer
+        );
+        reader.errors.push(ConfigError::new(at, error));
+    }
+}
+
+fn twice(address: PeerAddress, before: &Written) -> String {
     match &before.origin {
         Origin::File(place) => {
             let (line, _) = place.line_and_column();
@@ -173,23 +199,42 @@ fn router_id(text: &str) -> Result<Ipv4Addr, String> {
     }
 }
 
+pub(super) fn peer_address(text: &str) -> Result<PeerAddress, String> {
+    let address: PeerAddress = text.parse().map_err(|error| format!("\"{text}\" {error}"))?;
+    check_end(text, address.ip())?;
+    Ok(address)
+}
+
+/// Our end of a session.
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     let address: IpAddr = text
         .parse()
         .map_err(|_| format!("\"{text}\" is not an IP address: write for example 192.0.2.1"))?;
+    check_end(text, address)?;
+    Ok(address)
+}
+
+fn check_end(text: &str, address: IpAddr) -> Result<(), String> {
     match never_announced(address) {
+        // Between neighbors on one link.
+        Some(NeverAnnounced::LinkLocal) if address.is_ipv6() => Ok(()),
         Some(_) => Err(format!(
-            "\"{text}\" cannot be an end of a session: unspecified, multicast, link-local and \
+            "\"{text}\" cannot be an end of a session: unspecified, multicast, IPv4 link-local and \
              reserved addresses cannot; write a unicast address"
         )),
-        None => Ok(address),
+        None => Ok(()),
     }
 }
 
 /// All addresses of a family are welcome here, and an address must be there at the time.
 fn listen_address(text: &str) -> Result<IpAddr, String> {
-    match text.parse::<IpAddr>() {
+    let ip = text.split_once('%').map_or(text, |(ip, _)| ip);
+    match ip.parse::<IpAddr>() {
         Ok(any) if any.is_unspecified() => Ok(any),
+        Ok(IpAddr::V6(v6)) if v6.is_unicast_link_local() => Err(format!(
+            "\"{text}\" is link-local, and not listened on by itself: write \"::\"; only the \
+             addresses of peers are let in"
+        )),
         _ => address(text),
     }
 }

@@ -13,28 +13,42 @@ use crate::announce::PeerState;
 /// How many services a dump shows.
 const SERVICES_MAX: usize = 1000;
 
+/// When the dump is written, and what is said of the program itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'a> {
+    pub(super) now: Instant,
+    /// The routes are withdrawn then.
+    pub(super) draining: Option<Instant>,
+    /// How listeners are noticed.
+    pub(super) notice: &'a str,
+}
+
 /// Writes the dump.
-pub(super) fn log(
-    engine: &Engine,
-    announcer: Option<&Progress>,
-    draining: Option<Instant>,
-    now: Instant,
-) {
+pub(super) fn log(engine: &Engine, announcer: Option<&Progress>, at: &At<'_>) {
+    let At { now, draining, notice } = *at;
     let announced = engine.routes().len();
     let mut services = engine.explain_all(now);
-    tracing::info!("status: {announced} announced");
+    tracing::info!("status: {announced} announced; listeners are noticed by {notice}");
     if let Some(until) = draining {
         tracing::info!("status: draining, withdrawn in {}s", until.since(now).as_secs());
     }
     match announcer {
         Some(Progress::ExaBgp(state)) => pipe(state),
-        Some(Progress::Speaker(peers)) => peers.iter().for_each(|peer| session(peer, now)),
+        Some(Progress::Speaker(state)) => {
+            state.peers.iter().for_each(|peer| session(peer, now));
+            if let Some(last) = state.last_stranger {
+                tracing::info!(
+                    "status: {} connections from others than peers were closed, the last from {last}",
+                    state.strangers
+                );
+            }
+        }
         None => {}
     }
     for explanation in services.by_ref().take(SERVICES_MAX) {
         let mut text = line(&explanation, now);
-        if let Some(Progress::Speaker(peers)) = announcer {
-            others(&mut text, explanation.prefix, peers);
+        if let Some(Progress::Speaker(state)) = announcer {
+            others(&mut text, explanation.prefix, &state.peers);
         }
         tracing::info!("status: {text}");
     }

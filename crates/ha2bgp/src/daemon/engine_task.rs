@@ -62,6 +62,8 @@ pub(super) struct Ends {
     pub(super) keys: KeyFiles,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
+    /// How listeners are noticed, in words.
+    pub(super) notice: watch::Receiver<String>,
     /// How long routes are announced as the last choice before they are withdrawn.
     pub(super) drain_time: Duration,
 }
@@ -176,7 +178,9 @@ impl EngineTask {
 
     fn dump(&self) {
         let announcer = self.ends.announcer.borrow().clone();
-        dump::log(&self.engine, announcer.as_ref(), self.draining, self.clock.now());
+        let notice = self.ends.notice.borrow().clone();
+        let at = dump::At { now: self.clock.now(), draining: self.draining, notice: &notice };
+        dump::log(&self.engine, announcer.as_ref(), &at);
     }
 
     /// When to wake up for a timer.

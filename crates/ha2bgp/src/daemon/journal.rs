@@ -3,12 +3,10 @@
 //! At most [`LINES_PER_SECOND`] lines of single services a second; what is left out is counted and
 //! told. A thousand services dying at once must not make the log the bottleneck.
 
-use std::net::IpAddr;
-
 use ha2bgp_core::event::Event;
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bgp::Event as PeerEvent;
 use ha2bgp_proto::bgp::fsm::State;
+use ha2bgp_proto::bgp::{Event as PeerEvent, PeerAddress};
 use ha2bgp_proto::exabgp;
 
 use crate::announce::What;
@@ -130,8 +128,8 @@ pub(super) fn report(what: &What) {
         What::CannotListen { error } => {
             tracing::error!("peers cannot connect: {error}; trying again");
         }
-        What::Peers(peers) => {
-            for state in peers {
+        What::Speaker(state) => {
+            for state in &state.peers {
                 tracing::debug!(peer = %state.peer, session = ?state.session, "session");
             }
         }
@@ -140,7 +138,7 @@ pub(super) fn report(what: &What) {
 }
 
 /// Writes what happened to a session.
-fn peer_event(peer: IpAddr, event: &PeerEvent) {
+fn peer_event(peer: PeerAddress, event: &PeerEvent) {
     match event {
         PeerEvent::StateChanged { from, to } => {
             tracing::debug!(%peer, "state {from} -> {to}");
@@ -167,8 +165,10 @@ fn peer_event(peer: IpAddr, event: &PeerEvent) {
         PeerEvent::RefreshRequested { family } => {
             tracing::info!(%peer, %family, "the peer asks for all routes again");
         }
-        PeerEvent::Malformed { disposition, attribute, .. } => tracing::warn!(
-            %peer, ?disposition, ?attribute, "malformed UPDATE: the session stays (RFC 7606)"
+        // With its octets (RFC 7606 section 6), as many as the event has; events are limited.
+        PeerEvent::Malformed { disposition, attribute, message } => tracing::warn!(
+            %peer, %disposition, ?attribute, update = hex(message),
+            "malformed UPDATE: the session stays (RFC 7606)"
         ),
         PeerEvent::Unsendable { family, reason } => tracing::error!(
             %peer, %family, ?reason, "routes of this family cannot be announced to this peer"
@@ -177,6 +177,10 @@ fn peer_event(peer: IpAddr, event: &PeerEvent) {
             tracing::warn!(%peer, ?codes, "the peer refuses capabilities: trying without");
         }
     }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// Writes what happened in the conversation with ExaBGP.

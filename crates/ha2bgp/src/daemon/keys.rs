@@ -1,7 +1,6 @@
 //! The password files, read again on request while sessions go on.
 
-use std::net::IpAddr;
-
+use ha2bgp_proto::bgp::PeerAddress;
 use ha2bgp_sys::tcp::Key;
 use tokio::sync::watch;
 
@@ -12,7 +11,7 @@ use crate::config::speaker::SpeakerSettings;
 /// The files with the keys of peers, and whom to tell when they are read again.
 #[derive(Clone, Debug)]
 pub(super) struct KeyFiles {
-    files: Vec<(IpAddr, String)>,
+    files: Vec<(PeerAddress, String)>,
     keys: watch::Sender<Keys>,
 }
 
@@ -41,7 +40,7 @@ impl KeyFiles {
     }
 }
 
-fn read(peer: IpAddr, path: &str) -> Option<(IpAddr, Key)> {
+fn read(peer: PeerAddress, path: &str) -> Option<(PeerAddress, Key)> {
     match read_key(path, std::fs::read(path)) {
         Ok(key) => {
             tracing::info!(%peer, path, "password file read again: its key counts now");

@@ -100,8 +100,12 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let (reporting, reports) = mpsc::channel(REPORTS_MAX);
 
     tokio::spawn(address::run(address::AddressConfig::default(), observed.clone()));
-    let listen_config = listen::ListenConfig::new(&settings.protocols, filter);
-    tokio::spawn(listen::run(listen_config, announced, observed));
+    let listen_config = listen::ListenConfig {
+        doorbell: settings.doorbell,
+        ..listen::ListenConfig::new(&settings.protocols, filter)
+    };
+    let (noticing, notice) = watch::channel(String::new());
+    tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
     tokio::spawn(tell_reports(reports, progress));
     let doorbells = Doorbells { keys: new_keys, addresses: address_changes };
@@ -122,6 +126,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         addresses,
         keys: KeyFiles::new(speaker, keys),
         announcer: announcer_state,
+        notice,
         drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
     };
     let mut engine = EngineTask::new(settings.engine.clone(), clock, observations, ends);

@@ -10,7 +10,7 @@ use ha2bgp_proto::exabgp::{Options, Snapshot};
 use super::parent;
 use super::state::{Beginning, Times};
 use crate::announce::speaker::{Doorbells, Peer};
-use crate::announce::{Announcer, ExaBgp, PeerState, Plain, Speaker, Stdio, What};
+use crate::announce::{Announcer, ExaBgp, Plain, Speaker, SpeakerState, Stdio, What};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::peer::{BGP_PORT, PeerSettings};
@@ -22,7 +22,7 @@ pub(super) enum Progress {
     /// The pipe to ExaBGP.
     ExaBgp(Snapshot),
     /// The sessions of the speaker.
-    Speaker(Vec<PeerState>),
+    Speaker(SpeakerState),
 }
 
 impl Progress {
@@ -30,7 +30,7 @@ impl Progress {
     pub(super) fn of(what: What) -> Option<Self> {
         match what {
             What::Snapshot(snapshot) => Some(Self::ExaBgp(snapshot)),
-            What::Peers(peers) => Some(Self::Speaker(peers)),
+            What::Speaker(state) => Some(Self::Speaker(state)),
             _ => None,
         }
     }
@@ -125,10 +125,14 @@ pub(super) fn tell_settings(settings: &Settings) {
         for network in config.policy.networks.iter() {
             let offered = config.families;
             if !(if network.is_ipv4() { offered.ipv4 } else { offered.ipv6 }) {
+                let need = if network.is_ipv4() {
+                    "IPv4 routes over IPv6 need extended next hops, or an IPv4 next hop"
+                } else {
+                    "IPv6 routes over IPv4 need an IPv6 next hop, or a peer with an IPv6 address"
+                };
                 tracing::warn!(
                     peer = %config.peer, %network,
-                    "this network is not announced to this peer: IPv6 routes over IPv4 need an \
-                     IPv6 next hop, or a peer with an IPv6 address"
+                    "this network is not announced to this peer: {need}"
                 );
             }
         }

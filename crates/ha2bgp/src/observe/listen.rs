@@ -1,13 +1,16 @@
 //! The listen observer: which sockets of this host listen and match the listen filter.
 //!
-//! Owns the sock_diag sockets. Three things make it look, and none is believed alone:
+//! Owns the sock_diag sockets. Four things make it look, and none is believed alone:
 //!
-//! * a *dump* of all listeners, always, from ten times a second to every ten seconds, so that
-//!   dumping costs at most 1 % of a core: finds everything, new listeners among it;
-//! * *destroy events*: microseconds after a close, but seconds late while half-open connections
-//!   hold the socket, and never for `shutdown`; confirmed by an exact query;
-//! * *polling* with exact queries for what backs announced routes, which sees a closed listener
-//!   whatever holds it; a miss is decided by a dump.
+//! * a *doorbell* in the kernel, where the host permits it: microseconds after a TCP socket starts
+//!   or stops to listen. It looks at once, and again a millisecond later;
+//! * a *dump* of all listeners, always: finds everything, new listeners among it. Once a second
+//!   with a doorbell, ten times without, and less often where that would cost more than 1 % of a
+//!   core;
+//! * without a doorbell, *destroy events*: microseconds after a close, but seconds late while
+//!   half-open connections hold the socket, and never for `shutdown`; confirmed by an exact query;
+//! * without a doorbell, *polling* with exact queries for what backs announced routes, which sees
+//!   a closed listener whatever holds it; a miss is decided by a dump.
 //!
 //! It does not know networks or services: the bytecode selects, the core decides.
 
@@ -15,6 +18,7 @@ mod mirror;
 mod now;
 mod pace;
 mod polled;
+mod senses;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -24,7 +28,6 @@ use ha2bgp_core::route::RouteSet;
 use ha2bgp_proto::filter::Filter;
 use ha2bgp_proto::inet_diag::{DiagSocket, DumpRequest, Family};
 use ha2bgp_sys::NetlinkError;
-use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents};
 use ha2bgp_sys::diag::Diag;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -32,15 +35,17 @@ use tokio::time::Instant;
 pub use self::now::listeners_now;
 
 use self::mirror::{Endpoint, Mirror};
-use self::pace::{POLL_BATCH, Pace};
+use self::pace::{Allowance, POLL_BATCH, Pace};
+use self::senses::{Said, Sense, Senses};
 use super::health::{Health, NETLINK_HINT, Stop};
 
 /// How often a dump is begun again because the tables changed under it.
 const DUMP_ATTEMPTS: u32 = 4;
 /// The most listeners that are followed; a filter that matches more is a mistake.
 const MAX_LISTENERS: usize = 262_144;
-/// How long to do without destroy events before asking for them again.
-const EVENTS_RETRY: Duration = Duration::from_secs(10);
+/// The doorbell rings while the kernel is still changing its tables: a look that was too early is
+/// made good by one that comes so much later.
+const SECOND_LOOK: Duration = Duration::from_millis(1);
 
 /// How the listen observer works.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -51,13 +56,17 @@ pub struct ListenConfig {
     pub families: Vec<Family>,
     /// The listen filter as `INET_DIAG_REQ_BYTECODE`; empty for every listener.
     pub bytecode: Vec<u8>,
-    /// Whether to subscribe to destroyed sockets. While anybody on the host does, every closing
+    /// Whether to hang up a doorbell; it takes CAP_BPF and CAP_PERFMON.
+    pub doorbell: bool,
+    /// Whether to subscribe to destroyed sockets, for what does not ring. While anybody on the host does, every closing
     /// socket costs the kernel about 1 µs.
     pub destroy_events: bool,
-    /// How often the sockets behind announced routes are asked for.
+    /// How often the sockets behind announced routes are asked for, without a doorbell.
     pub poll_interval: Duration,
-    /// How often all listeners are read.
+    /// How often all listeners are read, without a doorbell.
     pub reconcile_interval: Duration,
+    /// How often all listeners are read with one.
+    pub calm_reconcile_interval: Duration,
 }
 
 impl ListenConfig {
@@ -78,21 +87,25 @@ impl Default for ListenConfig {
             protocols: vec![Protocol::Tcp],
             families: Family::ALL.to_vec(),
             bytecode: Vec::new(),
+            doorbell: true,
             destroy_events: true,
             poll_interval: Duration::from_millis(20),
             reconcile_interval: Duration::from_millis(100),
+            calm_reconcile_interval: Duration::from_secs(1),
         }
     }
 }
 
 /// Observes listeners until the receiver of `tx` is dropped.
 ///
-/// `announced` says which sockets are worth polling. It sees the network namespace of the thread
+/// `announced` says which sockets are worth polling; `notice` is told how listeners are noticed, in
+/// words for people. It sees the network namespace of the thread
 /// that first polls it, and needs no privilege unless the bytecode asks for socket marks.
 pub async fn run(
     config: ListenConfig,
     announced: watch::Receiver<RouteSet>,
     tx: mpsc::Sender<Observation>,
+    notice: watch::Sender<String>,
 ) {
     let mut observer = Observer {
         pace: Pace::new(config.poll_interval, config.reconcile_interval),
@@ -104,7 +117,8 @@ pub async fn run(
         dumped: Vec::new(),
         changes: Vec::new(),
         health: Health::new(Source::Listen),
-        events_missing: false,
+        said: Said { notice, events_missing: false },
+        allowance: Allowance::default(),
     };
     loop {
         let Err(stop) = observer.watch().await;
@@ -131,16 +145,15 @@ struct Observer {
     /// What the mirror has changed and `tx` has not got yet.
     changes: Vec<Observation>,
     health: Health,
-    /// There are no destroy events, and that has been logged.
-    events_missing: bool,
+    said: Said,
     pace: Pace,
+    /// What rings may cost.
+    allowance: Allowance,
 }
 
 /// What made the observer look.
 enum Ring {
-    Destroyed,
-    Overrun,
-    EventsLost(NetlinkError),
+    Sensed(Sense),
     Announced(bool),
     Timer,
     Closed,
@@ -149,35 +162,31 @@ enum Ring {
 impl Observer {
     async fn watch(&mut self) -> Result<Infallible, Stop> {
         // Subscribe, then read: what closes in between is in the queue.
-        let mut events = self.subscribe();
+        let mut senses = Senses::open(&self.config, &mut self.said);
         let mut diag = Diag::open().map_err(|error| self.failed("open sock_diag", &error))?;
         self.mirror.announce(&self.announced.borrow_and_update());
 
         let mut destroyed = Vec::new();
-        let mut next_dump = self.dump(&mut diag).await?;
+        let mut next_dump = self.dump(&mut diag, senses.rings()).await?;
         let mut next_poll = Instant::now() + self.config.poll_interval;
-        let mut next_subscription = Instant::now() + EVENTS_RETRY;
         if let Some(complete) = self.health.complete() {
             self.tx.send(complete).await?;
         }
         // One timer that stays registered: on the way of an event there is no time for another.
         let mut timer = std::pin::pin!(tokio::time::sleep_until(next_dump));
         loop {
-            let wake = if self.pace.polls(self.mirror.polled_len()) {
+            let wake = if !senses.rings() && self.pace.polls(self.mirror.polled_len()) {
                 next_dump.min(next_poll)
             } else {
                 next_dump
             };
+            let wake = senses.retry_at().map_or(wake, |at| wake.min(at));
             if timer.deadline() != wake || timer.is_elapsed() {
                 timer.as_mut().reset(wake);
             }
             let ring = tokio::select! {
                 biased;
-                event = receive(events.as_mut(), &mut destroyed) => match event {
-                    Ok(DestroyEvent::Destroyed) => Ring::Destroyed,
-                    Ok(DestroyEvent::Overrun) => Ring::Overrun,
-                    Err(error) => Ring::EventsLost(error),
-                },
+                sense = senses.next(&mut destroyed, &mut self.said) => Ring::Sensed(sense),
                 changed = self.announced.changed(), if self.announcing => {
                     Ring::Announced(changed.is_ok())
                 }
@@ -185,55 +194,47 @@ impl Observer {
                 () = self.tx.closed() => Ring::Closed,
             };
             match ring {
-                Ring::Destroyed => self.confirm(&mut diag, &destroyed).await?,
-                Ring::Overrun => {
-                    tracing::debug!("destroy events were lost: reading all listeners");
-                    next_dump = self.dump(&mut diag).await?;
-                }
-                Ring::EventsLost(error) => {
-                    self.no_events(&error);
-                    events = None;
+                Ring::Sensed(Sense::Rang) => self.rung(&mut diag, &mut next_dump).await?,
+                Ring::Sensed(Sense::Destroyed) => self.confirm(&mut diag, &destroyed).await?,
+                Ring::Sensed(Sense::Lost) => {
+                    tracing::debug!("events were lost: reading all listeners");
+                    next_dump = self.dump(&mut diag, senses.rings()).await?;
                 }
                 Ring::Announced(more) => {
                     self.announcing = more;
                     self.mirror.announce(&self.announced.borrow_and_update());
                 }
-                Ring::Timer if Instant::now() >= next_dump => {
-                    if events.is_none() && Instant::now() >= next_subscription {
-                        next_subscription = Instant::now() + EVENTS_RETRY;
-                        events = self.subscribe();
+                Ring::Timer => {
+                    senses.retry(&self.config, &mut self.said);
+                    let now = Instant::now();
+                    if now >= next_dump {
+                        next_dump = self.dump(&mut diag, senses.rings()).await?;
+                        // The dump saw what the poll would have asked for.
+                        next_poll = next_poll.max(Instant::now() + self.config.poll_interval);
+                    } else if now >= next_poll {
+                        next_poll = self.poll(&mut diag, &mut next_dump).await?;
                     }
-                    next_dump = self.dump(&mut diag).await?;
-                    // The dump saw what the poll would have asked for.
-                    next_poll = next_poll.max(Instant::now() + self.config.poll_interval);
                 }
-                Ring::Timer => next_poll = self.poll(&mut diag, &mut next_dump).await?,
                 Ring::Closed => return Err(Stop::Closed),
             }
         }
     }
 
-    /// Destroy events, if they are wanted and to be had. Without them the rest still works.
-    fn subscribe(&mut self) -> Option<DestroyEvents> {
-        if !self.config.destroy_events {
-            return None;
-        }
-        match DestroyEvents::open(&self.config.protocols) {
-            Ok(events) => {
-                self.events_missing = false;
-                Some(events)
-            }
-            Err(error) => {
-                self.no_events(&error);
-                None
+    /// The doorbell rang: looks at what backs announced routes, or at everything where that is
+    /// cheaper, and has everything looked at a little later.
+    async fn rung(&mut self, diag: &mut Diag, next_dump: &mut Instant) -> Result<(), Stop> {
+        let now = Instant::now();
+        if self.allowance.from().is_none_or(|from| from <= now) {
+            if self.mirror.polled_len() <= POLL_BATCH {
+                self.poll(diag, next_dump).await?;
+            } else {
+                *next_dump = self.dump(diag, true).await?;
             }
         }
-    }
-
-    fn no_events(&mut self, error: &NetlinkError) {
-        if !std::mem::replace(&mut self.events_missing, true) {
-            tracing::warn!("no events of closed sockets, noticed a little later: {error}");
-        }
+        let second = Instant::now() + SECOND_LOOK;
+        let second = self.allowance.from().map_or(second, |from| from.max(second));
+        *next_dump = (*next_dump).min(second);
+        Ok(())
     }
 
     /// Looks after the sockets of a destroy event.
@@ -267,10 +268,11 @@ impl Observer {
             }
         }
         let cost = cpu_time().saturating_sub(begin);
+        self.allowance.spend(cost, missed.is_some(), Instant::now());
         if let Some(endpoint) = missed {
             // A closed listener; or another socket answers in its place; or the look-up is
             // steered by BPF. The dump decides.
-            *next_dump = self.dump(diag).await?;
+            *next_dump = self.dump(diag, false).await?;
             if self.mirror.listens(endpoint) && !self.serves(diag, endpoint)? {
                 tracing::debug!(%endpoint, "an exact query does not find this listener");
                 self.mirror.do_not_poll(endpoint);
@@ -287,8 +289,9 @@ impl Observer {
         Ok(served.is_some_and(|socket| self.mirror.is_member(endpoint, socket.cookie)))
     }
 
-    /// Reads all listeners and reports the differences. Returns when to do it again.
-    async fn dump(&mut self, diag: &mut Diag) -> Result<Instant, Stop> {
+    /// Reads all listeners and reports the differences. Returns when to do it again, which can
+    /// wait when what changes `rings`.
+    async fn dump(&mut self, diag: &mut Diag, rings: bool) -> Result<Instant, Stop> {
         let begin = cpu_time();
         self.read(diag)?;
         let reconciled = self.mirror.reconcile(
@@ -297,10 +300,13 @@ impl Observer {
             &mut self.changes,
         );
         let cost = cpu_time().saturating_sub(begin);
+        self.allowance.spend(cost, !self.changes.is_empty(), Instant::now());
         // Also what was found before an error is true.
         self.report().await?;
         reconciled.map_err(|error| self.failed("look a listener up", &error))?;
-        Ok(Instant::now() + self.pace.after_dump(cost))
+        let now = Instant::now();
+        let calm = if rings { self.config.calm_reconcile_interval } else { Duration::ZERO };
+        Ok(now + self.pace.after_dump(cost).max(calm))
     }
 
     /// Dumps all listeners into `dumped`.
@@ -369,15 +375,4 @@ impl Observer {
 fn cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
-}
-
-/// The next destroy event; never without a subscription.
-async fn receive(
-    events: Option<&mut DestroyEvents>,
-    destroyed: &mut Vec<DiagSocket>,
-) -> Result<DestroyEvent, NetlinkError> {
-    match events {
-        Some(events) => events.receive(destroyed).await,
-        None => std::future::pending().await,
-    }
 }

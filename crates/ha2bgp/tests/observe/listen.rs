@@ -9,7 +9,7 @@ use socket2::Socket;
 
 use crate::namespace::{Neighbour, in_own_network, ip};
 use crate::support::{
-    NEVER, Watcher, brisk, id, own_address, port, tcp, udp, udp_id, without_reading,
+    NEVER, Watcher, brisk, id, own_address, port, ringing, tcp, udp, udp_id, without_reading,
 };
 
 /// `sport = PORT`: accept with a jump to the end, refuse with one behind it.
@@ -43,7 +43,7 @@ async fn listeners_open_and_close() {
 }
 
 #[tokio::test]
-async fn a_close_rings_the_doorbell() {
+async fn a_close_is_an_event() {
     let socket = tcp(&own_address().to_string(), 0, |_| {});
     let v6 = tcp("::1", 0, |_| {});
     let mut watcher = Watcher::listen(without_reading()).await;
@@ -53,6 +53,48 @@ async fn a_close_rings_the_doorbell() {
         drop(socket);
         watcher.closed(id).await;
     }
+}
+
+#[tokio::test]
+async fn the_doorbell_rings_for_whatever_comes_and_goes() {
+    let Some(config) = ringing() else { return };
+    let mut watcher = Watcher::listen(config).await;
+    let address = own_address().to_string();
+    for n in 0..20 {
+        // Announced or not: what is announced is looked at first.
+        if n == 10 {
+            watcher.announce(&[address.parse().unwrap()]);
+        }
+        let socket = tcp(&address, 0, |_| {});
+        let wildcard = tcp("::", 0, |_| {});
+        let ids = [id(&socket), id(&wildcard)];
+        for id in ids {
+            watcher.opened(id).await;
+        }
+        drop(wildcard);
+        if n % 2 == 0 {
+            socket.shutdown(Shutdown::Both).unwrap();
+        } else {
+            drop(socket);
+        }
+        for id in ids {
+            watcher.closed(id).await;
+        }
+    }
+    assert_eq!(watcher.failures, [""; 0]);
+}
+
+/// More announced sockets than are asked for one by one.
+#[tokio::test]
+async fn many_die_at_once_and_the_doorbell_rings() {
+    let Some(config) = ringing() else { return };
+    let addresses: Vec<IpAddr> = (0..300).map(|_| own_address()).collect();
+    let sockets: Vec<_> = addresses.iter().map(|at| tcp(&at.to_string(), 0, |_| {})).collect();
+    let ids: Vec<_> = sockets.iter().map(id).collect();
+    let mut watcher = Watcher::listen(config).await;
+    watcher.announce(&addresses);
+    drop(sockets);
+    watcher.until("all to close", |w| !ids.iter().any(|id| w.listeners.contains_key(id))).await;
 }
 
 #[tokio::test]
@@ -250,11 +292,14 @@ async fn the_observer_ends_with_its_receiver() {
     let announced = tokio::sync::watch::Sender::default();
     let (tx, rx) = tokio::sync::mpsc::channel(4);
     let config = ListenConfig { reconcile_interval: NEVER, ..Default::default() };
-    let task = tokio::spawn(ha2bgp::observe::listen::run(config, announced.subscribe(), tx));
+    let notice = tokio::sync::watch::Sender::default();
+    let task =
+        tokio::spawn(ha2bgp::observe::listen::run(config, announced.subscribe(), tx, notice));
     drop(rx);
     tokio::time::timeout(Duration::from_secs(20), task).await.unwrap().unwrap();
 }
 
+/// (With a doorbell: in the lab, since it cannot hang in a user namespace.)
 #[test]
 fn a_half_open_connection_does_not_hide_a_close() {
     in_own_network("listen::a_half_open_connection_does_not_hide_a_close", async {

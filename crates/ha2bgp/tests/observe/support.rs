@@ -41,7 +41,8 @@ impl Watcher {
     pub(crate) fn listen_unchecked(config: listen::ListenConfig) -> Self {
         let announced = watch::Sender::default();
         let (tx, rx) = mpsc::channel(64);
-        let task = tokio::spawn(listen::run(config, announced.subscribe(), tx));
+        let task =
+            tokio::spawn(listen::run(config, announced.subscribe(), tx, watch::Sender::default()));
         Self::new(rx, task, announced)
     }
 
@@ -136,12 +137,25 @@ impl Drop for Watcher {
 
 /// Reads the listeners every few milliseconds, whatever that costs.
 pub(crate) fn brisk() -> listen::ListenConfig {
-    listen::ListenConfig { reconcile_interval: Duration::from_millis(5), ..Default::default() }
+    let reconcile_interval = Duration::from_millis(5);
+    listen::ListenConfig { reconcile_interval, doorbell: false, ..Default::default() }
 }
 
-/// Never reads all listeners after the first time.
+/// Never reads all listeners after the first time, unless events say so.
 pub(crate) fn without_reading() -> listen::ListenConfig {
-    listen::ListenConfig { reconcile_interval: NEVER, ..Default::default() }
+    listen::ListenConfig { reconcile_interval: NEVER, doorbell: false, ..Default::default() }
+}
+
+/// Looks when the doorbell rings, and never else; nothing where this host permits no doorbell.
+pub(crate) fn ringing() -> Option<listen::ListenConfig> {
+    let hung = ha2bgp_sys::doorbell::Doorbell::hang();
+    hung.is_ok().then(|| listen::ListenConfig {
+        destroy_events: false,
+        reconcile_interval: NEVER,
+        calm_reconcile_interval: NEVER,
+        poll_interval: NEVER,
+        ..Default::default()
+    })
 }
 
 /// A loopback address that no other test uses.

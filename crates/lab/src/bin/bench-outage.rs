@@ -152,6 +152,7 @@ impl Stage {
             address: "10.9.1.2".to_owned(),
             asn: 65001,
             neighbor: "10.9.1.1".to_owned(),
+            device: None,
             neighbor_as: 65000,
             password: None,
             ttl_security: false,

@@ -8,6 +8,8 @@ use std::process::Command;
 
 fn text(config: &Config) -> String {
     let Config { address, asn, neighbor, neighbor_as, .. } = config;
+    let device = config.device.as_ref();
+    let device = device.map(|name| format!("interface \"{name}\";")).unwrap_or_default();
     let password =
         config.password.as_ref().map(|key| format!("password \"{key}\";")).unwrap_or_default();
     let security = if config.ttl_security { "ttl security on;" } else { "" };
@@ -22,7 +24,7 @@ fn text(config: &Config) -> String {
         format!(
             "protocol bgp {name} {{\n\
              \x20 local {address} as {asn};\n  neighbor {neighbor} as {neighbor_as};\n\
-             \x20 {password} {security} {client} error wait time 2, 4;\n\
+             \x20 {device} {password} {security} {client} error wait time 2, 4;\n\
              \x20 ipv4 {{ import all; export {export}; {extended} {paths} }};\n\
              \x20 ipv6 {{ import all; export {export}; {paths} }};\n}}\n"
         )

@@ -8,15 +8,21 @@ use std::process::Command;
 use std::time::Duration;
 
 fn text(config: &Config) -> String {
+    let Config { asn, neighbor_as, .. } = config;
     // A router that drops all routes for want of a policy is of no use as a receiver.
     let mut text = format!(
-        "log stdout\nrouter bgp {}\n bgp router-id 10.255.0.1\n no bgp ebgp-requires-policy\n",
-        config.asn
+        "log stdout\nrouter bgp {asn}\n bgp router-id 10.255.0.1\n no bgp ebgp-requires-policy\n"
     );
     let neighbors: Vec<&String> =
         [&config.neighbor].into_iter().chain(&config.options.second).collect();
     for neighbor in &neighbors {
-        text.push_str(&format!(" neighbor {neighbor} remote-as {}\n", config.neighbor_as));
+        // A neighbor that is called as an interface is whoever advertises itself as a router there.
+        let device = config.device.as_ref().filter(|device| device != neighbor);
+        let found = if config.device.is_some() && device.is_none() { "interface " } else { "" };
+        text.push_str(&format!(" neighbor {neighbor} {found}remote-as {neighbor_as}\n"));
+        if let Some(device) = device {
+            text.push_str(&format!(" neighbor {neighbor} interface {device}\n"));
+        }
         if let Some(key) = &config.password {
             text.push_str(&format!(" neighbor {neighbor} password {key}\n"));
         }
@@ -63,7 +69,9 @@ pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
         if router.file("zserv.api").exists() { Ok(()) } else { Err(zebra.tail()) }
     })?;
     let mut bgpd = program("bgpd");
-    bgpd.args(["-l", &router.config.address]);
+    if router.config.device.is_none() {
+        bgpd.args(["-l", &router.config.address]);
+    }
     Ok(vec![zebra, host.start("bgpd", &mut bgpd, &router.dir)?])
 }
 

@@ -9,8 +9,26 @@ use std::process::Command;
 /// Its API, in a namespace of its own.
 const API: &str = "127.0.0.1:50051";
 
+/// Addresses as it writes them. It listens on no link-local address.
+struct Peers {
+    address: String,
+    listen: String,
+    neighbor: String,
+}
+
+impl Peers {
+    fn of(config: &Config) -> Self {
+        let zone = config.zone();
+        let [address, neighbor] =
+            [&config.address, &config.neighbor].map(|address| format!("{address}{zone}"));
+        let listen = if zone.is_empty() { address.clone() } else { "::".to_owned() };
+        Self { address, listen, neighbor }
+    }
+}
+
 fn text(config: &Config) -> String {
-    let Config { address, asn, neighbor, neighbor_as, .. } = config;
+    let Config { asn, neighbor_as, .. } = config;
+    let Peers { address, listen, neighbor } = Peers::of(config);
     let password = config
         .password
         .as_ref()
@@ -18,7 +36,7 @@ fn text(config: &Config) -> String {
         .unwrap_or_default();
     let mut text = format!(
         "[global.config]\n  as = {asn}\n  router-id = \"10.255.0.1\"\n  port = 179\n  \
-         local-address-list = [\"{address}\"]\n\
+         local-address-list = [\"{listen}\"]\n\
          [[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"{neighbor}\"\n    \
          peer-as = {neighbor_as}\n{password}\
          \x20 [neighbors.transport.config]\n    local-address = \"{address}\"\n"
@@ -37,7 +55,7 @@ fn text(config: &Config) -> String {
              afi-safi-name = \"{family}\"\n"
         ));
         // It waits for End-of-RIB of all these, also of those that the session does not have.
-        if config.options.helps && family.starts_with("ipv6") == ipv6(neighbor) {
+        if config.options.helps && family.starts_with("ipv6") == ipv6(&neighbor) {
             text.push_str(
                 "    [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n",
             );
@@ -62,7 +80,7 @@ fn ask(router: &Router, question: &[&str]) -> Result<String> {
 }
 
 pub(super) fn neighbor(router: &Router) -> Result<String> {
-    ask(router, &["neighbor", &router.config.neighbor])
+    ask(router, &["neighbor", &Peers::of(&router.config).neighbor])
 }
 
 /// Of both families; "Destination: 2, Path: 2".
@@ -77,7 +95,7 @@ pub(super) fn count(router: &Router) -> Result<usize> {
 }
 
 pub(super) fn refresh(router: &Router) -> Result<()> {
-    ask(router, &["neighbor", &router.config.neighbor, "softresetin"]).map(drop)
+    ask(router, &["neighbor", &Peers::of(&router.config).neighbor, "softresetin"]).map(drop)
 }
 
 pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
@@ -92,7 +110,9 @@ pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
     }
     // Only the table of the neighbor shows identifiers.
     let paths = match router.config.options.add_path {
-        true => ask(router, &["neighbor", &router.config.neighbor, "adj-in", "-a", family])?,
+        true => {
+            ask(router, &["neighbor", &Peers::of(&router.config).neighbor, "adj-in", "-a", family])?
+        }
         false => String::new(),
     };
     Ok(reply + &paths)

@@ -11,7 +11,10 @@ use std::process::Command;
 const HOME: &str = "/run/openbgpd";
 
 fn text(config: &Config, socket: &str) -> String {
-    let Config { address, asn, neighbor, neighbor_as, .. } = config;
+    let Config { asn, neighbor_as, .. } = config;
+    let zone = config.zone();
+    let [address, neighbor] =
+        [&config.address, &config.neighbor].map(|address| format!("{address}{zone}"));
     let password = config
         .password
         .as_ref()
@@ -43,24 +46,31 @@ pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
 }
 
 fn ask(router: &Router, question: &[&str]) -> Result<String> {
-    child::run(Command::new("bgpctl").arg("-s").arg(socket(router)).args(question))
+    // Interfaces have names and numbers of their own in there.
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &router.host, "bgpctl", "-s", &socket(router)]);
+    child::run(command.args(question))
+}
+
+fn neighbor_of(router: &Router) -> String {
+    router.config.neighbor.clone() + &router.config.zone()
 }
 
 pub(super) fn neighbor(router: &Router) -> Result<String> {
-    ask(router, &["show", "neighbor", &router.config.neighbor])
+    ask(router, &["show", "neighbor", &neighbor_of(router)])
 }
 
 /// Of both families: the last column of the summary; a word while there is no session.
 pub(super) fn count(router: &Router) -> Result<usize> {
     let text = ask(router, &["show", "summary"])?;
-    let neighbor = &router.config.neighbor;
-    let line = text.lines().find(|line| line.split_whitespace().next() == Some(neighbor));
+    let neighbor = neighbor_of(router);
+    let line = text.lines().find(|line| line.split_whitespace().next() == Some(&neighbor));
     let last = line.and_then(|line| line.split_whitespace().last());
     Ok(last.and_then(|number| number.parse().ok()).unwrap_or(0))
 }
 
 pub(super) fn refresh(router: &Router) -> Result<()> {
-    ask(router, &["neighbor", &router.config.neighbor, "refresh"]).map(drop)
+    ask(router, &["neighbor", &neighbor_of(router), "refresh"]).map(drop)
 }
 
 pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {

@@ -6,6 +6,7 @@
 mod answers;
 mod bad_input;
 mod discovery;
+mod doorbell;
 mod exabgp_facts;
 mod exabgp_stalled;
 mod exabgp_stops;
@@ -19,6 +20,7 @@ mod speaker_attributes;
 mod speaker_change;
 mod speaker_drain;
 mod speaker_hostile;
+mod speaker_link_local;
 mod speaker_load;
 mod speaker_paths;
 mod speaker_peers;

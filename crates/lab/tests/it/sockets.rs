@@ -93,9 +93,19 @@ fn reuseport_members_leave_one_by_one() -> Result<()> {
     stage.fake.wait(VIP, false, AT_ONCE)
 }
 
-/// Half-open requests keep the kernel's event back for seconds (facts/kernel.md section 0).
+/// Half-open requests keep the kernel's event back for seconds.
 #[test]
-fn half_open_connections_do_not_delay_the_withdrawal() -> Result<()> {
+fn half_open_connections_do_not_delay_the_doorbell() -> Result<()> {
+    half_open_connections_do_not_delay_the_withdrawal("--doorbell=auto")
+}
+
+/// Without a doorbell polling finds it.
+#[test]
+fn half_open_connections_do_not_delay_the_polling() -> Result<()> {
+    half_open_connections_do_not_delay_the_withdrawal("--doorbell=off")
+}
+
+fn half_open_connections_do_not_delay_the_withdrawal(doorbell: &str) -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::Tool("ss"));
     let host = host("half-open")?;
     let client = Netns::new("client")?;
@@ -104,7 +114,7 @@ fn half_open_connections_do_not_delay_the_withdrawal() -> Result<()> {
         End { host: &client, device: "wire0", address: "10.9.0.2/24" },
     )?;
     client.ip(&["route", "add", "100.64.0.0/24", "via", "10.9.0.1"])?;
-    let mut stage = Stage::on(host, &[], Answer::Done)?;
+    let mut stage = Stage::on(host, &[doorbell], Answer::Done)?;
     let options = Options { backlog: 128, ..Options::default() };
     let listener = service::listen_with(&stage.host, "100.64.0.10:8080", options)?;
     stage.settles_on(&[VIP])?;

@@ -156,6 +156,7 @@ fn each_peer_has_its_own_policy() -> Result<()> {
         address: "10.9.2.2".to_owned(),
         asn: 65001,
         neighbor: "10.9.2.1".to_owned(),
+        device: None,
         neighbor_as: 65000,
         password: None,
         ttl_security: false,

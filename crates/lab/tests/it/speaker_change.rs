@@ -1,6 +1,6 @@
 //! What changes while a session lives: its key, our address. And what the status says of a peer.
 
-use crate::speaker_stage::{Pair, Plan, SESSION, with_each_router};
+use crate::speaker_stage::{Pair, Plan, SESSION, wait_status, with_each_router};
 use crate::stage::{AT_ONCE, SOON, WHILE};
 use ha2bgp_lab::child::{self, Child};
 use ha2bgp_lab::link::{self, End};
@@ -174,23 +174,12 @@ fn the_status_says_what_is_wrong(kind: Kind) -> Result<()> {
     let keys = Plan { key: Some("wrong-key"), router_key: Some("s3cret-key"), ..Plan::new(kind) };
     let mut pair = Pair::start(keys)?;
     pair.wait_log("no answer: a filter on the way")?;
-    pair.ha2bgp.signal(Signal::USR1)?;
-    pair.wait_log("s (no answer: a filter on the way, another MD5 key on the other side")?;
+    let why = "s (no answer: a filter on the way, another MD5 key on the other side";
+    wait_status(&mut pair.ha2bgp, &[why])?;
     pair.ha2bgp.kill()?;
     let mut pair = Pair::established(Plan::new(kind))?;
     pair.router.stop()?;
     pair.wait_log("BGP session lost: received 6/")?;
-    // What the status shows is a second old at most.
-    let mut text = Ok(());
-    wait::until(SOON, "the status has the last NOTIFICATION", || {
-        text = pair.ha2bgp.signal(Signal::USR1);
-        let log = pair.ha2bgp.stderr();
-        if log.contains("last-notification=") && log.contains("s-ago (received 6/") {
-            Ok(())
-        } else {
-            Err(log)
-        }
-    })?;
-    text
+    wait_status(&mut pair.ha2bgp, &["last-notification=", "s-ago (received 6/"])
 }
 with_each_router!(the_status_says_what_is_wrong: bird = Bird);

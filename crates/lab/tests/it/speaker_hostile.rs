@@ -3,7 +3,7 @@
 //!
 //! Each is answered as the RFC says; BIRD's session and route never notice.
 
-use crate::speaker_stage::{Pair, Plan};
+use crate::speaker_stage::{Pair, Plan, wait_status};
 use crate::stage::SOON;
 use ha2bgp_lab::bgp::{
     Conversation, KEEPALIVE, NOTIFICATION, OPEN, REFRESH, UPDATE, message, open, update,
@@ -178,7 +178,7 @@ fn bird_never_notices_hostile_peers() -> Result<()> {
     }
     let hostile = Netns::new("hostile")?;
     let plan = Plan::new(Kind::Bird).flags(&flags);
-    let pair = Pair::prepared(plan, |us| {
+    let mut pair = Pair::prepared(plan, |us| {
         let inside = End { host: us, device: "up1", address: "10.9.2.1/24" };
         link::cable(inside, End { host: &hostile, device: "down1", address: "10.9.2.200/24" })?;
         for index in 0..cases.len() {
@@ -229,6 +229,9 @@ fn bird_never_notices_hostile_peers() -> Result<()> {
     let memory = procfs::memory(pair.ha2bgp.pid(), "VmHWM").unwrap_or_default();
     assert!(memory < 40 << 20, "{memory} bytes");
     assert!(pair.router.is_established()?, "{}", pair.router.tail());
+    let knocks =
+        format!("300 connections from others than peers were closed, the last from {STRANGER}");
+    wait_status(&mut pair.ha2bgp, &[&knocks])?;
     drop(listener);
     pair.router.wait_route(&route, false, SOON)
 }

@@ -30,6 +30,7 @@ fn there_and_back(kind: Kind, routes: u32) -> Result<()> {
         address: ROUTER.ip().to_string(),
         asn: 65001,
         neighbor: "10.9.1.1".to_owned(),
+        device: None,
         neighbor_as: 65000,
         password: None,
         ttl_security: false,

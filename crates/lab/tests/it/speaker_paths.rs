@@ -66,6 +66,7 @@ impl Reflector {
             address: REFLECTOR.to_owned(),
             asn: 65000,
             neighbor,
+            device: None,
             neighbor_as: 65000,
             password: None,
             ttl_security: false,

@@ -24,6 +24,7 @@ fn a_frozen_peer_does_not_hold_up_the_other() -> Result<()> {
         address: "10.9.2.2".to_owned(),
         asn: 65001,
         neighbor: "10.9.2.1".to_owned(),
+        device: None,
         neighbor_as: 65000,
         password: None,
         ttl_security: false,

@@ -1,16 +1,25 @@
 //! What tests of the speaker start with: a host with a VIP and ha2bgp, a cable, a router.
 
-use crate::stage::{AT_ONCE, VIP, VIP6};
+use crate::stage::{AT_ONCE, SOON, VIP, VIP6};
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::router::{Config, Kind, Options, Router};
 use ha2bgp_lab::{LabError, Result, program, readme, wait};
+use rustix::process::Signal;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// Time enough for a session, with routers that wait some seconds after a failed attempt.
 pub(crate) const SESSION: Duration = Duration::from_secs(40);
+
+/// Of our end of the cable, beside the one that the kernel makes.
+pub(crate) const OUR_LINK_LOCAL: &str = "fe80::a:1";
+/// The router's end of the cable. OpenBGPD 7.7 logs link-local peers with `printf(3)`, address and
+/// interface as the format: a name that begins with `d`, `s` or the like ends it with SIGSEGV.
+pub(crate) const ROUTER_DEVICE: &str = "router0";
+/// Of the router's end.
+pub(crate) const ROUTER_LINK_LOCAL: &str = "fe80::a:2";
 
 /// Runs a function as one test a router.
 macro_rules! with_each_router {
@@ -43,6 +52,8 @@ pub(crate) use with_each_router;
 pub(crate) struct Plan {
     pub(crate) kind: Kind,
     pub(crate) v6: bool,
+    /// Over the link-local addresses of the cable; the VIP is of the family that `v6` says.
+    pub(crate) link_local: bool,
     pub(crate) local_as: u32,
     pub(crate) peer_as: u32,
     /// Flags of ha2bgp beyond those that every test has; `DIR` in them is the test's directory.
@@ -65,6 +76,7 @@ impl Plan {
         Self {
             kind,
             v6: false,
+            link_local: false,
             local_as: 65000,
             peer_as: 65001,
             flags: Vec::new(),
@@ -90,7 +102,7 @@ impl Plan {
     /// The file, where there is one.
     fn file(&self) -> Option<String> {
         let section = self.section.as_ref()?;
-        let (_, peer) = self.addresses();
+        let peer = self.peer();
         let Self { local_as, peer_as, .. } = self;
         Some(format!(
             "router-id = \"10.1.1.1\"\nlocal-as = {local_as}\n\
@@ -102,7 +114,19 @@ impl Plan {
     }
 
     fn addresses(&self) -> (&'static str, &'static str) {
-        if self.v6 { ("2001:db8:9::1", "2001:db8:9::2") } else { ("10.9.1.1", "10.9.1.2") }
+        if self.link_local {
+            (OUR_LINK_LOCAL, ROUTER_LINK_LOCAL)
+        } else if self.v6 {
+            ("2001:db8:9::1", "2001:db8:9::2")
+        } else {
+            ("10.9.1.1", "10.9.1.2")
+        }
+    }
+
+    /// The router as our side writes it.
+    fn peer(&self) -> String {
+        let (_, peer) = self.addresses();
+        format!("{peer}{}", if self.link_local { "%up0" } else { "" })
     }
 
     /// The route of the VIP of the session's family.
@@ -138,18 +162,21 @@ impl Pair {
         let (us, them) = (Netns::new("us")?, Netns::new("them")?);
         link::cable(
             End { host: &us, device: "up0", address: "10.9.1.1/24" },
-            End { host: &them, device: "down0", address: "10.9.1.2/24" },
+            End { host: &them, device: ROUTER_DEVICE, address: "10.9.1.2/24" },
         )?;
         link::add_address(&us, "2001:db8:9::1/64", "up0")?;
-        link::add_address(&them, "2001:db8:9::2/64", "down0")?;
+        link::add_address(&them, "2001:db8:9::2/64", ROUTER_DEVICE)?;
         link::add_address(&us, &format!("{VIP}/32"), "lo")?;
         link::add_address(&us, &format!("{VIP6}/128"), "lo")?;
+        link::add_address(&us, &format!("{OUR_LINK_LOCAL}/64"), "up0")?;
+        link::add_address(&them, &format!("{ROUTER_LINK_LOCAL}/64"), ROUTER_DEVICE)?;
         more(&us)?;
         let (ours, theirs) = plan.addresses();
         let config = Config {
             address: theirs.to_owned(),
             asn: plan.peer_as,
             neighbor: ours.to_owned(),
+            device: plan.link_local.then(|| ROUTER_DEVICE.to_owned()),
             neighbor_as: plan.local_as,
             password: plan.router_key.map(str::to_owned),
             ttl_security: plan.router_security,
@@ -190,7 +217,7 @@ impl Pair {
         })
     }
 
-    fn explain(&self, error: LabError) -> LabError {
+    pub(crate) fn explain(&self, error: LabError) -> LabError {
         match error {
             LabError::Timeout { what, after, detail } => LabError::Timeout {
                 what,
@@ -202,19 +229,29 @@ impl Pair {
     }
 }
 
-fn start(host: &Netns, dir: &TempDir, plan: &Plan, name: &str) -> Result<Child> {
+/// Asks for the status until the log has all these texts. What it shows is a second old at most.
+pub(crate) fn wait_status(ha2bgp: &mut Child, texts: &[&str]) -> Result<()> {
+    wait::until(SOON, &format!("the status says {texts:?}"), || {
+        ha2bgp.signal(Signal::USR1).map_err(|error| error.to_string())?;
+        wait::pause(Duration::from_millis(100));
+        let log = ha2bgp.stderr();
+        if texts.iter().all(|text| log.contains(text)) { Ok(()) } else { Err(log) }
+    })
+}
+
+pub(crate) fn start(host: &Netns, dir: &TempDir, plan: &Plan, name: &str) -> Result<Child> {
     let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
-    if let Some(text) = plan.file() {
-        let file = path("ha2bgp.toml");
-        std::fs::write(&file, text).map_err(LabError::io(file.clone()))?;
-        let args = ["--config", &file, "--debug"];
-        return host.start(name, &mut program::command(&args), dir.path());
-    }
-    let (_, peer) = plan.addresses();
+    let (file, peer) = (path("ha2bgp.toml"), plan.peer());
     let (local_as, peer_as) = (plan.local_as.to_string(), plan.peer_as.to_string());
-    let mut args = AT_ONCE.to_vec();
-    args.extend(["--bgp-backend", "speaker", "--router-id", "10.1.1.1", "--peer", peer]);
-    args.extend(["--local-as", &local_as, "--peer-as", &peer_as, "--debug"]);
+    let mut args = vec!["--debug"];
+    if let Some(text) = plan.file() {
+        std::fs::write(&file, text).map_err(LabError::io(file.clone()))?;
+        args.extend(["--config", &file]);
+    } else {
+        args.extend(AT_ONCE);
+        args.extend(["--bgp-backend", "speaker", "--router-id", "10.1.1.1", "--peer", &peer]);
+        args.extend(["--local-as", &local_as, "--peer-as", &peer_as]);
+    }
     let here = dir.path().to_string_lossy();
     let flags: Vec<String> = plan.flags.iter().map(|flag| flag.replace("DIR", &here)).collect();
     args.extend(flags.iter().map(String::as_str));

@@ -7,8 +7,9 @@ use core::time::Duration;
 
 use ha2bgp_core::net::Networks;
 
+use super::address::PeerAddress;
 use super::config_error::{self, ConfigError};
-use super::wire::{Asn, Families};
+use super::wire::{Asn, Families, LinkLocal};
 
 /// Everything about one peer. Check it with [`PeerConfig::validate`] before use.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,8 +21,9 @@ pub struct PeerConfig {
     /// The peer's AS: the same one for iBGP.
     pub peer_as: Asn,
     /// The peer's address.
-    pub peer: IpAddr,
-    /// The address that our end must have, where it is configured.
+    pub peer: PeerAddress,
+    /// The address that our end must have, where it is configured. A link-local one is on the
+    /// peer's link.
     pub local: Option<IpAddr>,
     /// Who opens connections.
     pub mode: Mode,
@@ -55,6 +57,8 @@ pub struct PeerConfig {
     /// Count the others who announce our prefixes ([`super::Session::other_announcers`]), and ask
     /// the peer for all its paths (RFC 7911).
     pub count_announcers: bool,
+    /// How next hops are spelled that are link-local: our end of a session with such a peer.
+    pub link_local: LinkLocal,
     /// What is announced, and how.
     pub policy: Policy,
 }
@@ -62,7 +66,13 @@ pub struct PeerConfig {
 impl PeerConfig {
     /// The defaults for a peer: hold time 9 s, keepalive 3 s, restart time 20 s, both families
     /// where the transport gives a next hop for them.
-    pub fn new(local_as: Asn, router_id: Ipv4Addr, peer: IpAddr, peer_as: Asn) -> Self {
+    pub fn new(
+        local_as: Asn,
+        router_id: Ipv4Addr,
+        peer: impl Into<PeerAddress>,
+        peer_as: Asn,
+    ) -> Self {
+        let peer = peer.into();
         Self {
             local_as,
             router_id,
@@ -70,7 +80,7 @@ impl PeerConfig {
             peer,
             local: None,
             mode: Mode::Active,
-            families: Families { ipv4: peer.is_ipv4(), ipv6: peer.is_ipv6() },
+            families: Families { ipv4: peer.is_ipv4(), ipv6: !peer.is_ipv4() },
             hold_time: Duration::from_secs(9),
             keepalive: Some(Duration::from_secs(3)),
             connect_retry: Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) },
@@ -83,6 +93,7 @@ impl PeerConfig {
             max_prefixes: None,
             add_path_send: None,
             count_announcers: false,
+            link_local: LinkLocal::default(),
             policy: Policy::default(),
         }
     }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
+use super::address::{self, PeerAddress};
 use super::config::PeerConfig;
 use super::wire::Asn;
 
@@ -34,13 +35,29 @@ pub enum ConfigError {
     #[error("peer address {peer} is not a unicast address: write the router's address")]
     PeerAddress {
         /// What was given.
-        peer: IpAddr,
+        peer: PeerAddress,
+    },
+    /// Everybody has such an address on every link.
+    #[error("peer address {peer} is link-local: write the interface too, {peer}%eth0 for example")]
+    NoZone {
+        /// What was given.
+        peer: PeerAddress,
+    },
+    /// Nobody but neighbors can answer to it.
+    #[error(
+        "local address {local} is link-local and peer {peer} is not: leave it out, or name another"
+    )]
+    LocalLinkLocal {
+        /// Our address.
+        local: IpAddr,
+        /// The peer's.
+        peer: PeerAddress,
     },
     /// The peer is ourselves.
     #[error("peer address {peer} is also the local address: write the router's address")]
     PeerIsLocal {
         /// What was given.
-        peer: IpAddr,
+        peer: PeerAddress,
     },
     /// IPv4 here, IPv6 there.
     #[error(
@@ -50,7 +67,7 @@ pub enum ConfigError {
         /// Our address.
         local: IpAddr,
         /// The peer's.
-        peer: IpAddr,
+        peer: PeerAddress,
     },
     /// No family.
     #[error("no address family is enabled: enable IPv4, IPv6 or both")]
@@ -85,7 +102,8 @@ pub enum ConfigError {
         /// What was given.
         restart_time: Duration,
     },
-    /// A next hop that peers reset sessions for (RFC 4271 section 6.3).
+    /// A next hop that peers reset sessions for (RFC 4271 section 6.3) or take as a withdrawal
+    /// (RFC 7606 section 3(e)).
     #[error(
         "next hop {next_hop} cannot be reached by a router: use a unicast address of this host"
     )]
@@ -105,7 +123,7 @@ pub enum ConfigError {
     )]
     NoIpv6NextHop {
         /// The peer.
-        peer: IpAddr,
+        peer: PeerAddress,
     },
     /// IPv4 routes over an IPv6 session.
     #[error(
@@ -113,7 +131,7 @@ pub enum ConfigError {
     )]
     NoIpv4NextHop {
         /// The peer.
-        peer: IpAddr,
+        peer: PeerAddress,
     },
     /// LOCAL_PREF never leaves the AS (RFC 4271 section 5.1.5).
     #[error(
@@ -123,13 +141,13 @@ pub enum ConfigError {
         /// What was given.
         local_pref: u32,
         /// The peer.
-        peer: IpAddr,
+        peer: PeerAddress,
     },
-    /// Roles are between ASes (RFC 9234 section 4.1).
+    /// Roles are between ASes (RFC 9234 section 4).
     #[error("a role makes no sense with {peer} in our own AS: remove it")]
     RoleInternal {
         /// The peer.
-        peer: IpAddr,
+        peer: PeerAddress,
     },
     /// Strict about nothing.
     #[error("strict role without a role: set the role too")]
@@ -140,7 +158,7 @@ pub enum ConfigError {
         /// What was given.
         prepend: u8,
         /// The peer.
-        peer: IpAddr,
+        peer: PeerAddress,
     },
     /// Too long a path.
     #[error("prepend {prepend} is too much: {PREPEND_MAX} is the most that helps")]
@@ -165,7 +183,8 @@ pub enum ConfigError {
     /// A limit of nothing.
     #[error("max-prefixes 0 would end every session: leave it out for no limit")]
     MaxPrefixes,
-    /// Without capabilities there is only IPv4 and two-octet AS numbers (RFC 4760 section 8).
+    /// Without capabilities there is only IPv4 (RFC 4760 section 1), and AS numbers have two octets
+    /// (RFC 6793 section 3).
     #[error("without capabilities only IPv4 can be spoken: disable IPv6, or allow capabilities")]
     NoCapabilities,
 }
@@ -194,7 +213,7 @@ pub(super) fn check(config: &PeerConfig) -> Vec<ConfigError> {
 
 fn addresses(config: &PeerConfig, errors: &mut Vec<ConfigError>) {
     let peer = config.peer;
-    let unicast = match peer {
+    let unicast = match peer.ip() {
         IpAddr::V4(v4) => is_unicast_v4(v4),
         IpAddr::V6(v6) => {
             !(v6.is_unspecified() || v6.is_multicast() || v6.to_ipv4_mapped().is_some())
@@ -203,12 +222,17 @@ fn addresses(config: &PeerConfig, errors: &mut Vec<ConfigError>) {
     if !unicast {
         errors.push(ConfigError::PeerAddress { peer });
     }
+    if peer.is_link_local() && peer.zone().is_none() {
+        errors.push(ConfigError::NoZone { peer });
+    }
     if let Some(local) = config.local {
-        if local == peer {
+        if local == peer.ip() {
             errors.push(ConfigError::PeerIsLocal { peer });
         }
         if local.is_ipv4() != peer.is_ipv4() {
             errors.push(ConfigError::LocalFamily { local, peer });
+        } else if address::is_link_local(local) && !peer.is_link_local() {
+            errors.push(ConfigError::LocalLinkLocal { local, peer });
         }
     }
     if config.families.is_empty() {
@@ -246,7 +270,8 @@ fn times(config: &PeerConfig, errors: &mut Vec<ConfigError>) {
 
 fn next_hops(config: &PeerConfig, errors: &mut Vec<ConfigError>) {
     let policy = &config.policy;
-    let loopback = config.peer.is_loopback();
+    let peer = config.peer;
+    let loopback = peer.ip().is_loopback();
     for next_hop in [policy.next_hop_v4.map(IpAddr::V4), policy.next_hop_v6.map(IpAddr::V6)]
         .into_iter()
         .flatten()
@@ -254,16 +279,15 @@ fn next_hops(config: &PeerConfig, errors: &mut Vec<ConfigError>) {
         if is_martian_next_hop(next_hop, loopback) {
             errors.push(ConfigError::MartianNextHop { next_hop });
         }
-        if next_hop == config.peer {
+        if next_hop == peer.ip() {
             errors.push(ConfigError::NextHopIsPeer { next_hop });
         }
     }
-    let peer = config.peer;
     if config.families.ipv6 && peer.is_ipv4() && policy.next_hop_v6.is_none() {
         errors.push(ConfigError::NoIpv6NextHop { peer });
     }
     let v6_next_hop = config.capabilities.extended_next_hop && !config.capabilities.none;
-    if config.families.ipv4 && peer.is_ipv6() && policy.next_hop_v4.is_none() && !v6_next_hop {
+    if config.families.ipv4 && !peer.is_ipv4() && policy.next_hop_v4.is_none() && !v6_next_hop {
         errors.push(ConfigError::NoIpv4NextHop { peer });
     }
 }
@@ -318,7 +342,7 @@ fn is_unicast_v4(address: Ipv4Addr) -> bool {
     first != 0 && first < 224
 }
 
-/// True for a next hop that routers refuse or reset sessions for (RFC 4271 sections 5.1.3 and
+/// True for a next hop that routers refuse or reset sessions for (RFC 4271 sections 4.3 and
 /// 6.3): 0/8, 127/8, class D and E; `::`, `::1`, multicast, mapped and link-local addresses.
 /// With `loopback`, the session itself runs inside this host, and 127/8 and `::1` lead somewhere.
 pub(super) fn is_martian_next_hop(address: IpAddr, loopback: bool) -> bool {

@@ -173,7 +173,8 @@ pub enum Event {
         /// What is missing.
         reason: Unsendable,
     },
-    /// The peer refused capabilities; the next attempt goes without them (RFC 5492 section 3).
+    /// The peer refused capabilities; the next attempt goes without them. RFC 5492 section 3 asks
+    /// for that where the peer knows none at all.
     CapabilitiesDropped {
         /// Their codes; empty: all.
         codes: Vec<u8>,

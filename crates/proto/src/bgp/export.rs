@@ -6,10 +6,11 @@ use core::net::IpAddr;
 use ha2bgp_core::net::{NextHop, Prefix};
 use ha2bgp_core::route::Route;
 
+use super::address::is_link_local;
 use super::config::{PeerConfig, Policy};
 use super::config_error::is_martian_next_hop;
 use super::event::{Negotiated, Unsendable};
-use super::wire::{Asn, Attributes, Families, Family};
+use super::wire::{Asn, Attributes, Families, Family, LinkLocal, Shape};
 
 /// GRACEFUL_SHUTDOWN (RFC 8326).
 const GRACEFUL_SHUTDOWN: u32 = 0xffff_0000;
@@ -22,6 +23,7 @@ pub(super) struct Export {
     extended_next_hop: bool,
     local: IpAddr,
     peer: IpAddr,
+    link_local: LinkLocal,
     pub(super) attributes: Attributes,
     /// Families whose routes have path identifiers, and the identifier of ours.
     add_path: Families,
@@ -47,7 +49,8 @@ impl Export {
             families: negotiated.families,
             extended_next_hop: negotiated.extended_next_hop,
             local: negotiated.local,
-            peer: config.peer,
+            peer: config.peer.ip(),
+            link_local: config.link_local,
             attributes: Attributes {
                 as_path: path.collect::<Vec<Asn>>(),
                 four_octet_as: negotiated.four_octet_as,
@@ -70,8 +73,10 @@ impl Export {
         self.families
     }
 
-    pub(super) fn path_id(&self, family: Family) -> Option<u32> {
-        self.add_path.contains(family).then_some(self.path_id)
+    /// How messages of this family look that have at most `max` octets.
+    pub(super) fn shape(&self, family: Family, max: usize) -> Shape {
+        let path_id = self.add_path.contains(family).then_some(self.path_id);
+        Shape { max, path_id, link_local: self.link_local }
     }
 
     /// The next hop that this route goes out with; nothing when the policy keeps it here.
@@ -105,7 +110,12 @@ impl Export {
             _ => {}
         }
         // Never the peer's own address (RFC 4271 section 5.1.3).
-        if next_hop == self.peer || is_martian_next_hop(next_hop, self.peer.is_loopback()) {
+        if next_hop == self.peer {
+            return Err(Unsendable::MartianNextHop);
+        }
+        // A link-local address leads to us only from the link of the session.
+        let on_link = next_hop == self.local && is_link_local(self.peer);
+        if !on_link && is_martian_next_hop(next_hop, self.peer.is_loopback()) {
             return Err(Unsendable::MartianNextHop);
         }
         Ok(next_hop)

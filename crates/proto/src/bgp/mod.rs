@@ -7,11 +7,12 @@
 //! process that slept must see the KEEPALIVEs that wait for it before its hold timer fires. See
 //! [`Session`] for the contract in full.
 //!
-//! * [`PeerConfig`], [`Policy`]: what is said to a peer; [`PeerConfig::validate`] refuses what
+//! * [`PeerConfig`], [`Policy`], [`PeerAddress`]: what is said to a peer; [`PeerConfig::validate`] refuses what
 //!   peers reset sessions for. [`Community`]: communities as texts.
 //! * [`Input`], [`Output`], [`Event`], [`Snapshot`]: the session's language.
 //! * [`wire`]: messages as bytes. [`fsm`]: RFC 4271 section 8. `rib`: the Adj-RIB-Out.
 
+mod address;
 mod community;
 mod config;
 mod config_error;
@@ -26,6 +27,7 @@ mod session;
 mod tests;
 pub mod wire;
 
+pub use address::{AddressError, PeerAddress, Zone};
 pub use community::{Community, CommunityError};
 pub use config::{Backoff, Capabilities, Fqdn, GracefulRestart, Mode, PeerConfig, Policy, Role};
 pub use config_error::ConfigError;

@@ -7,8 +7,8 @@
 //!
 //! The walk has phases: first withdrawals, then announcements. A new desired set begins it again,
 //! after `told` was brought in line with what was said so far ([`Rib::commit`]). So each prefix is
-//! sent in its newest state when its turn comes, and states in between are never sent (RFC 4271
-//! section 9.2).
+//! sent in its newest state when its turn comes, and states in between are never sent (as RFC 4271
+//! section 9.2.1.1 has it for routes that wait).
 
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;

@@ -38,7 +38,7 @@ impl Listeners {
     ) -> Option<String> {
         self.retry.filter(|at| *at <= now)?;
         let peers: Vec<(IpAddr, &tcp::Options)> =
-            peers.map(|peer| (peer.address(), peer.socket_options())).collect();
+            peers.map(|peer| (peer.address().ip(), peer.socket_options())).collect();
         self.retry = None;
         self.open.clear();
         for &address in &self.addresses {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::wire::Families;
-use ha2bgp_proto::bgp::{Connection, Input, Mode, Output, PeerConfig, Session};
+use ha2bgp_proto::bgp::{Connection, Input, Mode, Output, PeerConfig, Session, Zone};
+use ha2bgp_sys::lookup;
 use ha2bgp_sys::tcp::{self, Counters};
 use tokio::net::TcpStream;
 
@@ -62,12 +63,21 @@ pub(super) struct Running {
     trouble: Trouble,
     /// Our end of the session, when it is known to be an address of this host.
     end: Option<IpAddr>,
-    /// The end of ours that is gone from this host, or was not there to connect from.
-    missing: Option<IpAddr>,
+    /// What of ours is gone from this host, or was not there to connect from.
+    missing: Option<Missing>,
     /// We end without a word.
     restarting: bool,
     /// The kernel's counters when the attempt to connect began.
     dropped_before: Option<Counters>,
+}
+
+/// What no session can be without.
+#[derive(Clone, Copy, Debug)]
+enum Missing {
+    /// This address of ours.
+    Address(IpAddr),
+    /// The interface of a link-local peer, or an address on it that counts.
+    Link,
 }
 
 impl Running {
@@ -99,6 +109,16 @@ impl Running {
     /// True when connections of the peer are welcome.
     pub(super) fn is_passive(&self) -> bool {
         self.peer.config.mode != Mode::Active
+    }
+
+    /// True when this is the address of the peer, on its interface.
+    pub(super) fn is_at(&self, from: SocketAddr) -> bool {
+        let peer = self.address();
+        let same_link = |zone: Zone| match from {
+            SocketAddr::V6(from) => lookup::device_index(zone.as_str()) == Some(from.scope_id()),
+            SocketAddr::V4(_) => false,
+        };
+        peer.ip() == from.ip() && peer.zone().is_none_or(same_link)
     }
 
     pub(super) fn socket_options(&self) -> &tcp::Options {
@@ -201,14 +221,23 @@ impl Running {
 
     fn connect(&mut self, connection: Connection, now: Instant, tell: &mut Tell<'_>) {
         let PeerConfig { peer, local, .. } = self.peer.config;
-        let local = local.map(|local| SocketAddr::new(local, 0));
+        let zone = peer.zone();
+        let device = zone.as_ref().map(Zone::as_str);
+        let Some(to) = lookup::socket_address(peer.ip(), self.peer.port, device) else {
+            self.missing = Some(Missing::Link);
+            self.say(format!("no interface is called {}", device.unwrap_or_default()), now, tell);
+            self.session.handle(Input::TcpFailed { connection }, now);
+            return;
+        };
+        let local = local.and_then(|local| lookup::socket_address(local, 0, device));
         let options = tcp::Options { local, ..self.peer.socket.clone() };
+        self.missing = self.missing.filter(|missing| !matches!(missing, Missing::Link));
         self.dropped_before = Counters::read().ok();
-        match Link::connect(connection, SocketAddr::new(peer, self.peer.port), &options) {
+        match Link::connect(connection, to, &options) {
             Ok(link) => self.links.push(link),
             Err(error) => {
                 if error.source.kind() == io::ErrorKind::AddrNotAvailable {
-                    self.missing = local.map(|local| local.ip());
+                    self.missing = local.map(|local| Missing::Address(local.ip()));
                 }
                 self.say(error.to_string(), now, tell);
                 self.session.handle(Input::TcpFailed { connection }, now);
@@ -228,6 +257,14 @@ impl Running {
                 self.session.handle(Input::TcpConnected { connection, local, remote }, now);
             }
             Err(error) => {
+                // The interface is down, or has no address that counts yet.
+                let ours = matches!(
+                    error.kind(),
+                    io::ErrorKind::AddrNotAvailable | io::ErrorKind::NetworkUnreachable
+                );
+                if ours && self.missing.is_none() && self.address().is_link_local() {
+                    self.missing = Some(Missing::Link);
+                }
                 self.say(format!("cannot connect: {error}"), now, tell);
                 self.session.handle(Input::TcpFailed { connection }, now);
             }

@@ -174,6 +174,14 @@ pub const KEYS: &[Key] = &[
         "Next hop of the routes, an address of each family at most, or `self`. Without it: that of \
          [defaults.route], or our end of the session",
     ),
+    key(
+        "peer.link-local-next-hop",
+        Kind::Text,
+        "double",
+        "How the next hop is spelled for a link-local peer: `double` our address twice, as FRR does \
+         it, `native` `::` and our address, as BIRD does it, `single` our address alone \
+         (draft-ietf-idr-linklocal-capability)",
+    ),
     key("peer.med", Kind::Number, "", "As in [defaults.route], for this peer"),
     key("peer.local-pref", Kind::Number, "", "As in [defaults.route]; only within our own AS"),
     key("peer.prepend", Kind::Number, "", "As in [defaults.route]; only to another AS"),
@@ -275,7 +283,11 @@ pub(super) const WORDS: &[(&str, &str)] = &[
         "Let peers connect too, to port 179 of these addresses of ours (CAP_NET_BIND_SERVICE). \
          Without any there is no listening socket",
     ),
-    ("peer.address", "Address of the router; it is connected to on `port`"),
+    (
+        "peer.address",
+        "Address of the router; it is connected to on `port`. A link-local one needs the interface: \
+         `fe80::1%eth0`",
+    ),
     ("peer.remote-as", "Its AS number; the same one as ours makes it iBGP"),
     (
         "peer.local-address",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ha2bgp_core::net::NextHop;
-use ha2bgp_proto::bgp::wire::Families;
+use ha2bgp_proto::bgp::wire::{Families, LinkLocal};
 use ha2bgp_proto::bgp::{Mode, Role};
 use ha2bgp_sys::tcp::{Hops, Key};
 use proptest::prelude::*;
@@ -172,6 +172,35 @@ fqdn = false
 }
 
 #[test]
+fn link_local_peers() {
+    let peer = PEER.replace("10.0.0.1", "fe80::1%eth0");
+    for (text, want) in [
+        ("", LinkLocal::Double),
+        ("link-local-next-hop = \"native\"\n", LinkLocal::Native),
+        ("link-local-next-hop = \"single\"\n", LinkLocal::Single),
+        ("link-local-next-hop = \"double\"\n", LinkLocal::Double),
+    ] {
+        assert_eq!(only(read(&format!("{US}{peer}{text}")).unwrap()).config.link_local, want);
+    }
+    // A listening socket has one key an address.
+    let other = PEER.replace("10.0.0.1", "fe80::1%eth1");
+    let key = "password-file = \"good.key\"\n";
+    for (first, second, fits) in [
+        ("", "", true),
+        (key, key, true),
+        (key, "", false),
+        ("", key, false),
+        (key, "mode = \"active\"\n", true),
+    ] {
+        let text = format!("listen = [\"::\"]\n{US}{peer}{first}{other}{second}");
+        let error = read(&text).err().unwrap_or_default();
+        let clash = "fe80::1%eth0 and fe80::1%eth1 have one address and two keys";
+        assert_eq!(error.contains(clash), !fits, "{error}");
+        assert_eq!(error.is_empty(), fits, "{error}");
+    }
+}
+
+#[test]
 fn a_peer_has_its_own_attributes_or_the_defaults() {
     let text = format!(
         "{US}[defaults.route]\nmed = 1\nlocal-pref = 7\nprepend = 3\ncommunities = [\"1:1\"]\n\
@@ -273,7 +302,7 @@ proptest! {
                 Just("= \"\"\"\n".to_owned()),
                 "(address|remote-as|networks|next-hop|communities|hold-time|mode|families|med)",
                 "( = |\\.|\n|, |\\[|\\]|\\{|\\})",
-                "(\"10\\.0\\.0\\.[0-9]\"|[0-9]{1,12}|true|\"[a-z0-9:./]{0,8}\"|ä|\t|\r)",
+                "(\"10\\.0\\.0\\.[0-9]\"|[0-9]{1,12}|true|\"[a-z0-9:./%]{0,8}\"|ä|\t|\r)",
             ],
             0..30,
         ),

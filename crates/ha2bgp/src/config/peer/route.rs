@@ -119,7 +119,7 @@ fn suits(hop: NextHop, config: &PeerConfig) -> bool {
         NextHop::SelfAddress => true,
         NextHop::Address(IpAddr::V4(_)) => config.families.ipv4 && routes(true),
         NextHop::Address(IpAddr::V6(_)) => {
-            let over_ipv6 = config.peer.is_ipv6() && config.capabilities.extended_next_hop;
+            let over_ipv6 = !config.peer.is_ipv4() && config.capabilities.extended_next_hop;
             (config.families.ipv6 && routes(false))
                 || (config.families.ipv4 && routes(true) && over_ipv6)
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZeroU8;
 use std::time::Duration;
 
+use ha2bgp_proto::bgp::wire::LinkLocal;
 use ha2bgp_proto::bgp::{Mode, Role};
 use ha2bgp_sys::tcp::Key;
 
@@ -109,6 +110,18 @@ pub(super) fn mode(text: &str) -> Result<Mode, String> {
         "both" => Ok(Mode::Both),
         other => Err(format!(
             "\"{other}\" does not say who connects: write \"active\", \"passive\" or \"both\""
+        )),
+    }
+}
+
+pub(super) fn link_local(text: &str) -> Result<LinkLocal, String> {
+    match text {
+        "native" => Ok(LinkLocal::Native),
+        "single" => Ok(LinkLocal::Single),
+        "double" => Ok(LinkLocal::Double),
+        other => Err(format!(
+            "\"{other}\" is not a spelling of link-local next hops: write \"native\", \"single\" \
+             or \"double\""
         )),
     }
 }

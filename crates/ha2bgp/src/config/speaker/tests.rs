@@ -1,5 +1,5 @@
 use super::*;
-use ha2bgp_proto::bgp::wire::Asn;
+use ha2bgp_proto::bgp::wire::{Asn, Families, LinkLocal};
 use ha2bgp_proto::bgp::{Fqdn, PeerConfig};
 use ha2bgp_sys::tcp::{self, Hops, Key};
 
@@ -20,7 +20,7 @@ fn the_simplest_case_and_its_defaults() {
     let SpeakerSettings { peers, listen, drain_time } = speaker("").unwrap();
     let router_id = "10.1.1.1".parse().unwrap();
     let mut config =
-        PeerConfig::new(Asn(65000), router_id, "127.0.1.1".parse().unwrap(), Asn(65000));
+        PeerConfig::new(Asn(65000), router_id, IpAddr::from([127, 0, 1, 1]), Asn(65000));
     config.keepalive = None;
     config.policy.networks = Networks::new(vec!["127.0.0.0/8".parse().unwrap()]);
     config.capabilities.fqdn = Some(Fqdn { host: "web1".into(), domain: "example.net".into() });
@@ -44,6 +44,47 @@ fn several_peers_with_one_as_or_one_each() {
 }
 
 #[test]
+fn link_local_peers_and_their_interfaces() {
+    let of = |more: &str| {
+        let args = README.replace("--peer 127.0.1.1", more);
+        let args: Vec<&str> = args.split(' ').chain(["-n", "100.64.0.0/24"]).collect();
+        read(&args, &[]).map(|settings| settings.speaker.unwrap())
+    };
+    let peers = |more: &str| -> Vec<PeerConfig> {
+        of(more).unwrap().peers.into_iter().map(|peer| peer.config).collect()
+    };
+    let same = peers("--peer fe80::1%eth0,fe80::1%eth1,2001:db8::1");
+    let names: Vec<String> = same.iter().map(|config| config.peer.to_string()).collect();
+    assert_eq!(names, ["fe80::1%eth0", "fe80::1%eth1", "2001:db8::1"]);
+    assert_eq!(same[0].families, Families::BOTH);
+    assert_eq!(same[0].link_local, LinkLocal::Double);
+    for local in ["fe80::2", "fe80::2%eth0"] {
+        let all = peers(&format!("--peer fe80::1%eth0 --local-address {local}"));
+        assert_eq!(all[0].local, "fe80::2".parse().ok(), "{local}");
+    }
+    for (more, want) in [
+        ("--peer fe80::1%eth0 --peer fe80::1%eth0", "--peer: \"fe80::1%eth0\" is given twice"),
+        (
+            "--peer fe80::1%eth0 --local-address fe80::2%eth1",
+            "--local-address: \"fe80::2%eth1\" names an interface, and our end is on that of the \
+             peer: write fe80::2",
+        ),
+        (
+            "--peer 2001:db8::1 --local-address fe80::2",
+            "--local-address: local address fe80::2 is link-local and peer 2001:db8::1 is not",
+        ),
+        (
+            "--peer fe80::1%eth0 --local-address fe80::1",
+            "--local-address: peer address fe80::1%eth0 is also the local address",
+        ),
+        ("--peer fe80::1%eth0 --nexthop fe80::2", "--nexthop: \"fe80::2\" cannot be a next hop"),
+    ] {
+        let error = of(more).unwrap_err();
+        assert!(error.starts_with(want), "{more}: {error}");
+    }
+}
+
+#[test]
 fn protection_of_internal_and_external_peers() {
     let hops = |more: &str| speaker(more).unwrap().peers[0].socket.hops;
     assert_eq!(hops("--ttl-security"), Hops::Security(1));
@@ -63,7 +104,17 @@ fn bad_values_name_place_value_rule_and_fix() {
         ("--router-id 0.0.0.0", "--router-id: \"0.0.0.0\" is not a router id: write a unicast"),
         ("--router-id 2001:db8::1", "--router-id: \"2001:db8::1\" is not a router id"),
         ("--peer router1", "--peer: \"router1\" is not an IP address: write for example"),
-        ("--peer fe80::1", "--peer: \"fe80::1\" cannot be an end of a session"),
+        (
+            "--peer fe80::1",
+            "--peer: \"fe80::1\" is link-local and names no interface: write %INTERFACE",
+        ),
+        ("--peer fe80::1%", "--peer: \"fe80::1%\" names no interface behind %: write a name"),
+        ("--peer ::2%eth0", "--peer: \"::2%eth0\" is not link-local: leave out % and what follows"),
+        ("--peer 169.254.0.1", "--peer: \"169.254.0.1\" cannot be an end of a session"),
+        (
+            "--listen fe80::2%eth0",
+            "--listen: \"fe80::2%eth0\" is link-local, and not listened on by",
+        ),
         ("--peer 127.0.1.1", "--peer: \"127.0.1.1\" is given twice: leave one out"),
         ("--peer 192.0.2.9", "--peer: \"192.0.2.9\" is an address of this host: name the router's"),
         ("--peer-as 1 --peer-as 2", "--peer-as: there are 3 AS numbers for 1 peers: write one"),

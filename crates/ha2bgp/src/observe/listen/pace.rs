@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 /// The most exact queries in one go: about 64 µs.
 pub(super) const POLL_BATCH: usize = 64;
 /// Polling takes at most one part in this many of a core.
@@ -43,6 +45,35 @@ impl Pace {
         u32::try_from(endpoints.div_ceil(POLL_BATCH)).is_ok_and(|batches| {
             batches != 0 && self.poll_interval.saturating_mul(batches) <= self.dump_pause / 2
         })
+    }
+}
+
+/// What looks that are asked for from outside may cost: one part in [`DUMP_SHARE`] of a core on
+/// average, those that find something one in [`RING_SHARE`], and what was not used in the last
+/// [`SAVED`] at once. So a ring is answered at once, and a host on which others listen and close
+/// all the time costs no more than that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Allowance {
+    from: Option<Instant>,
+}
+
+/// Looks that find something take at most one part in this many of a core.
+const RING_SHARE: u32 = 20;
+/// For how long what is not used is kept: 10 ms of work in vain, 50 ms of work that finds something.
+const SAVED: Duration = Duration::from_secs(1);
+
+impl Allowance {
+    /// From when on the next look is allowed; none: always.
+    pub(super) const fn from(&self) -> Option<Instant> {
+        self.from
+    }
+
+    /// A look took this much of the processor, and `found` something or not.
+    pub(super) fn spend(&mut self, cost: Duration, found: bool, now: Instant) {
+        let saved = now.checked_sub(SAVED).unwrap_or(now);
+        let from = self.from.map_or(saved, |from| from.max(saved));
+        let share = if found { RING_SHARE } else { DUMP_SHARE };
+        self.from = Some(from + cost.saturating_mul(share).min(DUMP_SLOWEST));
     }
 }
 
@@ -93,5 +124,25 @@ mod tests {
         pace.after_dump(ms(10));
         assert!(pace.polls(2 * POLL_BATCH + 1), "a slow dump makes it worth while again");
         assert!(!pace.polls(usize::MAX));
+    }
+
+    #[test]
+    fn a_burst_is_free_and_a_storm_is_not() {
+        let start = Instant::now();
+        let mut allowance = Allowance::default();
+        for _ in 0..10 {
+            assert!(allowance.from().is_none_or(|from| from <= start), "{allowance:?}");
+            allowance.spend(ms(5), true, start);
+        }
+        let from = allowance.from().unwrap();
+        assert_eq!(from, start, "50 ms are spent");
+        allowance.spend(ms(1), true, start);
+        assert_eq!(allowance.from(), Some(start + ms(20)), "from here on one part in twenty");
+        allowance.spend(ms(1), false, start);
+        assert_eq!(allowance.from(), Some(start + ms(120)), "in vain: one in a hundred");
+        // Time brings it back, up to a limit.
+        let later = start + ms(60_000);
+        allowance.spend(ms(1), true, later);
+        assert_eq!(allowance.from(), Some(later - SAVED + ms(20)));
     }
 }

@@ -27,7 +27,9 @@ impl Fsm {
             | Event::Update
             | Event::UpdateError(_)
             | Event::RouteRefresh
-            | Event::Timer(TimerKind::ConnectRetry | TimerKind::IdleHold) => self.unexpected(now),
+            | Event::Timer(TimerKind::ConnectRetry | TimerKind::IdleHold) => {
+                self.unexpected(&event, now);
+            }
             // `ends` has seen to these.
             Event::Stop(_)
             | Event::Vanish(_)

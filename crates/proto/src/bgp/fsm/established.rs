@@ -21,7 +21,7 @@ impl Fsm {
             Event::UpdateError(notification) => self.refuse(notification, now),
             Event::TcpFailed => self.fail(Action::Drop, DownCause::ConnectionClosed, now),
             Event::Open | Event::Timer(TimerKind::ConnectRetry | TimerKind::IdleHold) => {
-                self.unexpected(now);
+                self.unexpected(&event, now);
             }
             // `ends` has seen to these.
             Event::Stop(_)

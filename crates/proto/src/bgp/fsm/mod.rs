@@ -3,7 +3,7 @@
 //! One machine drives one connection and, between connections, the attempts to get one. It takes
 //! an [`Event`] and answers with [`Action`]s; it knows timers, not bytes. Each state has a file.
 //!
-//! Mandatory session attributes (section 8.1): State, ConnectRetryCounter ([`Fsm::failures`]),
+//! Mandatory session attributes (section 8): State, ConnectRetryCounter ([`Fsm::failures`]),
 //! ConnectRetryTimer/Time, HoldTimer/Time, KeepaliveTimer/Time. Of the optional ones: IdleHoldTimer
 //! with DampPeerOscillations, PassiveTcpEstablishment, and the SendHoldTimer of RFC 9687. There is
 //! no DelayOpen: its timer and events 12 and 20 do not exist.
@@ -27,7 +27,7 @@ use ha2bgp_core::time::Instant;
 
 use super::config::Backoff;
 use super::event::DownCause;
-use super::wire::{Cease, Notification};
+use super::wire::{Cease, Kind, Notification};
 
 pub use state::{Event, State, TimerKind};
 pub use timers::Timers;
@@ -207,15 +207,27 @@ impl Fsm {
         self.fail(Action::Close(notification), cause, now);
     }
 
-    /// A message that has no place in this state (RFC 6608 section 3).
-    fn unexpected(&mut self, now: Instant) {
+    /// Something that has no place in this state; a message is named by its type (RFC 6608 sections
+    /// 3 and 4).
+    fn unexpected(&mut self, event: &Event, now: Instant) {
         let subcode = match self.state {
             State::OpenSent => 1,
             State::OpenConfirm => 2,
             State::Established => 3,
             State::Idle | State::Connect | State::Active => 0,
         };
-        self.refuse(Notification::new(5, subcode), now);
+        let message = match event {
+            Event::Open => Some(Kind::Open),
+            Event::Update | Event::UpdateError(_) => Some(Kind::Update),
+            Event::Keepalive => Some(Kind::Keepalive),
+            Event::RouteRefresh => Some(Kind::RouteRefresh),
+            _ => None,
+        };
+        let notification = match message {
+            Some(kind) => Notification::with_data(5, subcode, &[kind as u8]),
+            None => Notification::new(5, subcode),
+        };
+        self.refuse(notification, now);
     }
 
     /// The operator stops: counters go to zero, and nothing is tried again (event 2).
@@ -241,6 +253,9 @@ impl Fsm {
     fn start_keepalive(&mut self, now: Instant) {
         let pause = if self.hold_time.is_zero() { Duration::ZERO } else { self.keepalive };
         self.timers.start_jittered(TimerKind::Keepalive, pause, now);
+        // At most one a second, whatever the jitter (RFC 4271 section 4.4).
+        let at = self.timers.get(TimerKind::Keepalive);
+        self.timers.set(TimerKind::Keepalive, at.map(|at| at.max(now + Duration::from_secs(1))));
     }
 
     /// What ends any connection that has come as far as OpenSent; true when it did.
@@ -260,7 +275,7 @@ impl Fsm {
             Event::Timer(TimerKind::SendHold) => {
                 self.fail(Action::Abort, DownCause::SendHoldExpired, now);
             }
-            // Never answered with another one (RFC 4271 section 6.4 and the note of section 6).
+            // Never answered with another one, not even when it is wrong (RFC 4271 section 6.4).
             Event::Notification(notification) => {
                 self.fail(Action::Drop, DownCause::Received(notification.clone()), now);
             }

@@ -43,7 +43,7 @@ impl Fsm {
             | Event::UpdateError(_)
             | Event::RouteRefresh
             | Event::Timer(TimerKind::ConnectRetry | TimerKind::Keepalive | TimerKind::IdleHold) => {
-                self.unexpected(now);
+                self.unexpected(&event, now);
             }
             // `ends` has seen to these.
             Event::Stop(_)

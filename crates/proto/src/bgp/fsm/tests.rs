@@ -226,6 +226,20 @@ fn pauses_double_up_to_a_limit_and_end_with_a_stable_session() {
     assert_eq!(fsm.failures(), 1);
 }
 
+/// RFC 4271 section 4.4.
+#[test]
+fn keepalives_are_a_second_apart_at_least() {
+    for seed in 0..100 {
+        let mut fsm = Fsm::new(settings(false), seed);
+        fsm.agree(Duration::from_secs(3), Duration::from_secs(1));
+        for event in [Event::Start, Event::TcpConnected, Event::Open] {
+            fsm.handle(event, NOW);
+        }
+        let at = fsm.timers().get(TimerKind::Keepalive).unwrap();
+        assert_eq!(at - NOW, Duration::from_secs(1));
+    }
+}
+
 #[test]
 fn hold_time_zero_runs_neither_timer() {
     let mut fsm = Fsm::new(settings(false), 1);

@@ -2,7 +2,7 @@
 
 use super::walk::QUEUE;
 use super::*;
-use crate::bgp::wire::{self, Refresh, Shape};
+use crate::bgp::wire::{self, Refresh};
 
 /// What came out of [`Rib::compose`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -44,7 +44,7 @@ impl Rib {
         self.fill(QUEUE);
         if let Some(first) = self.queue.get(self.said).copied() {
             let family = Family::of(first.prefix);
-            let shape = Shape { max: self.max, path_id: export.path_id(family) };
+            let shape = export.shape(family, self.max);
             self.spoken = true;
             let next = &mut |room: usize| {
                 // A message goes on where the queue ends.

@@ -10,7 +10,7 @@ use crate::bgp::wire::{Capability, Families, Family, Notification, Open};
 
 use super::link::Link;
 
-/// Capabilities that the peer refused (RFC 5492 section 3).
+/// Capabilities that the peer refused (RFC 5492 sections 3 and 5).
 #[derive(Debug, Default)]
 pub(super) struct Refused {
     pub(super) all: bool,
@@ -196,7 +196,7 @@ fn keepalive(config: &PeerConfig, hold_time: Duration) -> Duration {
     config.keepalive.unwrap_or(third).min(third).max(Duration::from_secs(1))
 }
 
-/// The families of an OPEN: without the capability, IPv4 unicast (RFC 4760 section 8).
+/// The families of an OPEN: without the capability, IPv4 unicast (RFC 4760 section 1).
 fn families(open: &Open) -> Families {
     let mut found = Families::NONE;
     let mut any = false;
@@ -231,8 +231,9 @@ fn add_path(open: &Open, bit: u8) -> Families {
     found
 }
 
+/// Of several such capabilities the last one counts (RFC 4724 section 3).
 fn graceful_restart(open: &Open) -> Option<PeerGracefulRestart> {
-    open.capabilities.iter().find_map(|capability| {
+    open.capabilities.iter().rev().find_map(|capability| {
         let Capability::GracefulRestart { restarting, notification, restart_time, families } =
             capability
         else {

@@ -232,7 +232,7 @@ impl Session {
         now: Instant,
     ) -> Option<Which> {
         let welcome = self.accepts_incoming()
-            && remote == self.config.peer
+            && remote == self.config.peer.ip()
             && self.config.local.is_none_or(|configured| configured == local);
         let state = self.slot(Which::First).map(|slot| slot.fsm.state())?;
         if !welcome || state == State::Idle {

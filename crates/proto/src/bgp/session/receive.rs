@@ -125,7 +125,7 @@ impl Session {
         let this_wins = match state {
             State::Idle | State::Connect | State::Active | State::OpenSent => return true,
             // RFC 4724 section 4.2: the peer has lost the old connection, we have not noticed.
-            // The RFC acts when TCP connects; we wait for a good OPEN, which only the peer sends.
+            // Section 5 acts when TCP connects; we wait for a good OPEN, which only the peer sends.
             State::Established => {
                 if restarts {
                     self.feed_alone(other, Event::Replaced, now);

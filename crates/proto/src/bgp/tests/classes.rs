@@ -50,7 +50,7 @@ fn opens() -> Vec<Row> {
     };
     let raw = |body: &str| message(1, &hex(body));
     let id = |last| Open { id: Ipv4Addr::new(10, 0, 0, last), ..peer_open() };
-    // A second OPEN is out of place before it is anything else (RFC 6608).
+    // A second OPEN is out of place before it is anything else (RFC 6608 section 4).
     [
         ("version 3", raw("03 fde9 00b4 0a000001 00"), "2/1 0004"),
         ("another AS", raw("04 fde8 00b4 0a000001 00"), "2/2"),
@@ -277,9 +277,10 @@ fn fits(got: &str, want: &str) -> bool {
     let squeezed: alloc::string::String = want.split_whitespace().skip(1).collect();
     let first = want.split_whitespace().next().unwrap_or("");
     match got.split_once(' ') {
-        // The data is compared where the table has it; 1/x, 2/x, 5/x and 6/x without have none.
+        // The data is compared where the table has it; 1/x, 2/x and 6/x without have none. That of
+        // 5/x is the type of the message, see `hostile`.
         Some((code, data)) if code == first => {
-            data == squeezed || (squeezed.is_empty() && code.starts_with('3'))
+            data == squeezed || (squeezed.is_empty() && code.starts_with(['3', '5']))
         }
         Some(_) => false,
         None => got == want || (want == "any" && ["fine", "withdraw", "discard"].contains(&got)),

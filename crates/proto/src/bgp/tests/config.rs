@@ -21,8 +21,37 @@ fn each_error_names_the_value_the_rule_and_the_fix() {
             &["router-id 0.0.0.0 is not a unicast address: use one of this host's IPv4 addresses"],
         ),
         (
-            |it| it.peer = ip("224.0.0.5"),
+            |it| it.peer = ip("224.0.0.5").into(),
             &["peer address 224.0.0.5 is not a unicast address: write the router's address"],
+        ),
+        (
+            |it| it.peer = ip("fe80::1").into(),
+            &["peer address fe80::1 is link-local: write the interface too, fe80::1%eth0 for \
+               example"],
+        ),
+        (
+            |it| {
+                it.peer = ip("2001:db8::1").into();
+                it.local = Some(ip("fe80::2"));
+            },
+            &["local address fe80::2 is link-local and peer 2001:db8::1 is not: leave it out, or \
+               name another"],
+        ),
+        (
+            |it| {
+                it.peer = "fe80::1%eth0".parse().unwrap();
+                it.local = Some(ip("fe80::2"));
+                it.families = Families::BOTH;
+            },
+            &[],
+        ),
+        (
+            |it| {
+                it.peer = "fe80::1%eth0".parse().unwrap();
+                it.policy.next_hop_v6 = Some("fe80::2".parse().unwrap());
+            },
+            &["next hop fe80::2 cannot be reached by a router: use a unicast address of this \
+               host"],
         ),
         (
             |it| it.local = Some(ip(PEER_ADDRESS)),

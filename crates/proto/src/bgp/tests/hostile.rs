@@ -55,6 +55,7 @@ fn messages_out_of_place_get_the_right_subcode() {
         raw.send(bytes);
         let notification = raw.notification().unwrap();
         assert_eq!((notification.code, notification.subcode), want, "{state}");
+        assert_eq!(notification.data, bytes[18..19], "the type of the message");
         assert_eq!(raw.session.state(), State::Idle);
     }
 }

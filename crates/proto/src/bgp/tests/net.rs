@@ -86,6 +86,7 @@ pub(super) struct Net {
     pipes: Vec<Pipe>,
     random: u64,
     incoming: u64,
+    addresses: [IpAddr; 2],
     /// A frozen side does nothing, and its kernel keeps connections open.
     pub(super) frozen: [bool; 2],
     pub(super) unreachable: bool,
@@ -96,6 +97,7 @@ pub(super) const ADDRESSES: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
 impl Net {
     pub(super) fn new(configs: [PeerConfig; 2], seed: u64) -> Self {
         let [a, b] = configs;
+        let addresses = [b.peer.ip(), a.peer.ip()];
         let sessions = [Session::new(a, seed, at(1)), Session::new(b, seed + 1, at(1))];
         Self {
             sessions,
@@ -105,6 +107,7 @@ impl Net {
             pipes: Vec::new(),
             random: seed | 1,
             incoming: 0,
+            addresses,
             frozen: [false; 2],
             unreachable: false,
         }
@@ -190,7 +193,7 @@ impl Net {
             order.reverse();
         }
         for (side, connection) in order {
-            let (local, remote) = (ip(ADDRESSES[side]), ip(ADDRESSES[1 - side]));
+            let (local, remote) = (self.addresses[side], self.addresses[1 - side]);
             self.handle(side, Input::TcpConnected { connection, local, remote });
         }
     }

@@ -65,6 +65,50 @@ fn each_way_of_opening_leads_to_one_session() {
     }
 }
 
+/// Both families go over a session without any global address; an explicit next hop still counts,
+/// and a link-local one that is not our end of the session is never sent.
+#[test]
+fn link_local_ends_are_next_hops() {
+    use crate::bgp::wire::LinkLocal;
+    for (link_local, seen) in [
+        // The codec that looks on takes the first half.
+        (LinkLocal::Native, "::"),
+        (LinkLocal::Single, "fe80::1"),
+        (LinkLocal::Double, "fe80::1"),
+    ] {
+        let ends = ["fe80::1%eth0", "fe80::2%up"];
+        let configs = [0, 1].map(|side| {
+            let mut config = configs([Mode::Both, Mode::Passive])[side].clone();
+            config.peer = ends[1 - side].parse().unwrap();
+            config.policy.next_hop_v6 = None;
+            config.link_local = link_local;
+            config.max_prefixes = Some(10);
+            assert_eq!(config.validate(), []);
+            config
+        });
+        let mut net = Net::new(configs, 11);
+        start(&mut net);
+        net.run(Duration::from_secs(30));
+        let mut routes = routes(&["100.64.0.1/32", "2001:db8::1/128"]);
+        net.sessions[0].set_routes(&routes, net.now);
+        net.run(Duration::from_secs(1));
+        let want = [("100.64.0.1/32", seen), ("2001:db8::1/128", seen)];
+        let want = want.map(|(prefix, hop)| (prefix.parse().unwrap(), ip(hop)));
+        assert_eq!(net.table(0), BTreeMap::from(want), "{link_local:?}");
+        let heard = net.sessions[1].snapshot().counters;
+        assert_eq!((heard.received_announced, heard.treat_as_withdraw), (2, 0), "{link_local:?}");
+
+        let foreign = Route { next_hop: NextHop::Address(ip("fe80::7")) };
+        routes = ["100.64.0.2/32"].map(|it| (it.parse().unwrap(), foreign)).into_iter().collect();
+        net.sessions[0].set_routes(&routes, net.now);
+        net.run(Duration::from_secs(1));
+        assert!(net.table(0).is_empty());
+        let family = Family::Ipv4;
+        let reason = Unsendable::MartianNextHop;
+        assert!(net.events[0].contains(&Event::Unsendable { family, reason }));
+    }
+}
+
 #[test]
 fn a_hundred_thousand_routes_and_back() {
     let mut net = Net::new(configs([Mode::Active, Mode::Passive]), 3);

@@ -75,7 +75,7 @@ fn path(prefix: &str, path_id: Option<u32>, next_hop: &str, communities: &[u32])
     let prefix: Prefix = prefix.parse().unwrap();
     let mut one = Some(prefix);
     let mut out = Vec::new();
-    let shape = Shape { max: 4096, path_id };
+    let shape = Shape { max: 4096, path_id, link_local: wire::LinkLocal::Double };
     let family = Family::of(prefix);
     let next = &mut |_| one.take();
     wire::encode_announce(&mut out, family, ip(next_hop), &attributes, shape, next);
@@ -86,7 +86,7 @@ fn gone(prefix: &str, path_id: Option<u32>) -> Vec<u8> {
     let prefix: Prefix = prefix.parse().unwrap();
     let mut one = Some(prefix);
     let mut out = Vec::new();
-    let shape = Shape { max: 4096, path_id };
+    let shape = Shape { max: 4096, path_id, link_local: wire::LinkLocal::Double };
     wire::encode_withdraw(&mut out, Family::of(prefix), shape, &mut |_| one.take());
     out
 }

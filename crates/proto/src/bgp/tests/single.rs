@@ -368,7 +368,7 @@ fn old_peers_get_what_they_understand() {
 #[test]
 fn ipv4_routes_over_an_ipv6_session() {
     let mut config = external();
-    config.peer = ip("2001:db8:ffff::1");
+    config.peer = ip("2001:db8:ffff::1").into();
     config.families = Families::IPV4;
     let mut peer = peer_open();
     for extended in [false, true] {
@@ -377,7 +377,7 @@ fn ipv4_routes_over_an_ipv6_session() {
         }
         let mut raw = Raw::new(config.clone());
         let connection = raw.connection;
-        let (local, remote) = (ip("2001:db8:ffff::2"), config.peer);
+        let (local, remote) = (ip("2001:db8:ffff::2"), config.peer.ip());
         raw.handle(Input::TcpConnected { connection, local, remote });
         raw.send(&bytes_of(&peer));
         raw.send(&keepalive());
@@ -416,4 +416,24 @@ fn roles_must_match() {
         let want = (!fits).then(|| Notification::new(2, 11));
         assert_eq!(raw.notification(), want, "{strict} {:?}", peer.capabilities);
     }
+}
+
+/// RFC 4724 section 3.
+#[test]
+fn of_several_graceful_restart_capabilities_the_last_one_counts() {
+    let mut open = peer_open();
+    for restart_time in [7, 8] {
+        open.capabilities.push(Capability::GracefulRestart {
+            restarting: false,
+            notification: false,
+            restart_time,
+            families: Vec::new(),
+        });
+    }
+    let mut raw = Raw::in_state(State::OpenSent);
+    raw.send(&bytes_of(&open));
+    raw.send(&keepalive());
+    let agreed = raw.session.negotiated().unwrap();
+    let restart = agreed.peer_graceful_restart.unwrap();
+    assert_eq!(restart.restart_time, Duration::from_secs(8));
 }

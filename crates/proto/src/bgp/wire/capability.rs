@@ -7,8 +7,8 @@ use super::cursor::Cursor;
 use super::family::{Asn, Family};
 use super::text;
 
-/// A capability. One with a value of the wrong length counts as unknown: it is ignored
-/// (RFC 5492 section 3 lets us).
+/// A capability. One with a value of the wrong length counts as unknown, and unknown ones are
+/// ignored (RFC 5492 section 3).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Capability {
     /// 1: a family (RFC 4760 section 8).

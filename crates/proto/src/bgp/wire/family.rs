@@ -83,7 +83,7 @@ impl Families {
     pub const BOTH: Self = Self { ipv4: true, ipv6: true };
     /// No family.
     pub const NONE: Self = Self { ipv4: false, ipv6: false };
-    /// Only IPv4 unicast: what a peer without capabilities speaks (RFC 4760 section 8).
+    /// Only IPv4 unicast: what a peer without capabilities speaks (RFC 4760 section 1).
     pub const IPV4: Self = Self { ipv4: true, ipv6: false };
 
     /// True when `family` is in the set.

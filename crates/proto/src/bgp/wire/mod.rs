@@ -28,7 +28,8 @@ pub use open::Open;
 pub use receive::{Context, Heard, Path, Received, inspect_update};
 pub use refresh::{Refresh, decode_refresh, encode_refresh};
 pub use update::{
-    Attributes, Next, Shape, encode_announce, encode_end_of_rib, encode_keepalive, encode_withdraw,
+    Attributes, LinkLocal, Next, Shape, encode_announce, encode_end_of_rib, encode_keepalive,
+    encode_withdraw,
 };
 
 /// The longest message without extended messages (RFC 4271 section 4.1).

@@ -42,7 +42,7 @@ pub struct Context {
     pub internal: bool,
     /// AS numbers have four octets.
     pub four_octet_as: bool,
-    /// Families that were agreed on; routes of others are ignored (RFC 4760 section 8).
+    /// Families that were agreed on (RFC 4760 section 8); routes of others are ignored.
     pub families: Families,
     /// IPv4 routes may have IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
@@ -256,7 +256,7 @@ fn reach<'a>(value: &'a [u8], context: &Context) -> Option<Multiprotocol<'a>> {
     let mut cursor = Cursor(value);
     let family = agreed(&mut cursor, context)?;
     let Some(known) = family else {
-        // Next hop and reserved octet must be there at least (RFC 7606 section 5.3).
+        // The next hop's length and the reserved octet are there at least (RFC 7606 section 5.3).
         return (value.len() >= 5).then_some(Multiprotocol {
             present: true,
             nlri: cursor.0,

@@ -12,7 +12,7 @@ use super::*;
 mod malformed;
 mod oracle;
 
-const SHAPE: Shape = Shape { max: MAX_MESSAGE, path_id: None };
+const SHAPE: Shape = Shape { max: MAX_MESSAGE, path_id: None, link_local: LinkLocal::Double };
 
 pub(super) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
@@ -51,7 +51,7 @@ pub(super) fn plain() -> Attributes {
 }
 
 /// Hands out prefixes as a session does.
-pub(super) fn feeder(prefixes: &[&str]) -> impl FnMut(usize) -> Option<Prefix> {
+pub(super) fn feeder(prefixes: &[&str]) -> impl FnMut(usize) -> Option<Prefix> + use<> {
     let mut waiting: Vec<Prefix> = prefixes.iter().rev().map(|it| it.parse().unwrap()).collect();
     move |room| {
         let next = *waiting.last()?;
@@ -92,6 +92,51 @@ fn updates_as_exabgp_expects_them() {
     out.clear();
     encode_end_of_rib(&mut out, Family::Ipv4);
     golden(&out, "0017 02 00000000");
+}
+
+/// One UPDATE of iBGP a family: the same address, spelled in three ways.
+#[test]
+fn link_local_next_hops() {
+    let (zeros, octets) = ("00000000000000000000000000000000", "FE800000000000000000000000000002");
+    for (link_local, next_hop) in [
+        (LinkLocal::Native, alloc::format!("20 {zeros} {octets}")),
+        (LinkLocal::Single, alloc::format!("10 {octets}")),
+        (LinkLocal::Double, alloc::format!("20 {octets} {octets}")),
+    ] {
+        for (prefix, family, nlri) in [
+            ("100.64.0.1/32", Family::Ipv4, "0001 01 NEXTHOP 00 2064400001"),
+            ("2001:db8::/32", Family::Ipv6, "0002 01 NEXTHOP 00 2020010DB8"),
+        ] {
+            let mut out = Vec::new();
+            let shape = Shape { link_local, ..SHAPE };
+            let hop: IpAddr = "fe80::2".parse().unwrap();
+            let mut next = feeder(&[prefix]);
+            assert_eq!(encode_announce(&mut out, family, hop, &plain(), shape, &mut next), 1);
+            let reach = nlri.replace("NEXTHOP", &next_hop);
+            let length = hex(&reach).len();
+            let rest = "40010100 400200 40050400000064";
+            let want = alloc::format!(
+                "{:04x} 02 0000 {:04x} 900E {length:04x} {reach} {rest}",
+                19 + 4 + 4 + length + 14,
+                4 + length + 14
+            );
+            golden(&out, &want);
+            let context = Context { extended_next_hop: true, ..malformed::context(true) };
+            let mut hops = Vec::new();
+            let mut visit = |heard: Heard| hops.extend(heard.path.map(|path| path.next_hop));
+            let received = inspect_update(&out[19..], &context, &mut visit).unwrap();
+            assert_eq!((received.malformed, hops), (None, [hop].to_vec()));
+        }
+        // A global address is spelled in one way only.
+        let shape = Shape { link_local, ..SHAPE };
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        for (out, shape) in [(&mut one, shape), (&mut other, SHAPE)] {
+            let hop = "2001:db8::2".parse().unwrap();
+            let mut next = feeder(&["2001:db8::/32"]);
+            encode_announce(out, Family::Ipv6, hop, &plain(), shape, &mut next);
+        }
+        assert_eq!(one, other);
+    }
 }
 
 #[test]
@@ -185,7 +230,7 @@ fn messages_are_filled_and_never_overfilled() {
             Family::Ipv6,
             next_hop,
             &plain(),
-            Shape { max: size, path_id: None },
+            Shape { max: size, ..SHAPE },
             &mut next,
         );
         assert!(out.len() <= size);

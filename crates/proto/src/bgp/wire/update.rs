@@ -5,7 +5,7 @@
 //! attributes stand in ascending order of their types.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ha2bgp_core::net::Prefix;
 
@@ -118,6 +118,32 @@ pub struct Shape {
     pub max: usize,
     /// Stands before each route of a family whose paths have identifiers (RFC 7911 section 3).
     pub path_id: Option<u32>,
+    /// How a next hop is spelled that is link-local.
+    pub link_local: LinkLocal,
+}
+
+/// How MP_REACH_NLRI tells a next hop that has no global address. RFC 2545 section 3 has no such
+/// case, and so there are three answers.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum LinkLocal {
+    /// 32 octets: `::` and the address.
+    Native,
+    /// 16 octets: the address (draft-ietf-idr-linklocal-capability).
+    Single,
+    /// 32 octets: the address twice.
+    #[default]
+    Double,
+}
+
+impl LinkLocal {
+    /// What stands before the address in a field of 32 octets.
+    const fn before(self, address: Ipv6Addr) -> Option<Ipv6Addr> {
+        match self {
+            Self::Native => Some(Ipv6Addr::UNSPECIFIED),
+            Self::Single => None,
+            Self::Double => Some(address),
+        }
+    }
 }
 
 /// Writes one UPDATE that withdraws as many of `next` as fit; how many.
@@ -182,7 +208,10 @@ pub fn encode_announce(
                     out.extend_from_slice(&v4.octets());
                 }
                 IpAddr::V6(v6) => {
-                    out.push(16);
+                    let spelling = Some(shape.link_local).filter(|_| v6.is_unicast_link_local());
+                    let before = spelling.and_then(|spelling| spelling.before(v6));
+                    out.push(if before.is_some() { 32 } else { 16 });
+                    out.extend(before.iter().flat_map(Ipv6Addr::octets));
                     out.extend_from_slice(&v6.octets());
                 }
             }

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bgp::{Input, Policy, StopReason};
+use ha2bgp_proto::bgp::{Input, Policy, StopReason, Zone};
 use ha2bgp_sys::lookup;
 use ha2bgp_sys::tcp::Key;
 
-use super::{Running, Tell};
+use super::{Missing, Running, Tell};
 use crate::clock::Clock;
 
 impl Running {
@@ -44,32 +44,49 @@ impl Running {
     /// the peer does the same within its hold time. Returns what the kernel has against it.
     pub(in super::super) fn set_key(&mut self, key: &Key) -> Option<std::io::Error> {
         self.peer.socket.key = Some(key.clone());
-        let peer = self.address();
+        let peer = self.address().ip();
         self.links.iter().filter_map(|link| link.set_key(peer, key).err()).next()
     }
 
     /// Addresses of this host have come or gone: a session whose end is gone ends at once, and
     /// when the end is back, the next attempt is made at once.
     pub(in super::super) fn addresses_changed(&mut self, clock: Clock, tell: &mut Tell<'_>) {
-        match self.missing {
-            Some(missing) if lookup::is_local(missing) => {
-                self.missing = None;
-                if !self.up {
-                    self.start_over(clock.now());
-                }
-            }
-            Some(_) => {}
+        let back = match self.missing {
+            Some(Missing::Address(end)) => self.is_here(end),
+            // Whether it has an address that counts, the next attempt tells.
+            Some(Missing::Link) => self.has_link(),
             None => {
-                if let Some(end) = self.end.filter(|end| !lookup::is_local(*end)) {
+                if let Some(end) = self.end.filter(|end| !self.is_here(*end)) {
                     self.lose_end(end, clock, tell);
                 }
+                return;
+            }
+        };
+        if back {
+            self.missing = None;
+            if !self.up {
+                self.start_over(clock.now());
             }
         }
     }
 
+    /// Whether an address is one of this host; a link-local one, on the peer's interface.
+    pub(super) fn is_here(&self, address: IpAddr) -> bool {
+        let zone = self.address().zone();
+        lookup::is_local_on(address, zone.as_ref().map(Zone::as_str))
+    }
+
+    fn has_link(&self) -> bool {
+        let zone = self.address().zone();
+        zone.is_some_and(|zone| lookup::device_index(zone.as_str()).is_some())
+    }
+
     fn lose_end(&mut self, end: IpAddr, clock: Clock, tell: &mut Tell<'_>) {
         let now = clock.now();
-        (self.end, self.missing) = (None, Some(end));
+        self.end = None;
+        // An interface that is made anew may have another address.
+        let any = self.peer.config.local.is_none() && self.address().is_link_local();
+        self.missing = Some(if any { Missing::Link } else { Missing::Address(end) });
         self.session.handle(Input::AddressGone, now);
         self.obey(clock, tell);
         if self.peer.config.local.is_none() {

@@ -1,12 +1,9 @@
 //! What is told of a peer: events, why there is no connection, its state.
 
-use std::net::IpAddr;
-
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::fsm::State;
 use ha2bgp_proto::bgp::wire::Families;
-use ha2bgp_proto::bgp::{DownCause, Event};
-use ha2bgp_sys::lookup;
+use ha2bgp_proto::bgp::{DownCause, Event, PeerAddress};
 use ha2bgp_sys::tcp::Counters;
 
 use super::Running;
@@ -45,7 +42,7 @@ impl Running {
                 self.lost_at = None;
                 self.missing = None;
                 // What cannot be told from a foreign address now cannot be told later either.
-                self.end = Some(negotiated.local).filter(|end| lookup::is_local(*end));
+                self.end = Some(negotiated.local).filter(|end| self.is_here(*end));
                 self.trouble.unreachable = None;
                 if self.release_at.is_none() {
                     self.release_end_of_rib(now);
@@ -108,7 +105,7 @@ impl Running {
         }
     }
 
-    pub(in super::super) fn address(&self) -> IpAddr {
+    pub(in super::super) fn address(&self) -> PeerAddress {
         self.peer.config.peer
     }
 

@@ -60,6 +60,14 @@ fn in_a_peer() {
             "families = [\"ipv4\", \"ipv6\"]",
             "8:21: peer.families: IPv6 routes over the IPv4 session with 10.0.0.1 need an explicit",
         ),
+        (
+            "link-local-next-hop = \"single\"",
+            "8:23: peer.link-local-next-hop: 10.0.0.1 is not link-local, and its next hops are",
+        ),
+        (
+            "link-local-next-hop = \"both\"",
+            "8:23: peer.link-local-next-hop: \"both\" is not a spelling of link-local next hops",
+        ),
         ("next-hop = \"here\"", "8:12: peer.next-hop: \"here\" is not a next hop: write \"self\""),
         (
             "next-hop = \"2001:db8::1\"",

@@ -93,7 +93,7 @@ fn opens() {
     }
 }
 
-fn context(internal: bool) -> Context {
+pub(super) fn context(internal: bool) -> Context {
     Context {
         local_as: Asn(65000),
         internal,
@@ -300,7 +300,7 @@ fn refreshes() {
     for (body, enhanced, want) in [
         ("0001 00 01", false, Ok(Some((Family::Ipv4, Refresh::Request)))),
         ("0002 00 01", true, Ok(Some((Family::Ipv6, Refresh::Request)))),
-        // Unknown families and subtypes are ignored (RFC 7313 section 5).
+        // Unknown families and subtypes are ignored (RFC 2918 section 4, RFC 7313 section 5).
         ("0019 00 46", true, Ok(None)),
         ("0001 03 01", true, Ok(None)),
         ("0001 ff 01", true, Ok(None)),

@@ -76,7 +76,7 @@ proptest! {
                 (Family::Ipv4, false) => "192.0.2.1".parse().unwrap(),
                 _ => "2001:db8::1".parse().unwrap(),
             };
-            let shape = Shape { max: MAX_MESSAGE, path_id };
+            let shape = Shape { path_id, ..SHAPE };
             let theirs_too = if path_id.is_some() { ADD_PATH } else { &[] };
             let mut waiting = mine.iter().copied().peekable();
             let mut seen = Vec::new();
@@ -130,7 +130,7 @@ proptest! {
         for family in Family::ALL {
             let mine: Vec<Prefix> =
                 prefixes.iter().copied().filter(|it| Family::of(*it) == family).collect();
-            let shape = Shape { max: MAX_MESSAGE, path_id };
+            let shape = Shape { path_id, ..SHAPE };
             let theirs_too = if path_id.is_some() { ADD_PATH } else { &[] };
             let mut waiting = mine.iter().copied().peekable();
             let mut seen = Vec::new();

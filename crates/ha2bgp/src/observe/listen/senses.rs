@@ -1,0 +1,169 @@
+//! What tells the listen observer to look: a doorbell where the host permits it, else events of
+//! destroyed sockets. Neither is believed; without both, looking from time to time remains.
+
+use std::time::Duration;
+
+use ha2bgp_core::fact::Protocol;
+use ha2bgp_proto::inet_diag::DiagSocket;
+use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents};
+use ha2bgp_sys::doorbell::Doorbell;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::ListenConfig;
+
+/// How long to do without before asking again.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Something that makes it worth looking.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sense {
+    /// A TCP socket of this host, not necessarily of this network namespace, started or stopped
+    /// to listen.
+    Rang,
+    /// The sockets in the caller's list were destroyed.
+    Destroyed,
+    /// Events were lost: anything may have happened.
+    Lost,
+}
+
+/// The subscriptions, as far as they are to be had.
+#[derive(Debug)]
+pub(super) struct Senses {
+    bell: Option<Doorbell>,
+    events: Option<DestroyEvents>,
+    /// There are sockets to watch that never ring: UDP has no states.
+    silent: bool,
+    /// Where events are wanted and missing: when to ask again.
+    retry_at: Option<Instant>,
+}
+
+/// What has been said already.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// How listeners are noticed, for the status.
+    pub(super) notice: watch::Sender<String>,
+    pub(super) events_missing: bool,
+}
+
+impl Senses {
+    /// Subscribes. From now on nothing that closes goes unnoticed for long.
+    pub(super) fn open(config: &ListenConfig, said: &mut Said) -> Self {
+        let tcp = config.protocols.contains(&Protocol::Tcp);
+        let silent = config.protocols.iter().any(|it| *it != Protocol::Tcp);
+        let mut senses = Self { bell: None, events: None, silent, retry_at: None };
+        if config.doorbell && tcp {
+            match Doorbell::hang() {
+                Ok(bell) => {
+                    senses.bell = Some(bell);
+                    say_tier(said, "a doorbell in the kernel (eBPF)");
+                }
+                Err(error) => {
+                    say_tier(said, &format!("events and polling: no doorbell: {error}"));
+                }
+            }
+        } else {
+            say_tier(said, "events and polling");
+        }
+        senses.subscribe(config, said);
+        senses
+    }
+
+    /// True when whatever changes rings: nothing needs to be polled.
+    pub(super) const fn rings(&self) -> bool {
+        self.bell.is_some() && !self.silent
+    }
+
+    /// When to call [`Senses::retry`].
+    pub(super) const fn retry_at(&self) -> Option<Instant> {
+        self.retry_at
+    }
+
+    /// Asks again for what was not to be had.
+    pub(super) fn retry(&mut self, config: &ListenConfig, said: &mut Said) {
+        if self.retry_at.is_some_and(|at| Instant::now() >= at) {
+            self.subscribe(config, said);
+        }
+    }
+
+    /// The next reason to look. Cancelling it loses nothing.
+    pub(super) async fn next(&mut self, destroyed: &mut Vec<DiagSocket>, said: &mut Said) -> Sense {
+        let Self { bell, events, .. } = self;
+        let lost = tokio::select! {
+            biased;
+            rung = ring(bell.as_mut()) => match rung {
+                Ok(_) => return Sense::Rang,
+                Err(error) => {
+                    say_tier(said, &format!("events and polling: no doorbell: {error}"));
+                    self.bell = None;
+                    self.retry_at = Some(Instant::now());
+                    return Sense::Lost;
+                }
+            },
+            event = receive(events.as_mut(), destroyed) => match event {
+                Ok(DestroyEvent::Destroyed) => return Sense::Destroyed,
+                Ok(DestroyEvent::Overrun) => return Sense::Lost,
+                Err(error) => error,
+            },
+        };
+        self.no_events(&lost, said);
+        Sense::Lost
+    }
+
+    /// Destroy events for the protocols that do not ring. Without them the rest still works.
+    fn subscribe(&mut self, config: &ListenConfig, said: &mut Said) {
+        let hangs = self.bell.is_some();
+        let protocols = config.protocols.iter().copied();
+        let wanted: Vec<_> = protocols.filter(|it| !hangs || *it != Protocol::Tcp).collect();
+        self.retry_at = None;
+        if !config.destroy_events || wanted.is_empty() {
+            return;
+        }
+        match DestroyEvents::open(&wanted) {
+            Ok(events) => {
+                said.events_missing = false;
+                self.events = Some(events);
+            }
+            Err(error) => self.no_events(&error, said),
+        }
+    }
+
+    fn no_events(&mut self, error: &ha2bgp_sys::NetlinkError, said: &mut Said) {
+        self.events = None;
+        self.retry_at = Some(Instant::now() + RETRY);
+        if !std::mem::replace(&mut said.events_missing, true) {
+            tracing::warn!("no events of closed sockets, noticed a little later: {error}");
+        }
+    }
+}
+
+/// Says how closed listeners are noticed, when that is new.
+fn say_tier(said: &Said, how: &str) {
+    let new = said.notice.send_if_modified(|said| {
+        let new = said != how;
+        how.clone_into(said);
+        new
+    });
+    if new {
+        tracing::info!("listeners are noticed by {how}");
+    }
+}
+
+/// The next ring; never without a doorbell.
+async fn ring(bell: Option<&mut Doorbell>) -> std::io::Result<u64> {
+    match bell {
+        Some(bell) => bell.ring().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The next destroy event; never without a subscription.
+async fn receive(
+    events: Option<&mut DestroyEvents>,
+    destroyed: &mut Vec<DiagSocket>,
+) -> Result<DestroyEvent, ha2bgp_sys::NetlinkError> {
+    match events {
+        Some(events) => events.receive(destroyed).await,
+        None => std::future::pending().await,
+    }
+}

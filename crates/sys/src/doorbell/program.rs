@@ -1,0 +1,97 @@
+//! The program, instruction by instruction (Documentation/bpf/standardization/instruction-set.rst).
+//!
+//! It runs at the raw tracepoint `inet_sock_set_state(sk, oldstate, newstate)` for every change of
+//! state of every TCP socket of the host, so it leaves as early as it can: two loads and two or
+//! three comparisons for a connection. It reads nothing of the socket, and so needs neither the
+//! kernel's type information nor offsets that differ between kernels.
+
+use std::os::fd::RawFd;
+
+/// Octets of what the program puts into the ring.
+pub(super) const RECORD: u32 = 8;
+
+/// `struct bpf_insn`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(C)]
+pub(super) struct Instruction {
+    /// Class, operation, source.
+    code: u8,
+    /// The destination register in the low half, the source register in the high half.
+    registers: u8,
+    offset: i16,
+    immediate: i32,
+}
+
+/// `TCP_CLOSE` and `TCP_LISTEN` (include/net/tcp_states.h).
+const CLOSE: i32 = 7;
+const LISTEN: i32 = 10;
+
+/// Load of eight octets from memory: `BPF_LDX | BPF_MEM | BPF_DW`.
+const LOAD: u8 = 0x79;
+/// Store of a register to memory: `BPF_STX | BPF_MEM | BPF_DW`.
+const STORE: u8 = 0x7b;
+/// Load of a 64-bit immediate, two instructions: `BPF_LD | BPF_IMM | BPF_DW`.
+const LOAD_WIDE: u8 = 0x18;
+/// `BPF_ALU64 | BPF_MOV`, from a register and from an immediate.
+const MOVE: u8 = 0xbf;
+const MOVE_IMMEDIATE: u8 = 0xb7;
+/// `BPF_ALU64 | BPF_ADD | BPF_K`.
+const ADD_IMMEDIATE: u8 = 0x07;
+/// `BPF_JMP | BPF_JEQ | BPF_K` and its opposite.
+const JUMP_EQUAL: u8 = 0x15;
+const JUMP_UNEQUAL: u8 = 0x55;
+/// `BPF_JMP | BPF_CALL` and `BPF_JMP | BPF_EXIT`.
+const CALL: u8 = 0x85;
+const EXIT: u8 = 0x95;
+
+/// The immediate of the wide load is the descriptor of a map: `BPF_PSEUDO_MAP_FD`.
+const MAP_DESCRIPTOR: u8 = 1;
+/// `bpf_ringbuf_output` (include/uapi/linux/bpf.h).
+const RINGBUF_OUTPUT: i32 = 130;
+/// `BPF_RB_FORCE_WAKEUP`: wake the reader now, whatever it has read.
+const FORCE_WAKEUP: i32 = 2;
+
+const fn instruction(
+    code: u8,
+    destination: u8,
+    source: u8,
+    offset: i16,
+    immediate: i32,
+) -> Instruction {
+    Instruction { code, registers: destination | source << 4, offset, immediate }
+}
+
+/// The program that writes to the ring buffer `ring`.
+pub(super) const fn program(ring: RawFd) -> [Instruction; 15] {
+    // r0 result, r1 to r5 arguments (r1: the context at the start), r6 to r9 kept over calls,
+    // r10 the end of the stack.
+    [
+        // r6 = oldstate: the second argument of the tracepoint, eight octets each.
+        instruction(LOAD, 6, 1, 8, 0),
+        // r7 = newstate.
+        instruction(LOAD, 7, 1, 16, 0),
+        // A listener comes: ring.
+        instruction(JUMP_EQUAL, 7, 0, 2, LISTEN),
+        // Anything else than a socket that closes is of no interest …
+        instruction(JUMP_UNEQUAL, 7, 0, 9, CLOSE),
+        // … and of those, only one that listened. (A new connection comes out of LISTEN too, as a
+        // clone of its listener, but goes to SYN_RECV.)
+        instruction(JUMP_UNEQUAL, 6, 0, 8, LISTEN),
+        // The record: newstate, on the stack.
+        instruction(STORE, 10, 7, -8, 0),
+        // r1 = the ring buffer.
+        instruction(LOAD_WIDE, 1, MAP_DESCRIPTOR, 0, ring),
+        instruction(0, 0, 0, 0, 0),
+        // r2 = the address of the record.
+        instruction(MOVE, 2, 10, 0, 0),
+        instruction(ADD_IMMEDIATE, 2, 0, 0, -8),
+        // r3 = its length, r4 = flags.
+        instruction(MOVE_IMMEDIATE, 3, 0, 0, RECORD as i32),
+        instruction(MOVE_IMMEDIATE, 4, 0, 0, FORCE_WAKEUP),
+        // When the ring is full the record is lost, and the reader is awake anyway.
+        instruction(CALL, 0, 0, 0, RINGBUF_OUTPUT),
+        // return 0.
+        instruction(MOVE_IMMEDIATE, 0, 0, 0, 0),
+        instruction(EXIT, 0, 0, 0, 0),
+    ]
+}
