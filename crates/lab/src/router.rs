@@ -29,7 +29,7 @@ pub enum Kind {
     GoBgp,
     /// OpenBGPD, the portable one.
     OpenBgpd,
-    /// ExaBGP of Debian; without protection.
+    /// ExaBGP of Debian.
     ExaBgp,
 }
 
@@ -64,6 +64,21 @@ pub struct Config {
     pub password: Option<String>,
     /// GTSM for a neighbor one hop away.
     pub ttl_security: bool,
+    /// What it does beyond one plain session.
+    pub options: Options,
+}
+
+/// What a router does only when it is told to.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Several paths of a prefix (RFC 7911), in both directions.
+    pub add_path: bool,
+    /// Keeps the routes of a neighbor that restarts (RFC 4724), for GoBGP; the others but ExaBGP
+    /// do so anyway.
+    pub helps: bool,
+    /// A second neighbor in the same AS: the routes of each are reflected to the other (RFC 4456).
+    /// BIRD and FRR.
+    pub second: Option<String>,
 }
 
 impl Config {

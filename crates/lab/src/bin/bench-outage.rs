@@ -12,7 +12,7 @@
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Router};
+use ha2bgp_lab::router::{Config, Kind, Options, Router};
 use ha2bgp_lab::samples::range;
 use ha2bgp_lab::{program, readme, service, wait};
 use rustix::process::Signal;
@@ -156,6 +156,7 @@ impl Stage {
             neighbor_as: 65000,
             password: None,
             ttl_security: false,
+            options: Options::default(),
         };
         let router = Router::start(kind, &them, "router", dir.path(), config)?;
         let ha2bgp = start(&us, &dir, "ha2bgp", graceful)?;

@@ -15,16 +15,28 @@ fn text(config: &Config) -> String {
     let security = if config.ttl_security { "ttl security on;" } else { "" };
     // What RFC 8950 needs; meant for sessions over IPv6.
     let extended = if ipv6(neighbor) { "extended next hop;" } else { "" };
+    let paths = if config.options.add_path { "add paths on;" } else { "" };
+    let (client, export) =
+        if config.options.second.is_some() { ("rr client;", "all") } else { ("", "none") };
     // Connected networks, so that next hops can be resolved. After an error, also one that it was
     // told of, BIRD refuses connections for 60 s by default: too long for a test.
-    format!(
-        "router id 10.255.0.1;\nlog stderr all;\n\
-         protocol device {{}}\nprotocol direct {{ ipv4; ipv6; interface \"-lo\", \"*\"; }}\n\
-         protocol bgp speaker {{\n\
-         \x20 local {address} as {asn};\n  neighbor {neighbor} as {neighbor_as};\n\
-         \x20 {device} {password} {security} error wait time 2, 4;\n\
-         \x20 ipv4 {{ import all; export none; {extended} }};\n  ipv6 {{ import all; export none; }};\n}}\n"
-    )
+    let session = |name: &str, neighbor: &str| {
+        format!(
+            "protocol bgp {name} {{\n\
+             \x20 local {address} as {asn};\n  neighbor {neighbor} as {neighbor_as};\n\
+             \x20 {device} {password} {security} {client} error wait time 2, 4;\n\
+             \x20 ipv4 {{ import all; export {export}; {extended} {paths} }};\n\
+             \x20 ipv6 {{ import all; export {export}; {paths} }};\n}}\n"
+        )
+    };
+    let mut text = "router id 10.255.0.1;\nlog stderr all;\nprotocol device {}\n\
+                    protocol direct { ipv4; ipv6; interface \"-lo\", \"*\"; }\n"
+        .to_owned();
+    text.push_str(&session("speaker", neighbor));
+    if let Some(second) = &config.options.second {
+        text.push_str(&session("second", second));
+    }
+    text
 }
 
 pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {

@@ -12,10 +12,17 @@ const LINES: &str = "lines";
 
 fn text(config: &Config, helper: &str) -> String {
     let Config { address, asn, neighbor, neighbor_as, .. } = config;
+    let password = config.password.as_ref().map(|key| format!("md5-password \"{key}\";"));
+    let password = password.unwrap_or_default();
+    // The TTL of what it accepts is set only where the neighbor has a listener of its own.
+    let security =
+        if config.ttl_security { "listen 179; incoming-ttl 255; outgoing-ttl 255;" } else { "" };
+    let paths = if config.options.add_path { "capability { add-path receive; }" } else { "" };
     format!(
         "process keep {{\n  run {helper};\n  encoder text;\n}}\n\
          neighbor {neighbor} {{\n  router-id 10.255.0.1;\n  local-address {address};\n  \
-         local-as {asn};\n  peer-as {neighbor_as};\n  passive true;\n\
+         local-as {asn};\n  peer-as {neighbor_as};\n  passive false;\n\
+         \x20 {password} {security} {paths}\n\
          \x20 family {{ ipv4 unicast; ipv6 unicast; }}\n\
          \x20 api {{ processes [ keep ]; neighbor-changes; receive {{ parsed; update; }} }}\n}}\n"
     )

@@ -8,32 +8,46 @@ use std::process::Command;
 use std::time::Duration;
 
 fn text(config: &Config) -> String {
-    let Config { asn, neighbor, neighbor_as, .. } = config;
+    let Config { asn, neighbor_as, .. } = config;
     // A router that drops all routes for want of a policy is of no use as a receiver.
     let mut text = format!(
         "log stdout\nrouter bgp {asn}\n bgp router-id 10.255.0.1\n no bgp ebgp-requires-policy\n"
     );
-    // A neighbor that is called as an interface is whoever advertises itself as a router there.
-    let device = config.device.as_ref().filter(|device| *device != neighbor);
-    let found = if config.device.is_some() && device.is_none() { "interface " } else { "" };
-    text.push_str(&format!(" neighbor {neighbor} {found}remote-as {neighbor_as}\n"));
-    if let Some(device) = device {
-        text.push_str(&format!(" neighbor {neighbor} interface {device}\n"));
+    let neighbors: Vec<&String> =
+        [&config.neighbor].into_iter().chain(&config.options.second).collect();
+    for neighbor in &neighbors {
+        // A neighbor that is called as an interface is whoever advertises itself as a router there.
+        let device = config.device.as_ref().filter(|device| device != neighbor);
+        let found = if config.device.is_some() && device.is_none() { "interface " } else { "" };
+        text.push_str(&format!(" neighbor {neighbor} {found}remote-as {neighbor_as}\n"));
+        if let Some(device) = device {
+            text.push_str(&format!(" neighbor {neighbor} interface {device}\n"));
+        }
+        if let Some(key) = &config.password {
+            text.push_str(&format!(" neighbor {neighbor} password {key}\n"));
+        }
+        if config.ttl_security {
+            text.push_str(&format!(" neighbor {neighbor} ttl-security hops 1\n"));
+        }
+        if ipv6(neighbor) {
+            // What RFC 8950 needs; meant for sessions over IPv6.
+            text.push_str(&format!(" neighbor {neighbor} capability extended-nexthop\n"));
+        }
     }
-    if let Some(key) = &config.password {
-        text.push_str(&format!(" neighbor {neighbor} password {key}\n"));
+    for family in ["ipv4", "ipv6"] {
+        text.push_str(&format!(" address-family {family} unicast\n"));
+        for neighbor in &neighbors {
+            text.push_str(&format!("  neighbor {neighbor} activate\n"));
+            if config.options.second.is_some() {
+                text.push_str(&format!("  neighbor {neighbor} route-reflector-client\n"));
+            }
+            // It receives several paths anyway.
+            if config.options.add_path {
+                text.push_str(&format!("  neighbor {neighbor} addpath-tx-all-paths\n"));
+            }
+        }
+        text.push_str(" exit-address-family\n");
     }
-    if config.ttl_security {
-        text.push_str(&format!(" neighbor {neighbor} ttl-security hops 1\n"));
-    }
-    if ipv6(neighbor) {
-        // What RFC 8950 needs; meant for sessions over IPv6.
-        text.push_str(&format!(" neighbor {neighbor} capability extended-nexthop\n"));
-    }
-    text.push_str(&format!(
-        " address-family ipv4 unicast\n  neighbor {neighbor} activate\n exit-address-family\n \
-         address-family ipv6 unicast\n  neighbor {neighbor} activate\n exit-address-family\n"
-    ));
     text
 }
 

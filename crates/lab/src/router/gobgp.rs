@@ -44,11 +44,25 @@ fn text(config: &Config) -> String {
     if config.ttl_security {
         text.push_str("  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = 255\n");
     }
+    if config.options.helps {
+        text.push_str(
+            "  [neighbors.graceful-restart.config]\n    enabled = true\n    restart-time = 20\n",
+        );
+    }
     for family in ["ipv4-unicast", "ipv6-unicast"] {
         text.push_str(&format!(
             "  [[neighbors.afi-safis]]\n    [neighbors.afi-safis.config]\n      \
              afi-safi-name = \"{family}\"\n"
         ));
+        // It waits for End-of-RIB of all these, also of those that the session does not have.
+        if config.options.helps && family.starts_with("ipv6") == ipv6(&neighbor) {
+            text.push_str(
+                "    [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n",
+            );
+        }
+        if config.options.add_path {
+            text.push_str("    [neighbors.afi-safis.add-paths.config]\n      receive = true\n");
+        }
     }
     text
 }
@@ -91,5 +105,15 @@ pub(super) fn route(router: &Router, prefix: &str) -> Result<String> {
         true => Ok(String::new()),
         false => Err(error),
     })?;
-    Ok(if reply.contains(prefix) { reply } else { String::new() })
+    if !reply.contains(prefix) {
+        return Ok(String::new());
+    }
+    // Only the table of the neighbor shows identifiers.
+    let paths = match router.config.options.add_path {
+        true => {
+            ask(router, &["neighbor", &Peers::of(&router.config).neighbor, "adj-in", "-a", family])?
+        }
+        false => String::new(),
+    };
+    Ok(reply + &paths)
 }

@@ -21,12 +21,13 @@ fn text(config: &Config, socket: &str) -> String {
         .map(|key| format!("  tcp md5sig password \"{key}\"\n"))
         .unwrap_or_default();
     let security = if config.ttl_security { "  ttl-security yes\n" } else { "" };
+    let paths = if config.options.add_path { "  announce add-path recv yes\n" } else { "" };
     // By default it takes nothing from eBGP peers.
     let allow = if config.ebgp() { "allow from ebgp\n" } else { "allow from ibgp\n" };
     format!(
         "AS {asn}\nrouter-id 10.255.0.1\nlisten on {address}\nsocket \"{socket}\"\nfib-update no\n\
          neighbor {neighbor} {{\n  remote-as {neighbor_as}\n  local-address {address}\n\
-         \x20 announce IPv4 unicast\n  announce IPv6 unicast\n{password}{security}}}\n{allow}"
+         \x20 announce IPv4 unicast\n  announce IPv6 unicast\n{paths}{password}{security}}}\n{allow}"
     )
 }
 

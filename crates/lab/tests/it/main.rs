@@ -22,6 +22,7 @@ mod speaker_drain;
 mod speaker_hostile;
 mod speaker_link_local;
 mod speaker_load;
+mod speaker_paths;
 mod speaker_peers;
 mod speaker_protect;
 mod speaker_readme;

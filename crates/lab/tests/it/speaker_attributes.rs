@@ -5,7 +5,7 @@ use crate::speaker_stage::{Pair, Plan, SESSION, with_each_router};
 use crate::stage::{SOON, VIP, VIP2, VIP6};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Router};
+use ha2bgp_lab::router::{Config, Kind, Options, Router};
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{Result, require, service};
 
@@ -93,9 +93,7 @@ fn to_another_as(kind: Kind) -> Result<()> {
     };
     shows(Plan::new(kind).section(&format!("prepend = 2{ALL}")), more, not)
 }
-with_each_router!(
-    to_another_as: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
-);
+with_each_router!(to_another_as);
 
 /// Over iBGP: LOCAL_PREF, and a path without anybody in it. OpenBGPD shows the link bandwidth that
 /// is not transitive without its value.
@@ -111,9 +109,7 @@ fn within_the_as(kind: Kind) -> Result<()> {
     let not: &[&str] = if kind == Kind::ExaBgp { &["as-path"] } else { &[] };
     shows(plan.section(&format!("local-pref = 250{ALL}")), more, not)
 }
-with_each_router!(
-    within_the_as: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
-);
+with_each_router!(within_the_as);
 
 /// The route to a VIP of the other family than the session's.
 fn of_the_other_family(plan: Plan, vip: &str, service: &str) -> Result<()> {
@@ -138,10 +134,7 @@ fn ipv6_over_an_ipv4_session(kind: Kind) -> Result<()> {
     let plan = Plan::new(kind).section("next-hop = [\"2001:db8:9::1\"]");
     of_the_other_family(plan, &format!("{VIP6}/128"), &format!("[{VIP6}]:8080"))
 }
-with_each_router!(
-    ipv6_over_an_ipv4_session:
-    bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
-);
+with_each_router!(ipv6_over_an_ipv4_session);
 
 /// One gets all, the other what its own list allows; each with its own communities.
 #[test]
@@ -167,6 +160,7 @@ fn each_peer_has_its_own_policy() -> Result<()> {
         neighbor_as: 65000,
         password: None,
         ttl_security: false,
+        options: Options::default(),
     };
     let other = Router::start(Kind::Frr, &third, "other", pair.dir.path(), config)?;
     pair.wait_established(true)?;

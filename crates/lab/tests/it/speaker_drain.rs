@@ -13,8 +13,12 @@ const VIP2: &str = "100.64.0.11";
 /// Waits until the router's route has GRACEFUL_SHUTDOWN, and with `preference` LOCAL_PREF 0.
 fn wait_drained(pair: &Pair, route: &str, preference: bool) -> Result<()> {
     let (community, local_pref) = match pair.plan.kind {
+        Kind::Bird => ("BGP.community: (65535,0)", "BGP.local_pref: 0"),
         Kind::Frr => ("Community: graceful-shutdown", "localpref 0"),
-        _ => ("BGP.community: (65535,0)", "BGP.local_pref: 0"),
+        // Its name is that of the draft.
+        Kind::GoBgp => ("Communities: planned-shut", "LocalPref: 0"),
+        Kind::OpenBgpd => ("Communities: GRACEFUL_SHUTDOWN", "localpref 0"),
+        Kind::ExaBgp => ("community 65535:0", "local-preference 0"),
     };
     wait::until(SOON, "the route is the last choice", || {
         let text = pair.router.route(route).map_err(|error| error.to_string())?;
@@ -49,7 +53,7 @@ fn drains_until_told_again(kind: Kind) -> Result<()> {
     drop(listener);
     Ok(())
 }
-with_each_router!(drains_until_told_again: bird = Bird, frr = Frr);
+with_each_router!(drains_until_told_again);
 
 /// The drain time ends by itself.
 fn drains_for_a_while(kind: Kind) -> Result<()> {
@@ -67,7 +71,7 @@ fn drains_for_a_while(kind: Kind) -> Result<()> {
     drop(listener);
     Ok(())
 }
-with_each_router!(drains_for_a_while: bird = Bird, frr = Frr);
+with_each_router!(drains_for_a_while);
 
 /// Without routes there is nothing to wait for.
 fn nothing_to_drain(kind: Kind) -> Result<()> {

@@ -6,7 +6,7 @@ use crate::speaker_stage::{ROUTER_DEVICE, start, wait_status, with_each_router};
 use crate::stage::{SOON, VIP, VIP6};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Router};
+use ha2bgp_lab::router::{Config, Kind, Options, Router};
 use ha2bgp_lab::{Result, readme, service, wait};
 use rustix::process::Signal;
 use std::time::Duration;
@@ -65,7 +65,9 @@ fn both_families(kind: Kind) -> Result<()> {
     drop(v6);
     Ok(())
 }
-with_each_router!(both_families);
+with_each_router!(
+    both_families: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd
+);
 
 fn spelled(kind: Kind, spelling: &str) -> Result<()> {
     let option = format!("link-local-next-hop = \"{spelling}\"");
@@ -85,7 +87,9 @@ with_each_router!(spelled_native: bird = Bird, frr = Frr, openbgpd = OpenBgpd);
 fn spelled_single(kind: Kind) -> Result<()> {
     spelled(kind, "single")
 }
-with_each_router!(spelled_single);
+with_each_router!(
+    spelled_single: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd
+);
 
 /// Who may connect: FRR 8.4 never does, to a link-local neighbor that it knows by its address. It
 /// waits for next hop tracking, which knows nothing of the interface.
@@ -172,6 +176,7 @@ fn config(asn: u32) -> Config {
         neighbor_as: 65000,
         password: None,
         ttl_security: false,
+        options: Options::default(),
     }
 }
 

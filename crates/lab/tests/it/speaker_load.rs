@@ -7,7 +7,7 @@ use ha2bgp_core::route::RouteSet;
 use ha2bgp_lab::bgp::{Conversation, NOTIFICATION, UPDATE, counted, update};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Router};
+use ha2bgp_lab::router::{Config, Kind, Options, Router};
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{LabError, Result, procfs, program, readme, require, service, source};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -34,6 +34,7 @@ fn there_and_back(kind: Kind, routes: u32) -> Result<()> {
         neighbor_as: 65000,
         password: None,
         ttl_security: false,
+        options: Options::default(),
     };
     let router = Router::start(kind, &them, "router", dir.path(), config)?;
     let peer = source::peer(65000, ROUTER, 65001);
@@ -64,7 +65,9 @@ fn there_and_back(kind: Kind, routes: u32) -> Result<()> {
 fn hundred_thousand_routes(kind: Kind) -> Result<()> {
     there_and_back(kind, 100_000)
 }
-with_each_router!(hundred_thousand_routes);
+with_each_router!(
+    hundred_thousand_routes: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd
+);
 
 /// ExaBGP takes a second of a core for 10 000.
 fn ten_thousand_routes(kind: Kind) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::speaker_stage::{Pair, Plan, SESSION};
 use crate::stage::{AT_ONCE, SOON, VIP, host};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Router};
+use ha2bgp_lab::router::{Config, Kind, Options, Router};
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{Result, program, readme, require, service, wait};
 use rustix::process::Signal;
@@ -28,6 +28,7 @@ fn a_frozen_peer_does_not_hold_up_the_other() -> Result<()> {
         neighbor_as: 65000,
         password: None,
         ttl_security: false,
+        options: Options::default(),
     };
     let other = Router::start(Kind::Frr, &third, "other", pair.dir.path(), config)?;
     pair.wait_established(true)?;

@@ -20,7 +20,8 @@ fn status(pair: &mut Pair, field: &str) -> Result<u64> {
     value.ok_or_else(|| LabError::Missing(format!("no {field} in {line}")))
 }
 
-/// The router hears of the route a second time; it never leaves, and the session stands.
+/// The router hears of the route a second time; it never leaves, and the session stands. Without
+/// [`Kind::ExaBgp`]: it answers such requests and never makes one.
 fn route_refresh(kind: Kind) -> Result<()> {
     let mut pair = Pair::established(Plan::new(kind))?;
     let listener = service::listen(&pair.us, &pair.plan.service())?;

@@ -2,7 +2,7 @@
 
 use crate::speaker_stage::{Pair, Plan, SESSION, with_each_router};
 use crate::stage::SOON;
-use ha2bgp_lab::router::Kind;
+use ha2bgp_lab::router::{Kind, Options};
 use ha2bgp_lab::service::{self, Service};
 use ha2bgp_lab::{Result, wait};
 use rustix::process::Signal;
@@ -25,16 +25,12 @@ fn comes_and_goes(plan: Plan) -> Result<()> {
 fn external_ipv4(kind: Kind) -> Result<()> {
     comes_and_goes(Plan::new(kind))
 }
-with_each_router!(
-    external_ipv4: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
-);
+with_each_router!(external_ipv4);
 
 fn external_ipv6(kind: Kind) -> Result<()> {
     comes_and_goes(Plan { v6: true, ..Plan::new(kind) })
 }
-with_each_router!(
-    external_ipv6: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
-);
+with_each_router!(external_ipv6);
 
 fn internal_ipv4(kind: Kind) -> Result<()> {
     comes_and_goes(Plan { peer_as: 65000, ..Plan::new(kind) })
@@ -94,9 +90,7 @@ fn stop_for_good(kind: Kind) -> Result<()> {
     drop(listener);
     Ok(())
 }
-with_each_router!(
-    stop_for_good: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
-);
+with_each_router!(stop_for_good);
 
 /// The router dies and comes back: it gets everything again.
 fn router_killed(kind: Kind) -> Result<()> {
@@ -160,13 +154,17 @@ fn link_cut(kind: Kind) -> Result<()> {
     drop(listener);
     pair.wait_route(false)
 }
-with_each_router!(link_cut: bird = Bird, frr = Frr);
+with_each_router!(link_cut);
+
+/// GoBGP helps with graceful restart only when told; the others do so by default.
+const KEEPS: Options = Options { helps: true, add_path: false, second: None };
 
 /// `kill -9` of ha2bgp and a start inside the restart time: the route never leaves routers that
-/// help with graceful restart by default. The up delay makes the new process announce it late,
-/// after the session is up again.
+/// help with graceful restart. The up delay makes the new process announce it late, after the
+/// session is up again.
 fn killed_and_started_again(kind: Kind) -> Result<()> {
-    let mut pair = Pair::established(Plan::new(kind).flags("--up-delay 3s"))?;
+    let plan = Plan { options: KEEPS, ..Plan::new(kind).flags("--up-delay 3s") };
+    let mut pair = Pair::established(plan)?;
     let listener = service::listen(&pair.us, &pair.plan.service())?;
     pair.wait_route(true)?;
     pair.ha2bgp.kill()?;
@@ -181,11 +179,28 @@ fn killed_and_started_again(kind: Kind) -> Result<()> {
     drop(listener);
     pair.wait_route(false)
 }
-with_each_router!(killed_and_started_again: bird = Bird, frr = Frr);
+with_each_router!(
+    killed_and_started_again: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd
+);
+
+/// GoBGP that was not told to help, and ExaBGP, which cannot, forget the route at once; it comes
+/// back with the session.
+fn killed_and_forgotten(kind: Kind) -> Result<()> {
+    let mut pair = Pair::established(Plan::new(kind))?;
+    let listener = service::listen(&pair.us, &pair.plan.service())?;
+    pair.wait_route(true)?;
+    pair.ha2bgp.kill()?;
+    pair.router.wait_route(&pair.plan.route(), false, SOON)?;
+    pair.start_again("again")?;
+    pair.wait_route(true)?;
+    drop(listener);
+    pair.wait_route(false)
+}
+with_each_router!(killed_and_forgotten: gobgp = GoBgp, exabgp = ExaBgp);
 
 /// The service dies while ha2bgp is dead: the router drops what it kept, and not before.
 fn killed_and_the_service_too(kind: Kind) -> Result<()> {
-    let mut pair = Pair::established(Plan::new(kind))?;
+    let mut pair = Pair::established(Plan { options: KEEPS, ..Plan::new(kind) })?;
     let listener = service::listen(&pair.us, &pair.plan.service())?;
     pair.wait_route(true)?;
     pair.ha2bgp.kill()?;
@@ -193,4 +208,6 @@ fn killed_and_the_service_too(kind: Kind) -> Result<()> {
     pair.start_again("again")?;
     pair.router.wait_route(&pair.plan.route(), false, SESSION)
 }
-with_each_router!(killed_and_the_service_too: bird = Bird, frr = Frr);
+with_each_router!(
+    killed_and_the_service_too: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd
+);

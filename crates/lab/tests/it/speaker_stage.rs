@@ -4,7 +4,7 @@ use crate::stage::{AT_ONCE, SOON, VIP, VIP6};
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Router};
+use ha2bgp_lab::router::{Config, Kind, Options, Router};
 use ha2bgp_lab::{LabError, Result, program, readme, wait};
 use rustix::process::Signal;
 use std::time::Duration;
@@ -41,7 +41,7 @@ macro_rules! with_each_router {
     };
     ($name:ident) => {
         $crate::speaker_stage::with_each_router!(
-            $name: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd
+            $name: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd, exabgp = ExaBgp
         );
     };
 }
@@ -64,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) router_key: Option<&'static str>,
     /// GTSM at the router.
     pub(crate) router_security: bool,
+    /// What else the router does.
+    pub(crate) options: Options,
     /// Lines of the `[[peer]]` section, and whatever follows it: a file in place of flags.
     pub(crate) section: Option<String>,
 }
@@ -81,6 +83,7 @@ impl Plan {
             key: None,
             router_key: None,
             router_security: false,
+            options: Options::default(),
             section: None,
         }
     }
@@ -177,6 +180,7 @@ impl Pair {
             neighbor_as: plan.local_as,
             password: plan.router_key.map(str::to_owned),
             ttl_security: plan.router_security,
+            options: plan.options.clone(),
         };
         let router = Router::start(plan.kind, &them, "router", dir.path(), config)?;
         let ha2bgp = start(&us, &dir, &plan, "ha2bgp")?;

@@ -183,7 +183,7 @@ impl Running {
         for index in 0..self.links.len() {
             more |= self.write(index, clock);
             self.finish_connecting(index, clock, tell);
-            more |= self.read(index, buffer, clock);
+            more |= self.read(index, buffer, clock, tell);
             if let Some(link) = self.links.get_mut(index) {
                 link.work(buffer, now);
             }
@@ -293,7 +293,7 @@ impl Running {
         true
     }
 
-    fn read(&mut self, index: usize, buffer: &mut [u8], clock: Clock) -> bool {
+    fn read(&mut self, index: usize, buffer: &mut [u8], clock: Clock, tell: &mut Tell<'_>) -> bool {
         for _ in 0..MOVES_AT_ONCE {
             let Some(link) = self.links.get_mut(index).filter(|link| link.has_read()) else {
                 return false;
@@ -302,6 +302,8 @@ impl Running {
             match link.read(buffer) {
                 Moved::Bytes(count) => {
                     self.silent_until = None;
+                    // It may be of other announcers, which the state shows and no event tells.
+                    *tell.news |= self.peer.config.count_announcers;
                     let bytes = buffer.get(..count).unwrap_or_default();
                     self.session.handle(Input::Received { connection, bytes }, clock.now());
                 }
