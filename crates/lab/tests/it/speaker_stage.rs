@@ -160,6 +160,9 @@ impl Pair {
     pub(crate) fn prepared(plan: Plan, more: impl FnOnce(&Netns) -> Result<()>) -> Result<Self> {
         let dir = readme::workdir()?;
         let (us, them) = (Netns::new("us")?, Netns::new("them")?);
+        // FRR advertises its prefix (RFC 8950 makes it): an address made of that would be ours too,
+        // and sessions would come from it.
+        us.sysctl("net/ipv6/conf/default/autoconf", "0")?;
         link::cable(
             End { host: &us, device: "up0", address: "10.9.1.1/24" },
             End { host: &them, device: ROUTER_DEVICE, address: "10.9.1.2/24" },
