@@ -154,6 +154,10 @@ fn peer_event(peer: PeerAddress, event: &PeerEvent) {
         PeerEvent::Down { state: State::Established, cause, .. } => {
             tracing::warn!(%peer, "BGP session lost: {cause}");
         }
+        // `What::PeerUnreachable` says why, once: a router that is away for days fills no log.
+        PeerEvent::Down { state: State::Connect, cause, .. } => {
+            tracing::debug!(%peer, "no connection: {cause}");
+        }
         PeerEvent::Down { state, cause, .. } => {
             tracing::info!(%peer, "no BGP session, in state {state}: {cause}");
         }
