@@ -5,7 +5,7 @@ use crate::speaker_stage::{Pair, Plan, SESSION, with_each_router};
 use crate::stage::{SOON, VIP, VIP2, VIP6};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Options, Router};
+use ha2bgp_lab::router::Kind;
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{Result, require, service};
 
@@ -152,17 +152,7 @@ fn each_peer_has_its_own_policy() -> Result<()> {
             End { host: &third, device: "down1", address: "10.9.2.2/24" },
         )
     })?;
-    let config = Config {
-        address: "10.9.2.2".to_owned(),
-        asn: 65001,
-        neighbor: "10.9.2.1".to_owned(),
-        device: None,
-        neighbor_as: 65000,
-        password: None,
-        ttl_security: false,
-        options: Options::default(),
-    };
-    let other = Router::start(Kind::Frr, &third, "other", pair.dir.path(), config)?;
+    let other = pair.second_router(&third)?;
     pair.wait_established(true)?;
     other.wait_established(true, SESSION)?;
     let first = service::listen(&pair.us, &format!("{VIP}:8080"))?;

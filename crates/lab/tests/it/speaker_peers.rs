@@ -4,7 +4,7 @@ use crate::speaker_stage::{Pair, Plan, SESSION};
 use crate::stage::{AT_ONCE, SOON, VIP, host};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Options, Router};
+use ha2bgp_lab::router::Kind;
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{Result, program, readme, require, service, wait};
 use rustix::process::Signal;
@@ -20,17 +20,7 @@ fn a_frozen_peer_does_not_hold_up_the_other() -> Result<()> {
         End { host: &pair.us, device: "up1", address: "10.9.2.1/24" },
         End { host: &third, device: "down1", address: "10.9.2.2/24" },
     )?;
-    let config = Config {
-        address: "10.9.2.2".to_owned(),
-        asn: 65001,
-        neighbor: "10.9.2.1".to_owned(),
-        device: None,
-        neighbor_as: 65000,
-        password: None,
-        ttl_security: false,
-        options: Options::default(),
-    };
-    let other = Router::start(Kind::Frr, &third, "other", pair.dir.path(), config)?;
+    let other = pair.second_router(&third)?;
     pair.wait_established(true)?;
     other.wait_established(true, SESSION)?;
     pair.router.freeze(true)?;

@@ -2,7 +2,7 @@
 
 use crate::speaker_stage::{Pair, Plan, SESSION, with_each_router};
 use crate::stage::SOON;
-use ha2bgp_lab::router::{Kind, Options};
+use ha2bgp_lab::router::{Kind, Options, Router};
 use ha2bgp_lab::service::{self, Service};
 use ha2bgp_lab::{Result, wait};
 use rustix::process::Signal;
@@ -92,12 +92,12 @@ fn stop_for_good(kind: Kind) -> Result<()> {
 }
 with_each_router!(stop_for_good);
 
-/// The router dies and comes back: it gets everything again.
-fn router_killed(kind: Kind) -> Result<()> {
+/// The router ends and comes back: it gets everything again.
+fn router_comes_back(kind: Kind, end: fn(&mut Router) -> Result<()>) -> Result<()> {
     let mut pair = Pair::established(Plan::new(kind))?;
     let listener = service::listen(&pair.us, &pair.plan.service())?;
     pair.wait_route(true)?;
-    pair.router.kill()?;
+    end(&mut pair.router)?;
     pair.wait_log("BGP session lost")?;
     pair.router.start_again(&pair.them)?;
     pair.wait_established(true)?;
@@ -105,20 +105,15 @@ fn router_killed(kind: Kind) -> Result<()> {
     drop(listener);
     pair.wait_route(false)
 }
+
+fn router_killed(kind: Kind) -> Result<()> {
+    router_comes_back(kind, Router::kill)
+}
 with_each_router!(router_killed);
 
-/// The router is stopped in order and started again.
+/// In order.
 fn router_restarted(kind: Kind) -> Result<()> {
-    let mut pair = Pair::established(Plan::new(kind))?;
-    let listener = service::listen(&pair.us, &pair.plan.service())?;
-    pair.wait_route(true)?;
-    pair.router.stop()?;
-    pair.wait_log("BGP session lost")?;
-    pair.router.start_again(&pair.them)?;
-    pair.wait_established(true)?;
-    pair.wait_route(true)?;
-    drop(listener);
-    pair.wait_route(false)
+    router_comes_back(kind, Router::stop)
 }
 with_each_router!(router_restarted);
 

@@ -197,6 +197,21 @@ impl Pair {
         Ok(pair)
     }
 
+    /// FRR on another host, for a peer 10.9.2.2 of AS 65001 that knows us as 10.9.2.1.
+    pub(crate) fn second_router(&self, host: &Netns) -> Result<Router> {
+        let config = Config {
+            address: "10.9.2.2".to_owned(),
+            asn: 65001,
+            neighbor: "10.9.2.1".to_owned(),
+            device: None,
+            neighbor_as: 65000,
+            password: None,
+            ttl_security: false,
+            options: Options::default(),
+        };
+        Router::start(Kind::Frr, host, "other", self.dir.path(), config)
+    }
+
     /// Starts ha2bgp once more.
     pub(crate) fn start_again(&mut self, name: &str) -> Result<()> {
         self.ha2bgp = start(&self.us, &self.dir, &self.plan, name)?;
