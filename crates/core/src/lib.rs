@@ -3,7 +3,7 @@
 //! This crate computes; it has no clock, no IO, no log, no randomness (`no_std` proves it).
 //!
 //! * Vocabulary: [`time`] (monotonic moments as numbers), [`net`] (prefixes, the allow-list, next
-//!   hops), [`fact`] (what observers report), [`route`] (the desired set), [`reason`] (why),
+//!   hops), [`fact`] (what observers report), [`check`] (what probes say), [`route`] (the desired set), [`reason`] (why),
 //!   [`event`] (what happened), [`glob`] (name patterns).
 //! * Decision: [`engine`] owns all state; [`config`] tells it what to do; `service` is the state
 //!   machine of one service, with [`damping`]; `listeners` and `addresses` are tables of facts;
@@ -16,6 +16,7 @@ extern crate alloc;
 extern crate std;
 
 mod addresses;
+pub mod check;
 pub mod config;
 pub mod damping;
 pub mod engine;
