@@ -1,7 +1,10 @@
-//! Checks: what one probe says, in the words of DESIGN: pass, warn, fail or unknown.
+//! Checks: what one probe says, and how many of them make a verdict.
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::net::IpAddr;
+
+use crate::time::Instant;
 
 /// What a probe, or a whole check, says of a service. Ordered from best to worst knowledge:
 /// nothing is derived from the order but the order in which they are shown.
@@ -75,9 +78,182 @@ impl ProbeResult {
     }
 }
 
+/// Which check of the configuration: its place in [`EngineConfig::checks`].
+///
+/// [`EngineConfig::checks`]: crate::config::EngineConfig::checks
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CheckIndex(pub u32);
+
+/// One check that is probed: a configured one, by itself or for one VIP.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CheckKey {
+    /// Which configured check.
+    pub check: CheckIndex,
+    /// The VIP it is for; `None` when one probe serves every service that uses it.
+    pub vip: Option<IpAddr>,
+}
+
+/// How many results in a row make a verdict.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Counting {
+    /// So many good ones (pass or warn) make it good, 1 at least.
+    pub rise: u32,
+    /// So many that are not good make it what the last of them says, 1 at least.
+    pub fall: u32,
+    /// The verdict before any result.
+    pub initial: Outcome,
+}
+
+impl Default for Counting {
+    /// The first result counts; before it nothing is known.
+    fn default() -> Self {
+        Self { rise: 1, fall: 1, initial: Outcome::Unknown }
+    }
+}
+
+/// Results in a row: pass and warn point up, fail and unknown down.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Streak {
+    last: Option<Outcome>,
+    /// So many pointed the same way,
+    length: u32,
+    /// and so many of them said the same.
+    same: u32,
+}
+
+impl Streak {
+    /// Takes a result in.
+    pub fn push(&mut self, outcome: Outcome) {
+        let one_more = |on: bool, count: u32| if on { count.saturating_add(1) } else { 1 };
+        let way = self.last.is_some_and(|last| last.is_good() == outcome.is_good());
+        self.length = one_more(way, self.length);
+        self.same = one_more(self.last == Some(outcome), self.same);
+        self.last = Some(outcome);
+    }
+
+    /// How many results in a row pointed the same way.
+    pub const fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// True while results point in a new way, but not often enough yet: a change is being decided.
+    pub fn is_deciding(&self, counting: &Counting) -> bool {
+        self.last.is_some_and(|last| {
+            self.length < if last.is_good() { counting.rise } else { counting.fall }
+        })
+    }
+
+    /// The verdict after the newest result, where it was `verdict` before.
+    ///
+    /// Within "good" the newest result counts at once. A failure is not made unknown by a single
+    /// unclear result, or it would stop a withdrawal.
+    fn verdict(&self, verdict: Outcome, counting: &Counting) -> Outcome {
+        let Some(last) = self.last else { return verdict };
+        let counts = !self.is_deciding(counting);
+        let moves = match last {
+            Outcome::Pass | Outcome::Warn => counts || verdict.is_good(),
+            Outcome::Unknown if verdict == Outcome::Fail => self.same >= counting.fall,
+            Outcome::Fail | Outcome::Unknown => counts,
+        };
+        if moves { last } else { verdict }
+    }
+}
+
+/// What is known of a check that is probed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CheckState {
+    /// The verdict, after counting.
+    pub verdict: Outcome,
+    /// Not enough results yet for any verdict.
+    pub pending: bool,
+    /// Since when the verdict is that.
+    pub since: Instant,
+    /// The newest result and its moment; `None` before the first.
+    pub last: Option<(ProbeResult, Instant)>,
+    /// The results in a row.
+    pub streak: Streak,
+    /// How many results there were: pass, warn, fail, unknown.
+    pub counts: [u64; 4],
+}
+
+impl CheckState {
+    /// A check that has no result yet.
+    pub const fn new(counting: &Counting, now: Instant) -> Self {
+        Self {
+            verdict: counting.initial,
+            pending: matches!(counting.initial, Outcome::Unknown),
+            since: now,
+            last: None,
+            streak: Streak { last: None, length: 0, same: 0 },
+            counts: [0; 4],
+        }
+    }
+
+    /// Takes a result in. Returns true when the verdict changed.
+    pub fn take(&mut self, result: ProbeResult, counting: &Counting, now: Instant) -> bool {
+        let outcome = result.outcome;
+        let count = &mut self.counts[outcome as usize];
+        *count = count.saturating_add(1);
+        self.last = Some((result, now));
+        self.streak.push(outcome);
+        let verdict = self.streak.verdict(self.verdict, counting);
+        let pending = self.pending && self.streak.is_deciding(counting);
+        let changed = (verdict, pending) != (self.verdict, self.pending);
+        if changed {
+            self.verdict = verdict;
+            self.pending = pending;
+            self.since = now;
+        }
+        changed
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn verdicts(counting: Counting, results: &str) -> alloc::string::String {
+        let outcome = |c| match c {
+            'p' => Outcome::Pass,
+            'w' => Outcome::Warn,
+            'f' => Outcome::Fail,
+            _ => Outcome::Unknown,
+        };
+        let mut state = CheckState::new(&counting, Instant::START);
+        let take = |c| {
+            state.take(ProbeResult::new(outcome(c), ""), &counting, Instant::START);
+            state.verdict.name().chars().next().unwrap_or('?')
+        };
+        results.chars().map(take).collect()
+    }
+
+    #[test]
+    fn results_are_counted() {
+        let counting = |rise, fall| Counting { rise, fall, initial: Outcome::Unknown };
+        for (rise, fall, results, want) in [
+            (1, 1, "pfpwfu", "pfpwfu"),
+            (2, 3, "pppp", "uppp"),
+            (2, 3, "ppffpfff", "uppppppf"),
+            (2, 3, "fffff", "uufff"),
+            // One good result alone does not help, one bad result alone does no harm.
+            (2, 3, "fffpfpp", "uuffffp"),
+            // Fail and unknown point the same way; the last one says what it is.
+            (1, 3, "pfufp", "pppfp"),
+            (1, 3, "pufuu", "pppuu"),
+            // A failure stays one until it is unknown just as often.
+            (1, 2, "pffuff", "ppffff"),
+            (1, 2, "pffuu", "ppffu"),
+            // A warning is good, and counts at once.
+            (3, 3, "pppwp", "uupwp"),
+            (3, 3, "wpw", "uuw"),
+        ] {
+            assert_eq!(verdicts(counting(rise, fall), results), want, "{rise} {fall} {results}");
+        }
+        let down = Counting { rise: 2, fall: 2, initial: Outcome::Fail };
+        assert_eq!(verdicts(down, "ufpp"), "fffp");
+        let up = Counting { rise: 2, fall: 2, initial: Outcome::Pass };
+        assert_eq!(verdicts(up, "fpff"), "pppf");
+    }
 
     #[test]
     fn details_are_one_short_line() {

@@ -16,17 +16,22 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::addresses::{AddressFilter, Addresses, spans_prefix};
-use crate::config::EngineConfig;
+use crate::catalog::Catalog;
+use crate::check::{CheckKey, Counting};
+use crate::checks::Checks;
+use crate::config::{CheckKind, EngineConfig};
 use crate::event::Event;
 use crate::fact::{ListenAddress, Listener, LocalAddress, Observation, SocketId, Source};
 use crate::listeners::Listeners;
 use crate::net::{Prefix, never_announced};
 use crate::reason::Reason;
 use crate::route::{Route, RouteSet};
-use crate::service::{Health, Service, Step};
+use crate::service::Service;
 use crate::sources::Sources;
 use crate::start::Start;
 use crate::time::Instant;
+
+mod judge;
 
 /// What the engine is told.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,6 +57,8 @@ pub enum Input {
 pub enum Output {
     /// The whole desired set changed; this is the newest one.
     SetRoutes(RouteSet),
+    /// Other checks are to be probed than before: [`Engine::checks`] has them all.
+    SetChecks,
     /// Something happened.
     Event(Event),
 }
@@ -64,6 +71,8 @@ pub struct Engine {
     pub(crate) listeners: Listeners,
     pub(crate) addresses: Addresses,
     pub(crate) sources: Sources,
+    pub(crate) catalog: Catalog,
+    pub(crate) checks: Checks,
     pub(crate) services: BTreeMap<IpAddr, Service>,
     /// The deadline of each service that has one, earliest first.
     timers: BTreeSet<(Instant, IpAddr)>,
@@ -78,10 +87,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that knows nothing yet and announces nothing.
+    /// An engine that knows nothing yet and announces nothing. Services that the configuration
+    /// names are there from the start: drain [`Engine::poll_output`].
     pub fn new(config: EngineConfig, now: Instant) -> Self {
-        Self {
+        let mut engine = Self {
             filter: AddressFilter::new(config.devices.clone(), config.labels.clone()),
+            catalog: Catalog::new(&config),
+            checks: Checks::default(),
             config,
             listeners: Listeners::default(),
             addresses: Addresses::default(),
@@ -95,7 +107,11 @@ impl Engine {
             start: Start::default(),
             refusal_told: false,
             now,
+        };
+        for vip in engine.catalog.vips() {
+            engine.discover(vip);
         }
+        engine
     }
 
     /// Applies one input. Drain [`Engine::poll_output`] afterwards.
@@ -116,6 +132,9 @@ impl Engine {
         if self.routes_changed {
             self.routes_changed = false;
             return Some(Output::SetRoutes(self.routes.clone()));
+        }
+        if self.checks.take_changed() {
+            return Some(Output::SetChecks);
         }
         self.events.pop_front().map(Output::Event)
     }
@@ -138,6 +157,11 @@ impl Engine {
         self.start.is_done()
     }
 
+    /// The checks that are to be probed.
+    pub fn checks(&self) -> impl Iterator<Item = CheckKey> + '_ {
+        self.checks.keys()
+    }
+
     fn observe(&mut self, observation: Observation) {
         match observation {
             Observation::ListenerOpened(listener) => self.listener_opened(listener),
@@ -156,9 +180,10 @@ impl Engine {
                 if let Some(event) = self.sources.complete(source, self.now) {
                     self.events.push_back(event);
                     self.judge_all();
-                    self.look();
+                    self.look_around();
                 }
             }
+            Observation::Probed { check, result } => self.probed(check, result),
             Observation::Failed { source, error } => {
                 if self.sources.failed(source, self.now) {
                     self.events.push_back(Event::SourceFailed { source, error });
@@ -262,7 +287,8 @@ impl Engine {
         let Entry::Vacant(entry) = self.services.entry(vip) else {
             return;
         };
-        let service = entry.insert(Service::new(network, self.now));
+        let config = self.catalog.number_of(vip);
+        let service = entry.insert(Service::new(network, config, self.now));
         if self.config.require_all_ports {
             for port in self.listeners.ports_on(vip) {
                 service.require_port(port);
@@ -270,146 +296,23 @@ impl Engine {
         }
         let next_hop = self.config.next_hop;
         self.events.push_back(Event::ServiceDiscovered { vip, network, next_hop });
+        for (key, counting) in self.probes_of(vip, config) {
+            self.checks.join(key, vip, &counting, self.now);
+        }
         self.judge(vip);
     }
 
-    fn judge_all(&mut self) {
-        let vips: Vec<IpAddr> = self.services.keys().copied().collect();
-        for vip in vips {
-            self.judge(vip);
-        }
-    }
-
-    /// Lets a service see the newest verdict of its checks.
-    fn judge(&mut self, vip: IpAddr) {
-        let verdict = match self.services.get(&vip) {
-            Some(service) => self.verdict(vip, service),
-            None => return,
-        };
-        let warm = self.start.recalls(vip, verdict.0, self.now);
-        self.step(vip, |service, config, now, told| {
-            service.judge(verdict, config, now, told);
-            if warm {
-                service.skip_up_delay(now);
+    /// The checks that are probed for a VIP.
+    fn probes_of(&self, vip: IpAddr, config: usize) -> Vec<(CheckKey, Counting)> {
+        let indices = self.catalog.entry(config).probes.iter();
+        let keys = indices.filter_map(|index| match self.catalog.check(*index)?.kind {
+            CheckKind::Probe { per_vip, counting } => {
+                let key = CheckKey { check: *index, vip: per_vip.then_some(vip) };
+                Some((key, counting))
             }
+            CheckKind::Listen { .. } | CheckKind::Address { .. } => None,
         });
-    }
-
-    /// Once every observer has delivered a complete picture: which services are not judged yet?
-    fn look(&mut self) {
-        let blind = Source::ALL.iter().any(|source| self.sources.objection(*source).is_some());
-        if !self.start.is_incomplete() || blind {
-            return;
-        }
-        let undecided = self.services.iter().filter(|(_, service)| service.is_undecided());
-        if self.start.looked(undecided.map(|(vip, _)| *vip).collect()) {
-            self.tell_first_verdicts();
-        }
-    }
-
-    fn tell_first_verdicts(&mut self) {
-        self.events.push_back(Event::FirstVerdicts { announced: self.routes.len() });
-    }
-
-    /// `all(listen, address)`: a certain failure decides, then a check that cannot be judged.
-    fn verdict(&self, vip: IpAddr, service: &Service) -> (Health, Reason) {
-        let checks = Source::ALL.map(|source| self.check(source, vip, service));
-        for wanted in [Health::Unhealthy, Health::Unknown] {
-            if let Some(found) = checks.iter().find(|(health, _)| *health == wanted) {
-                return *found;
-            }
-        }
-        (Health::Healthy, Reason::Healthy)
-    }
-
-    /// The verdict of one check about one service.
-    pub(crate) fn check(&self, source: Source, vip: IpAddr, service: &Service) -> (Health, Reason) {
-        if let Some(reason) = self.sources.objection(source) {
-            return (Health::Unknown, reason);
-        }
-        let objection = match source {
-            Source::Listen => self.listen_objection(vip, service),
-            Source::Address => self.addresses.objection(vip, &self.filter),
-        };
-        objection.map_or((Health::Healthy, Reason::Healthy), |reason| (Health::Unhealthy, reason))
-    }
-
-    fn listen_objection(&self, vip: IpAddr, service: &Service) -> Option<Reason> {
-        if !self.listeners.any_on(vip) {
-            return Some(Reason::NoListener);
-        }
-        let missing = service.ports_required().any(|port| !self.listeners.has_port(vip, *port));
-        missing.then_some(Reason::PortMissing)
-    }
-
-    /// Runs one step of a service's machine, then brings timers, routes and events up to date.
-    fn step(
-        &mut self,
-        vip: IpAddr,
-        act: impl FnOnce(&mut Service, &EngineConfig, Instant, &mut dyn FnMut(Step)),
-    ) {
-        let Some(service) = self.services.get_mut(&vip) else {
-            return;
-        };
-        let forget_after = self.config.forget_after;
-        if let Some(at) = service.deadline(forget_after) {
-            self.timers.remove(&(at, vip));
-        }
-        let was_announced = service.announced();
-        let mut steps = [None; 3];
-        let mut free = steps.iter_mut();
-        let mut told = |step| {
-            if let Some(slot) = free.next() {
-                *slot = Some(step);
-            }
-        };
-        act(service, &self.config, self.now, &mut told);
-        // A delay of zero is over at once.
-        service.expire(self.now, &mut told);
-        if let Some(at) = service.deadline(forget_after) {
-            self.timers.insert((at, vip));
-        }
-        for step in steps.into_iter().flatten() {
-            let (health, reason) = service.verdict();
-            self.events.push_back(match step {
-                Step::Health => Event::HealthChanged { vip, health, reason },
-                Step::Suppressed => Event::Suppressed {
-                    vip,
-                    penalty: service.penalty(&self.config, self.now),
-                    until: service.suppressed_until().unwrap_or(self.now),
-                },
-                Step::Released => Event::Released { vip },
-            });
-        }
-        let announced = service.announced() && !self.stopping;
-        let decided = !service.is_undecided();
-        if announced != was_announced {
-            service.mark(self.now);
-            let reason = service.outcome();
-            if announced {
-                self.announce(vip);
-            } else {
-                self.withdraw(vip, reason);
-            }
-        }
-        if decided && self.start.decided(vip) {
-            self.tell_first_verdicts();
-        }
-    }
-
-    fn announce(&mut self, vip: IpAddr) {
-        let (prefix, next_hop) = (Prefix::host(vip), self.config.next_hop);
-        self.routes.insert(prefix, Route { next_hop });
-        self.routes_changed = true;
-        self.events.push_back(Event::RouteAnnounced { prefix, next_hop });
-    }
-
-    fn withdraw(&mut self, vip: IpAddr, reason: Reason) {
-        let prefix = Prefix::host(vip);
-        if self.routes.remove(prefix).is_some() {
-            self.routes_changed = true;
-            self.events.push_back(Event::RouteWithdrawn { prefix, reason });
-        }
+        keys.collect()
     }
 
     fn expire(&mut self) {
@@ -421,7 +324,10 @@ impl Engine {
             });
             if forget {
                 self.timers.remove(&(at, vip));
-                if self.services.remove(&vip).is_some() {
+                if let Some(service) = self.services.remove(&vip) {
+                    for (key, _) in self.probes_of(vip, service.config) {
+                        self.checks.leave(key, vip);
+                    }
                     self.refusal_told = false;
                     self.events.push_back(Event::ServiceForgotten { vip });
                 }
@@ -449,7 +355,7 @@ impl Engine {
             if let Some(service) = self.services.get_mut(&prefix.address()) {
                 service.mark(self.now);
             }
-            self.withdraw(prefix.address(), Reason::Shutdown);
+            self.withdraw(prefix.address(), Reason::Shutdown, None);
         }
     }
 
@@ -468,11 +374,14 @@ impl Engine {
             debug_assert!(deadline.is_none_or(|at| self.timers.contains(&(at, *vip))));
             debug_assert_eq!(
                 service.verdict(),
-                self.verdict(*vip, service),
+                self.verdict(*vip, service, false),
                 "{vip} is out of date"
             );
             if service.announced() && !self.stopping {
-                wanted.insert(Prefix::host(*vip), Route { next_hop: self.config.next_hop });
+                let last_choice =
+                    service.is_last_choice(&self.catalog.entry(service.config).config);
+                let next_hop = self.config.next_hop;
+                wanted.insert(Prefix::host(*vip), Route { next_hop, last_choice });
             }
         }
         debug_assert_eq!(self.routes, wanted, "the desired set is what the services say");

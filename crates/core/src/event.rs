@@ -4,11 +4,21 @@ use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::check::Outcome;
 use crate::fact::Source;
 use crate::net::{NextHop, Prefix};
 use crate::reason::Reason;
 use crate::service::Health;
 use crate::time::Instant;
+
+/// The probe that decided something.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Cause {
+    /// The name of the check.
+    pub check: Arc<str>,
+    /// What its newest result says.
+    pub detail: Arc<str>,
+}
 
 /// Something happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,7 +44,7 @@ pub enum Event {
         /// The limit that was reached.
         services_max: usize,
     },
-    /// The verdict of the checks changed.
+    /// The verdict of the rule changed.
     HealthChanged {
         /// The service address.
         vip: IpAddr,
@@ -42,13 +52,35 @@ pub enum Event {
         health: Health,
         /// What decided it.
         reason: Reason,
+        /// The probe that did, where one does.
+        cause: Option<Cause>,
     },
-    /// A route joined the desired set.
+    /// The verdict of a check that is probed changed.
+    CheckChanged {
+        /// The name of the check.
+        check: Arc<str>,
+        /// The VIP it is for; `None` when it serves all that use it.
+        vip: Option<IpAddr>,
+        /// The new verdict.
+        outcome: Outcome,
+        /// What the newest result says.
+        detail: Arc<str>,
+    },
+    /// Checks without power (shadow) begin to want a withdrawal that the others do not want.
+    WouldWithdraw {
+        /// The service address.
+        vip: IpAddr,
+        /// The probe that would decide it.
+        cause: Option<Cause>,
+    },
+    /// A route joined the desired set, or changed in it.
     RouteAnnounced {
         /// The prefix.
         prefix: Prefix,
         /// Its next hop.
         next_hop: NextHop,
+        /// As the last choice.
+        last_choice: bool,
     },
     /// A route left the desired set.
     RouteWithdrawn {
@@ -56,6 +88,8 @@ pub enum Event {
         prefix: Prefix,
         /// What decided it.
         reason: Reason,
+        /// The probe that did, where one does.
+        cause: Option<Cause>,
     },
     /// The penalty rose above the suppress threshold.
     Suppressed {

@@ -1,13 +1,16 @@
 //! Why a prefix is, or is not, announced: a pure read of the engine.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use crate::check::{CheckIndex, CheckKey, CheckState, Counting, Outcome};
+use crate::config::CheckKind;
 use crate::engine::Engine;
-use crate::fact::Source;
 use crate::listeners::Port;
 use crate::net::{Prefix, never_announced};
 use crate::reason::Reason;
+use crate::rule::Rule;
 use crate::service::{Health, Service};
 use crate::time::Instant;
 
@@ -27,14 +30,24 @@ pub struct Explanation {
 /// What there is to know of a service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ServiceExplanation {
+    /// What people call it; empty when nobody named it.
+    pub name: Arc<str>,
     /// The allowed network it is in.
     pub network: Prefix,
-    /// The verdict of its checks together.
+    /// The verdict of its rule.
     pub health: Health,
+    /// The check that decided it, by its place in `checks`.
+    pub decider: Option<usize>,
     /// Since when it is announced, or not.
     pub since: Instant,
-    /// Each check by itself.
+    /// It is, or would be, announced as the last choice.
+    pub last_choice: bool,
+    /// How the checks make the verdict.
+    pub rule: RuleExplanation,
+    /// Each check by itself, in the order of the rule.
     pub checks: Vec<CheckExplanation>,
+    /// Checks without power want it withdrawn now, and how often they began to.
+    pub shadow: (bool, u64),
     /// The ports on which it is served now.
     pub ports: Vec<Port>,
     /// With `require_all_ports`: the ports that are missing.
@@ -47,15 +60,47 @@ pub struct ServiceExplanation {
     pub suppressed_until: Option<Instant>,
 }
 
-/// One check of a service.
+/// A part of a rule and what it says now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RuleExplanation {
+    /// Which part.
+    pub part: RulePart,
+    /// What it says; `None` when nothing in it has power.
+    pub outcome: Option<Outcome>,
+    /// What it weighs in an `at-least`; 1 elsewhere.
+    pub weight: u32,
+    /// What it is made of.
+    pub of: Vec<Self>,
+}
+
+/// What a part of a rule is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RulePart {
+    /// A check, by its place in [`ServiceExplanation::checks`].
+    Check(usize),
+    /// `all(…)`.
+    All,
+    /// `any(…)`.
+    Any,
+    /// `at-least(n, …)`.
+    AtLeast(u32),
+    /// `not(…)`.
+    Not,
+}
+
+/// One check of a service.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CheckExplanation {
-    /// Which check.
-    pub check: Source,
+    /// What people call it.
+    pub name: Arc<str>,
     /// Its verdict.
-    pub health: Health,
+    pub outcome: Outcome,
+    /// What that counts as in the rule; `None` for a check without power (shadow).
+    pub counts_as: Option<Outcome>,
     /// What decided it.
     pub reason: Reason,
+    /// For checks that are probed: what is known of it, and how results are counted.
+    pub probe: Option<(CheckState, Counting)>,
 }
 
 impl Engine {
@@ -85,22 +130,85 @@ impl Engine {
         let ports = self.listeners.ports_on(vip);
         let ports_missing =
             service.ports_required().filter(|port| !ports.contains(port)).copied().collect();
+        let config = &self.catalog.entry(service.config).config;
+        let mut indices: Vec<CheckIndex> = Vec::new();
+        config.rule.for_each(&mut |index| {
+            if !indices.contains(index) {
+                indices.push(*index);
+            }
+        });
+        let checks: Vec<CheckExplanation> =
+            indices.iter().map(|index| self.explain_check(*index, vip, service)).collect();
+        let verdict = service.verdict();
+        let place = |wanted: &CheckIndex| indices.iter().position(|index| index == wanted);
+        let power = |index: &CheckIndex| checks.get(place(index)?)?.counts_as;
+        let decider = config.rule.judge(&mut |index| power(index)).map(|(_, index)| index);
         ServiceExplanation {
+            name: Arc::clone(&config.name),
             network: service.network,
-            health: service.verdict().0,
+            health: verdict.health,
+            decider: decider.and_then(place),
             since: service.since(),
-            checks: Source::ALL
-                .iter()
-                .map(|check| {
-                    let (health, reason) = self.check(*check, vip, service);
-                    CheckExplanation { check: *check, health, reason }
-                })
-                .collect(),
+            last_choice: service.is_last_choice(config),
+            rule: explain_rule(&config.rule, 1, &checks, &place),
+            checks,
+            shadow: service.shadow(),
             ports: ports.into_iter().collect(),
             ports_missing,
             delay_until: service.delay_until(),
-            penalty: service.penalty(&self.config, now),
+            penalty: service.penalty(config, now),
             suppressed_until: service.suppressed_until(),
         }
     }
+
+    fn explain_check(&self, index: CheckIndex, vip: IpAddr, service: &Service) -> CheckExplanation {
+        let Some(check) = self.catalog.check(index) else {
+            return CheckExplanation {
+                name: Arc::from(""),
+                outcome: Outcome::Unknown,
+                counts_as: None,
+                reason: Reason::CheckPending,
+                probe: None,
+            };
+        };
+        let (outcome, reason) = self.look(index, check, vip, service);
+        let probe = match check.kind {
+            CheckKind::Probe { per_vip, counting } => {
+                let key = CheckKey { check: index, vip: per_vip.then_some(vip) };
+                self.checks.state(key).map(|state| (state.clone(), counting))
+            }
+            CheckKind::Listen { .. } | CheckKind::Address { .. } => None,
+        };
+        CheckExplanation {
+            name: Arc::clone(&check.name),
+            outcome,
+            counts_as: (!check.shadow).then(|| check.powers.apply(outcome)),
+            reason,
+            probe,
+        }
+    }
+}
+
+fn explain_rule(
+    rule: &Rule<CheckIndex>,
+    weight: u32,
+    checks: &[CheckExplanation],
+    place: &dyn Fn(&CheckIndex) -> Option<usize>,
+) -> RuleExplanation {
+    let power = |index: &CheckIndex| checks.get(place(index)?)?.counts_as;
+    let outcome = rule.judge(&mut |index| power(index)).map(|(outcome, _)| outcome);
+    let each = |rules: &[Rule<CheckIndex>]| {
+        rules.iter().map(|rule| explain_rule(rule, 1, checks, place)).collect()
+    };
+    let (part, of) = match rule {
+        Rule::Check(index) => (RulePart::Check(place(index).unwrap_or_default()), Vec::new()),
+        Rule::All(rules) => (RulePart::All, each(rules)),
+        Rule::Any(rules) => (RulePart::Any, each(rules)),
+        Rule::AtLeast { needed, of } => {
+            let of = of.iter().map(|(weight, rule)| explain_rule(rule, *weight, checks, place));
+            (RulePart::AtLeast(*needed), of.collect())
+        }
+        Rule::Not(rule) => (RulePart::Not, each(core::slice::from_ref(rule))),
+    };
+    RuleExplanation { part, outcome, weight, of }
 }

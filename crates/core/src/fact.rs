@@ -4,6 +4,8 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::net::IpAddr;
 
+use crate::check::{CheckKey, ProbeResult};
+
 /// A transport protocol that can be listened on.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Protocol {
@@ -201,6 +203,13 @@ pub enum Observation {
     AddressChanged(LocalAddress),
     /// An address is gone.
     AddressRemoved(AddressId),
+    /// A probe of a check gave a result.
+    Probed {
+        /// Which check, and for which VIP.
+        check: CheckKey,
+        /// What it found.
+        result: ProbeResult,
+    },
     /// The reports of this source now describe all that is; also the recovery from a failure.
     Complete(Source),
     /// The source cannot see at the moment; what it reported before may be out of date.

@@ -5,8 +5,9 @@
 //! * Vocabulary: [`time`] (monotonic moments as numbers), [`net`] (prefixes, the allow-list, next
 //!   hops), [`fact`] (what observers report), [`check`] (what probes say), [`route`] (the desired set), [`reason`] (why),
 //!   [`event`] (what happened), [`glob`] (name patterns).
-//! * Decision: [`engine`] owns all state; [`config`] tells it what to do; `service` is the state
-//!   machine of one service, with [`damping`]; `listeners` and `addresses` are tables of facts;
+//! * Decision: [`engine`] owns all state; [`config`] tells it what to do, `catalog` finds it for a
+//!   VIP; [`rule`] makes one verdict of many checks; `service` is the state machine of one service,
+//!   with [`damping`]; `listeners`, `addresses` and `checks` are tables of facts;
 //!   `start` is what is special about the start; [`explain`] reads it all.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -16,7 +17,9 @@ extern crate alloc;
 extern crate std;
 
 mod addresses;
+mod catalog;
 pub mod check;
+mod checks;
 pub mod config;
 pub mod damping;
 pub mod engine;
@@ -28,6 +31,7 @@ mod listeners;
 pub mod net;
 pub mod reason;
 pub mod route;
+pub mod rule;
 mod service;
 mod sources;
 mod start;

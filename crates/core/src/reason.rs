@@ -27,6 +27,14 @@ pub enum Reason {
     AddressDuplicate,
     /// The interface of the address is down or has no carrier.
     LinkDown,
+    /// A configured check fails.
+    CheckFailed,
+    /// A configured check warns: the service counts as working.
+    CheckWarns,
+    /// A configured check cannot tell: the last state is held.
+    CheckUnknown,
+    /// A configured check has no verdict yet.
+    CheckPending,
     /// Held down because it changed too often.
     Damping,
     /// An observer has not been able to see for too long: the last state is held (fail static).
@@ -43,7 +51,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, for documentation and for tests of completeness.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::Healthy,
         Self::Starting,
         Self::UpDelay,
@@ -55,6 +63,10 @@ impl Reason {
         Self::AddressTentative,
         Self::AddressDuplicate,
         Self::LinkDown,
+        Self::CheckFailed,
+        Self::CheckWarns,
+        Self::CheckUnknown,
+        Self::CheckPending,
         Self::Damping,
         Self::SourceUnknown,
         Self::Shutdown,
@@ -77,6 +89,10 @@ impl Reason {
             Self::AddressTentative => "address-tentative",
             Self::AddressDuplicate => "address-duplicate",
             Self::LinkDown => "link-down",
+            Self::CheckFailed => "check-failed",
+            Self::CheckWarns => "check-warns",
+            Self::CheckUnknown => "check-unknown",
+            Self::CheckPending => "check-pending",
             Self::Damping => "damping",
             Self::SourceUnknown => "source-unknown",
             Self::Shutdown => "shutdown",
@@ -104,6 +120,10 @@ impl Reason {
                 "duplicate address detection found the address on another host"
             }
             Self::LinkDown => "the interface of the address is down",
+            Self::CheckFailed => "a check fails",
+            Self::CheckWarns => "a check warns, which counts as working",
+            Self::CheckUnknown => "a check cannot tell: the last state is held",
+            Self::CheckPending => "a check has not been made often enough yet",
             Self::Damping => "held because it changed too often (flap damping)",
             Self::SourceUnknown => "an observer cannot see: the last state is held",
             Self::Shutdown => "ha2bgp is stopping",

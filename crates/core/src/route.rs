@@ -20,6 +20,15 @@ use tree::Tree;
 pub struct Route {
     /// Where the traffic shall go.
     pub next_hop: NextHop,
+    /// Announced as the last choice: somebody else shall get the traffic where there is one.
+    pub last_choice: bool,
+}
+
+impl Route {
+    /// A route like any other.
+    pub const fn new(next_hop: NextHop) -> Self {
+        Self { next_hop, last_choice: false }
+    }
 }
 
 /// One difference between two sets.
@@ -158,7 +167,8 @@ impl fmt::Debug for RouteSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         self.for_each(&mut |prefix, route| {
-            map.entry(&format_args!("{prefix}"), &format_args!("{}", route.next_hop));
+            let note = if route.last_choice { " as the last choice" } else { "" };
+            map.entry(&format_args!("{prefix}"), &format_args!("{}{note}", route.next_hop));
         });
         map.finish()
     }

@@ -18,7 +18,8 @@
 use alloc::collections::BTreeSet;
 use core::time::Duration;
 
-use crate::config::EngineConfig;
+use crate::check::{CheckIndex, Outcome};
+use crate::config::ServiceConfig;
 use crate::damping::Penalty;
 use crate::listeners::Port;
 use crate::net::Prefix;
@@ -31,11 +32,13 @@ const PORTS_MAX: usize = 1024;
 /// The verdict of all checks of a service together.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Health {
-    /// Every check passes.
+    /// The rule passes.
     Healthy,
-    /// A check fails.
+    /// The rule warns: it works, and not as it should.
+    Degraded,
+    /// The rule fails.
     Unhealthy,
-    /// No check fails, but one cannot be judged.
+    /// The rule cannot be judged.
     Unknown,
 }
 
@@ -44,9 +47,40 @@ impl Health {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
             Self::Unhealthy => "unhealthy",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// True when it works.
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Healthy | Self::Degraded)
+    }
+
+    const fn of(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Pass => Self::Healthy,
+            Outcome::Warn => Self::Degraded,
+            Outcome::Fail => Self::Unhealthy,
+            Outcome::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// What a rule says, and why.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Verdict {
+    pub(crate) health: Health,
+    /// What decided it.
+    pub(crate) reason: Reason,
+    /// The check that did, where that is one that is probed.
+    pub(crate) check: Option<CheckIndex>,
+}
+
+impl Verdict {
+    pub(crate) const fn new(outcome: Outcome, reason: Reason, check: Option<CheckIndex>) -> Self {
+        Self { health: Health::of(outcome), reason, check }
     }
 }
 
@@ -77,11 +111,17 @@ pub(crate) struct Service {
     pub(crate) network: Prefix,
     /// With `require_all_ports`: the ports seen so far; otherwise empty.
     ports_required: BTreeSet<Port>,
-    health: Health,
-    /// What decided the verdict.
-    reason: Reason,
-    /// The last verdict that was not `Unknown`: what a change is counted against.
-    last_known: Option<Health>,
+    /// The number of its configuration in the catalog.
+    pub(crate) config: usize,
+    verdict: Verdict,
+    /// Whether it worked by the last verdict that was known: what a change is counted against.
+    last_known: Option<bool>,
+    /// The last verdict that was good was a warning.
+    warned: bool,
+    /// Checks without power would have it withdrawn now,
+    shadow_fails: bool,
+    /// and have begun to so often.
+    shadow_count: u64,
     phase: Phase,
     penalty: Penalty,
     suppressed_until: Option<Instant>,
@@ -92,13 +132,16 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(network: Prefix, now: Instant) -> Self {
+    pub(crate) fn new(network: Prefix, config: usize, now: Instant) -> Self {
         Self {
             network,
             ports_required: BTreeSet::new(),
-            health: Health::Unknown,
-            reason: Reason::Starting,
+            config,
+            verdict: Verdict::new(Outcome::Unknown, Reason::Starting, None),
             last_known: None,
+            warned: false,
+            shadow_fails: false,
+            shadow_count: 0,
             phase: Phase::Down,
             penalty: Penalty::default(),
             suppressed_until: None,
@@ -120,46 +163,68 @@ impl Service {
         self.ports_required.iter()
     }
 
-    /// Takes the newest verdict of the checks.
+    /// Takes the newest verdict of the rule.
     pub(crate) fn judge(
         &mut self,
-        verdict: (Health, Reason),
-        config: &EngineConfig,
+        verdict: Verdict,
+        config: &ServiceConfig,
         now: Instant,
         told: &mut dyn FnMut(Step),
     ) {
-        if (self.health, self.reason) == verdict {
+        if self.verdict == verdict {
             return;
         }
-        (self.health, self.reason) = verdict;
+        self.verdict = verdict;
         told(Step::Health);
-        if self.health != Health::Unknown {
-            let changed = self.last_known.is_some_and(|known| known != self.health);
-            self.last_known = Some(self.health);
+        let health = verdict.health;
+        if health != Health::Unknown {
+            let good = health.is_good();
+            let changed = self.last_known.is_some_and(|known| known != good);
+            self.last_known = Some(good);
+            if good {
+                self.warned = health == Health::Degraded;
+            }
             if changed {
                 self.count_change(config, now, told);
             }
         }
-        match (self.health, self.phase) {
-            (Health::Healthy, Phase::Down) => {
+        match (health, self.phase) {
+            (Health::Healthy | Health::Degraded, Phase::Down) => {
                 self.phase = Phase::Rising { until: now + config.up_delay };
             }
-            (Health::Healthy, Phase::Falling { .. }) | (Health::Unknown, Phase::Falling { .. }) => {
+            (Health::Healthy | Health::Degraded | Health::Unknown, Phase::Falling { .. }) => {
                 self.phase = Phase::Up;
             }
             (Health::Unhealthy, Phase::Up) => {
                 self.phase = Phase::Falling { until: now + config.down_delay };
             }
-            (Health::Unhealthy, Phase::Rising { .. }) | (Health::Unknown, Phase::Rising { .. }) => {
+            (Health::Unhealthy | Health::Unknown, Phase::Rising { .. }) => {
                 self.phase = Phase::Down;
             }
-            (Health::Healthy, Phase::Rising { .. } | Phase::Up)
+            (Health::Healthy | Health::Degraded, Phase::Rising { .. } | Phase::Up)
             | (Health::Unhealthy, Phase::Down | Phase::Falling { .. })
             | (Health::Unknown, Phase::Down | Phase::Up) => {}
         }
-        // Only what nothing listens on is idle: whatever listens is found again only by its opening.
-        self.idle_since =
-            if self.reason == Reason::NoListener { self.idle_since.or(Some(now)) } else { None };
+    }
+
+    /// Notes since when nothing has listened: such a service is forgotten some day. Whatever
+    /// listens is found again only by its opening, and keeps it.
+    pub(crate) fn set_idle(&mut self, idle: bool, now: Instant) {
+        self.idle_since = if idle { self.idle_since.or(Some(now)) } else { None };
+    }
+
+    /// Takes what the rule would say if checks without power had it. Returns true when they begin
+    /// to want a withdrawal that the others do not.
+    pub(crate) fn judge_shadow(&mut self, fails: bool) -> bool {
+        let begins = fails && !self.shadow_fails;
+        self.shadow_fails = fails;
+        self.shadow_count = self.shadow_count.saturating_add(u64::from(begins));
+        begins
+    }
+
+    /// Whether checks without power want it withdrawn, and how often they began to.
+    pub(crate) const fn shadow(&self) -> (bool, u64) {
+        (self.shadow_fails, self.shadow_count)
     }
 
     /// Ends a running up delay: the service was announced a moment ago, by the process before.
@@ -171,10 +236,10 @@ impl Service {
 
     /// True while it has no verdict that counts: one cannot be made, or the up delay runs.
     pub(crate) const fn is_undecided(&self) -> bool {
-        matches!(self.phase, Phase::Rising { .. }) || matches!(self.health, Health::Unknown)
+        matches!(self.phase, Phase::Rising { .. }) || matches!(self.verdict.health, Health::Unknown)
     }
 
-    fn count_change(&mut self, config: &EngineConfig, now: Instant, told: &mut dyn FnMut(Step)) {
+    fn count_change(&mut self, config: &ServiceConfig, now: Instant, told: &mut dyn FnMut(Step)) {
         let Some(damping) = &config.damping else {
             return;
         };
@@ -228,21 +293,27 @@ impl Service {
         matches!(self.phase, Phase::Up | Phase::Falling { .. }) && self.suppressed_until.is_none()
     }
 
+    /// True when the route should be announced as the last choice.
+    pub(crate) const fn is_last_choice(&self, config: &ServiceConfig) -> bool {
+        self.warned && config.warn_depreferences
+    }
+
     /// Why it is, or is not, announced.
     pub(crate) const fn outcome(&self) -> Reason {
-        match (self.phase, self.health) {
-            (_, Health::Unknown) => self.reason,
+        match (self.phase, self.verdict.health) {
+            (_, Health::Unknown) => self.verdict.reason,
             _ if self.suppressed_until.is_some() => Reason::Damping,
-            (Phase::Down, _) => self.reason,
+            (Phase::Down, _) => self.verdict.reason,
             (Phase::Rising { .. }, _) => Reason::UpDelay,
+            (Phase::Up, Health::Degraded) => self.verdict.reason,
             (Phase::Up, _) => Reason::Healthy,
             (Phase::Falling { .. }, _) => Reason::DownDelay,
         }
     }
 
     /// The verdict and what decided it.
-    pub(crate) const fn verdict(&self) -> (Health, Reason) {
-        (self.health, self.reason)
+    pub(crate) const fn verdict(&self) -> Verdict {
+        self.verdict
     }
 
     /// Since when it is announced, or not.
@@ -264,7 +335,7 @@ impl Service {
     }
 
     /// The damping penalty now.
-    pub(crate) fn penalty(&self, config: &EngineConfig, now: Instant) -> u64 {
+    pub(crate) fn penalty(&self, config: &ServiceConfig, now: Instant) -> u64 {
         config.damping.as_ref().map_or(0, |damping| self.penalty.current(damping, now))
     }
 }

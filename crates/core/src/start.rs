@@ -42,7 +42,7 @@ impl Start {
     pub(crate) fn recalls(&mut self, vip: IpAddr, health: Health, now: Instant) -> bool {
         match health {
             Health::Unknown => false,
-            Health::Healthy => self.remembered.remove(&vip) && now < self.until,
+            Health::Healthy | Health::Degraded => self.remembered.remove(&vip) && now < self.until,
             Health::Unhealthy => {
                 self.remembered.remove(&vip);
                 false

@@ -47,7 +47,7 @@ fn listen(n: usize) -> Result<TcpListener, Error> {
 }
 
 fn announce(listeners: &[TcpListener]) -> Result<RouteSet, Error> {
-    let route = Route { next_hop: NextHop::SelfAddress };
+    let route = Route::new(NextHop::SelfAddress);
     let mut routes = RouteSet::new();
     for listener in listeners {
         routes.insert(Prefix::host(listener.local_addr()?.ip()), route);

@@ -253,7 +253,7 @@ fn set(range: std::ops::Range<u32>) -> RouteSet {
     range
         .map(|i| {
             let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + i));
-            let route = Route { next_hop: NextHop::SelfAddress };
+            let route = Route::new(NextHop::SelfAddress);
             (Prefix::host(address), route)
         })
         .collect()

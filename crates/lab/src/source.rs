@@ -113,7 +113,7 @@ pub fn desired(routes: RouteSet) -> Desired {
 /// So many host routes from 10.128.0.0 on, through us.
 #[must_use]
 pub fn hosts(count: u32) -> RouteSet {
-    let route = Route { next_hop: NextHop::SelfAddress };
+    let route = Route::new(NextHop::SelfAddress);
     (0..count).map(|index| (Prefix::host(host(index)), route)).collect()
 }
 

@@ -20,7 +20,7 @@ fn host(n: u32) -> Prefix {
 }
 
 fn routes(numbers: impl Iterator<Item = u32>) -> RouteSet {
-    numbers.map(|n| (host(n), Route { next_hop: NextHop::SelfAddress })).collect()
+    numbers.map(|n| (host(n), Route::new(NextHop::SelfAddress))).collect()
 }
 
 /// A session that stands.

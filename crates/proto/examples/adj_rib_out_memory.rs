@@ -61,7 +61,7 @@ fn main() {
             peak / 1024
         );
     };
-    let route = Route { next_hop: NextHop::SelfAddress };
+    let route = Route::new(NextHop::SelfAddress);
     let host = |n: u32| Prefix::host(IpAddr::V4(Ipv4Addr::from_bits(0x6440_0000 + n)));
     let mut routes = RouteSet::new();
     for n in 0..ROUTES {

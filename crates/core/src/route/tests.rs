@@ -19,7 +19,10 @@ fn prefix() -> impl Strategy<Value = Prefix> {
 }
 
 fn route(hop: u8) -> Route {
-    Route { next_hop: NextHop::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, hop))) }
+    Route {
+        next_hop: NextHop::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, hop / 2))),
+        last_choice: hop % 2 == 1,
+    }
 }
 
 fn entries(set: &RouteSet) -> Vec<(Prefix, Route)> {

@@ -3,14 +3,17 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ha2bgp_core::config::EngineConfig;
+use ha2bgp_core::check::{CheckIndex, CheckKey, Counting, Outcome, ProbeResult};
+use ha2bgp_core::config::{CheckConfig, CheckKind, EngineConfig, Powers, ServiceConfig};
 use ha2bgp_core::engine::Input;
-use ha2bgp_core::event::Event;
+use ha2bgp_core::event::{Cause, Event};
+use ha2bgp_core::explain::{CheckExplanation, RuleExplanation, RulePart};
 use ha2bgp_core::fact::{
     AddressId, AddressState, ListenAddress, Listener, LocalAddress, Observation, Protocol,
     SocketId, Source,
 };
 use ha2bgp_core::net::Networks;
+use ha2bgp_core::rule::{Name, Rule, parse};
 use ha2bgp_core::time::Instant;
 
 /// Reads `250ms`, `3s` or `2m`.
@@ -42,18 +45,76 @@ pub(crate) fn configure(config: &mut EngineConfig, setting: &str) {
             config.networks =
                 Networks::new(value.split(',').map(|net| net.parse().unwrap()).collect());
         }
-        "up-delay" => config.up_delay = duration(value),
-        "down-delay" => config.down_delay = duration(value),
+        "up-delay" => config.defaults.up_delay = duration(value),
+        "down-delay" => config.defaults.down_delay = duration(value),
         "devices" => config.devices = value.split(',').map(|glob| glob.parse().unwrap()).collect(),
         "labels" => config.labels = value.split(',').map(|glob| glob.parse().unwrap()).collect(),
         "require-all-ports" => config.require_all_ports = true,
         "services-max" => config.services_max = value.parse().unwrap(),
-        "damping" if value == "off" => config.damping = None,
+        "damping" if value == "off" => config.defaults.damping = None,
         "max-suppress" => {
-            config.damping.as_mut().unwrap_or_else(damping).max_suppress = duration(value);
+            config.defaults.damping.as_mut().unwrap_or_else(damping).max_suppress = duration(value);
         }
+        "check" => config.checks.push(check(value)),
+        "service" => config.services.push(service(value, config)),
+        "rule" => config.defaults.rule = rule(value, &config.checks),
+        "on-warn" => config.defaults.warn_depreferences = value == "depreference",
         other => panic!("unknown setting {other}"),
     }
+}
+
+/// Reads `page,vip,rise=2,fall=3`: a check that is probed, by VIP or for all.
+fn check(value: &str) -> CheckConfig {
+    let mut words = value.split(',');
+    let name = words.next().unwrap();
+    let (mut per_vip, mut shadow) = (false, false);
+    let (mut counting, mut powers) = (Counting::default(), Powers::default());
+    for word in words {
+        match word.split_once(':').unwrap_or((word, "")) {
+            ("vip", "") => per_vip = true,
+            ("shadow", "") => shadow = true,
+            ("rise", count) => counting.rise = count.parse().unwrap(),
+            ("fall", count) => counting.fall = count.parse().unwrap(),
+            ("initial", text) => counting.initial = outcome(text),
+            ("on-warn", text) => powers.on_warn = outcome(text),
+            ("on-fail", text) => powers.on_fail = outcome(text),
+            ("on-unknown", text) => powers.on_unknown = outcome(text),
+            other => panic!("unknown word of a check {other:?}"),
+        }
+    }
+    let kind = match name {
+        "listen443" => CheckKind::Listen { ports: vec![(Protocol::Tcp, 443)] },
+        "eth0" => CheckKind::Address { devices: vec!["eth0".parse().unwrap()], labels: vec![] },
+        _ => CheckKind::Probe { per_vip, counting },
+    };
+    CheckConfig { name: name.into(), kind, powers, shadow }
+}
+
+/// Reads `web;100.64.0.10;all(listen,page)`: name, VIPs or networks, rule.
+fn service(value: &str, config: &EngineConfig) -> ServiceConfig {
+    let mut words = value.split(';');
+    let name = words.next().unwrap().into();
+    let (mut vips, mut networks) = (Vec::new(), Vec::new());
+    for place in words.next().unwrap().split(',') {
+        match place.parse() {
+            Ok(vip) => vips.push(vip),
+            Err(_) => networks.push(place.parse().unwrap()),
+        }
+    }
+    let rule = words.next().map_or(config.defaults.rule.clone(), |text| rule(text, &config.checks));
+    ServiceConfig { name, vips, networks, rule, ..config.defaults.clone() }
+}
+
+fn rule(text: &str, checks: &[CheckConfig]) -> Rule<CheckIndex> {
+    let find = |name: &Name| {
+        let at = checks.iter().position(|check| *check.name == *name.text);
+        at.map(|at| CheckIndex(u32::try_from(at).unwrap())).ok_or_else(|| name.text.clone())
+    };
+    parse(text).unwrap().try_map(&mut |name| find(name)).unwrap()
+}
+
+fn outcome(text: &str) -> Outcome {
+    *Outcome::ALL.iter().find(|outcome| outcome.name() == text).unwrap()
 }
 
 /// Reads an input: `listen 1 tcp 100.64.0.10:80`, `close 1`, `address …`, `complete listen`, …
@@ -92,6 +153,14 @@ pub(crate) fn input(words: &[&str]) -> Input {
         ["no-address", entry] => Observation::AddressRemoved(address_id(entry)),
         ["complete", name] => Observation::Complete(source(name)),
         ["fail", name] => Observation::Failed { source: source(name), error: "no buffer".into() },
+        // By the place among the configured checks, and the VIP where it is for one.
+        ["probe", number, word, rest @ ..] => Observation::Probed {
+            check: CheckKey {
+                check: CheckIndex(1 + number.parse::<u32>().unwrap()),
+                vip: rest.first().and_then(|vip| vip.parse().ok()),
+            },
+            result: ProbeResult::new(outcome(word), "as told"),
+        },
         ["shutdown"] => return Input::Shutdown,
         ["remember", until, vips @ ..] => {
             return Input::Remember {
@@ -131,9 +200,23 @@ pub(crate) fn event(event: &Event) -> String {
         }
         Event::ServiceForgotten { vip } => format!("forgotten {vip}"),
         Event::ServiceRefused { vip, services_max } => format!("refused {vip} max {services_max}"),
-        Event::HealthChanged { vip, health, reason } => format!("{vip} {} {reason}", health.name()),
-        Event::RouteAnnounced { prefix, next_hop } => format!("route {prefix} via {next_hop}"),
-        Event::RouteWithdrawn { prefix, reason } => format!("no-route {prefix} {reason}"),
+        Event::HealthChanged { vip, health, reason, cause: by } => {
+            format!("{vip} {} {reason}{}", health.name(), cause(by.as_ref()))
+        }
+        Event::CheckChanged { check, vip, outcome, detail } => {
+            let vip = vip.map(|vip| format!(" of {vip}")).unwrap_or_default();
+            format!("check {check}{vip} {outcome} ({detail})")
+        }
+        Event::WouldWithdraw { vip, cause: by } => {
+            format!("would-withdraw {vip}{}", cause(by.as_ref()))
+        }
+        Event::RouteAnnounced { prefix, next_hop, last_choice } => {
+            let note = if *last_choice { " as the last choice" } else { "" };
+            format!("route {prefix} via {next_hop}{note}")
+        }
+        Event::RouteWithdrawn { prefix, reason, cause: by } => {
+            format!("no-route {prefix} {reason}{}", cause(by.as_ref()))
+        }
         Event::Suppressed { vip, penalty, until } => {
             format!("suppressed {vip} penalty {penalty} until {}", moment(*until))
         }
@@ -146,4 +229,26 @@ pub(crate) fn event(event: &Event) -> String {
             format!("recovered {source} after {}s", failed_for.as_secs())
         }
     }
+}
+
+fn cause(cause: Option<&Cause>) -> String {
+    cause.map(|by| format!(" by {}: {}", by.check, by.detail)).unwrap_or_default()
+}
+
+/// Writes what a rule says, part by part.
+pub(crate) fn rule_tree(rule: &RuleExplanation, checks: &[CheckExplanation]) -> String {
+    let of: Vec<String> = rule.of.iter().map(|part| rule_tree(part, checks)).collect();
+    let name = match rule.part {
+        RulePart::Check(at) => checks[at].name.to_string(),
+        RulePart::All => "all".to_owned(),
+        RulePart::Any => "any".to_owned(),
+        RulePart::AtLeast(needed) => format!("at-least-{needed}"),
+        RulePart::Not => "not".to_owned(),
+    };
+    let weight = if rule.weight == 1 { String::new() } else { format!("*{}", rule.weight) };
+    let outcome = rule.outcome.map_or("no-power", Outcome::name);
+    if of.is_empty() {
+        return format!("{name}{weight}={outcome}");
+    }
+    format!("{name}{weight}={outcome}({})", of.join(", "))
 }

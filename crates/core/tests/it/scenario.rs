@@ -41,6 +41,14 @@ impl Run {
                     });
                     self.announced = routes;
                 }
+                Output::SetChecks => {
+                    let checks = self.engine.checks().map(|key| match key.vip {
+                        Some(vip) => format!("{}@{vip}", key.check.0 - 1),
+                        None => (key.check.0 - 1).to_string(),
+                    });
+                    let checks: Vec<String> = checks.collect();
+                    writeln!(self.transcript, "  @{at} probe {}", checks.join(" ")).unwrap();
+                }
                 Output::Event(event) => {
                     writeln!(self.transcript, "  @{at} {}", notation::event(&event)).unwrap();
                 }
@@ -66,9 +74,14 @@ impl Run {
         let Some(service) = why.service else { return };
         let since = notation::moment(service.since);
         write!(self.transcript, "    since {since}").unwrap();
-        for check in service.checks {
-            write!(self.transcript, ", {} {} {}", check.check, check.health.name(), check.reason)
-                .unwrap();
+        for check in &service.checks {
+            let (name, outcome, reason) = (&check.name, check.outcome, check.reason);
+            write!(self.transcript, ", {name} {outcome} {reason}").unwrap();
+            if let Some((state, _)) = &check.probe {
+                let (count, [pass, warn, fail, unknown]) = (state.streak.length(), state.counts);
+                write!(self.transcript, " {count} in a row of {pass}/{warn}/{fail}/{unknown}")
+                    .unwrap();
+            }
         }
         for (name, until) in
             [("delay", service.delay_until), ("suppressed", service.suppressed_until)]
@@ -78,6 +91,14 @@ impl Run {
             }
         }
         writeln!(self.transcript, ", penalty {}", service.penalty).unwrap();
+        if service.checks.len() > 2 {
+            let tree = notation::rule_tree(&service.rule, &service.checks);
+            let decider = service.decider.map_or("nothing", |at| &service.checks[at].name);
+            writeln!(self.transcript, "    because of {decider}: {tree}").unwrap();
+        }
+        if service.shadow != (false, 0) {
+            writeln!(self.transcript, "    shadow {:?}", service.shadow).unwrap();
+        }
     }
 }
 
@@ -97,7 +118,8 @@ fn replay(scenario: &str) -> String {
                 settings.iter().for_each(|setting| notation::configure(&mut config, setting));
                 writeln!(head, "{line}").unwrap();
             }
-            [first, ..] if first.starts_with('@') || *first == "since" => {}
+            [first, ..] if first.starts_with('@') => {}
+            ["since" | "because" | "shadow", ..] => {}
             [at, words @ ..] => {
                 let now = Instant::START + notation::duration(at);
                 let run = run.get_or_insert_with(|| Run {

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ha2bgp_core::config::EngineConfig;
+use ha2bgp_core::check::{CheckIndex, CheckKey, Counting, Outcome, ProbeResult};
+use ha2bgp_core::config::{ADDRESS, CheckConfig, CheckKind, EngineConfig, LISTEN, ServiceConfig};
 use ha2bgp_core::damping::DampingConfig;
 use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::event::Event;
@@ -19,6 +20,7 @@ use ha2bgp_core::fact::{
 };
 use ha2bgp_core::net::{Networks, Prefix};
 use ha2bgp_core::route::RouteSet;
+use ha2bgp_core::rule::Rule;
 use ha2bgp_core::time::Instant;
 
 /// SplitMix64: small, and the same everywhere.
@@ -53,6 +55,28 @@ struct Judged {
     held: bool,
 }
 
+/// What all results of a check come to: looked at from each of them backwards.
+fn verdict_of(results: &[Outcome], counting: Counting) -> Outcome {
+    let mut verdict = counting.initial;
+    for end in 1..=results.len() {
+        let last = results[end - 1];
+        let backwards = || results[..end].iter().rev();
+        let way = backwards().take_while(|it| it.is_good() == last.is_good()).count();
+        let same = backwards().take_while(|it| **it == last).count();
+        let (rise, fall) = (counting.rise as usize, counting.fall as usize);
+        let moves = match (last, verdict) {
+            (Outcome::Pass | Outcome::Warn, Outcome::Pass | Outcome::Warn) => true,
+            (Outcome::Pass | Outcome::Warn, _) => way >= rise,
+            (Outcome::Unknown, Outcome::Fail) => same >= fall,
+            (Outcome::Fail | Outcome::Unknown, _) => way >= fall,
+        };
+        if moves {
+            verdict = last;
+        }
+    }
+    verdict
+}
+
 /// The shadow of the engine.
 struct Model {
     config: EngineConfig,
@@ -67,6 +91,9 @@ struct Model {
     remembered_until: Instant,
     /// Services of the first complete look that are not judged yet.
     awaited: Option<BTreeSet<IpAddr>>,
+    /// Every result of every probe since its service came.
+    results: BTreeMap<CheckKey, Vec<Outcome>>,
+    verdicts: BTreeMap<CheckKey, Outcome>,
 }
 
 impl Model {
@@ -82,6 +109,20 @@ impl Model {
                 self.addresses.push(address.clone());
             }
             Observation::AddressRemoved(id) => self.addresses.retain(|known| known.id != *id),
+            Observation::Probed { check, result } => {
+                let wanted = check.vip.is_none_or(|vip| self.services.contains_key(&vip))
+                    && !self.services.is_empty();
+                if wanted {
+                    let results = self.results.entry(*check).or_default();
+                    results.push(result.outcome);
+                    let CheckKind::Probe { counting, .. } =
+                        self.config.checks[check.check.0 as usize].kind
+                    else {
+                        panic!("{check:?} is probed");
+                    };
+                    self.verdicts.insert(*check, verdict_of(results, counting));
+                }
+            }
             Observation::Complete(source) => {
                 self.ready[*source as usize] = true;
                 self.failing[*source as usize] = None;
@@ -133,10 +174,33 @@ impl Model {
                 .iter()
                 .any(|address| address.id.ip == vip && address.state == AddressState::Usable)
         });
-        match (listens, present) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (Some(true), Some(true)) => Some(true),
-            _ => None,
+        // all(listen, address, any(0, 1)) where there are probes.
+        let mut facts = vec![listens, present];
+        if self.config.checks.len() > 2 {
+            let probes = [self.probed(2, None), self.probed(3, Some(vip))];
+            facts.push(if probes.contains(&Some(true)) {
+                Some(true)
+            } else if probes.contains(&None) {
+                None
+            } else {
+                Some(false)
+            });
+        }
+        if facts.contains(&Some(false)) {
+            return Some(false);
+        }
+        if facts.contains(&None) { None } else { Some(true) }
+    }
+
+    fn probed(&self, check: u32, vip: Option<IpAddr>) -> Option<bool> {
+        let CheckKind::Probe { counting, .. } = self.config.checks[check as usize].kind else {
+            panic!("check {check} is probed");
+        };
+        let key = CheckKey { check: CheckIndex(check), vip };
+        match self.verdicts.get(&key).copied().unwrap_or(counting.initial) {
+            Outcome::Pass | Outcome::Warn => Some(true),
+            Outcome::Fail => Some(false),
+            Outcome::Unknown => None,
         }
     }
 
@@ -152,7 +216,7 @@ impl Model {
         let vips: Vec<IpAddr> = self.services.keys().copied().collect();
         for vip in vips {
             let health = self.health(vip, now);
-            let config = self.config.clone();
+            let config = self.config.defaults.clone();
             let Some(judged) = self.services.get_mut(&vip) else {
                 continue;
             };
@@ -222,6 +286,22 @@ impl Model {
     }
 }
 
+/// `all(listen, address, any(0, 1))`: one check for all services, one for each VIP.
+fn with_probes(mut config: EngineConfig, random: &mut Random) -> EngineConfig {
+    for per_vip in [false, true] {
+        let counting = Counting {
+            rise: random.pick(&[1, 2, 3]),
+            fall: random.pick(&[1, 2, 3]),
+            initial: random.pick(&Outcome::ALL),
+        };
+        let kind = CheckKind::Probe { per_vip, counting };
+        config.checks.push(CheckConfig { kind, ..CheckConfig::listen() });
+    }
+    let any = Rule::Any(vec![Rule::Check(CheckIndex(2)), Rule::Check(CheckIndex(3))]);
+    config.defaults.rule = Rule::All(vec![Rule::Check(LISTEN), Rule::Check(ADDRESS), any]);
+    config
+}
+
 struct Simulation {
     random: Random,
     engine: Engine,
@@ -250,12 +330,16 @@ impl Simulation {
                 "100.64.0.0/24".parse().unwrap(),
                 "2001:db8::/32".parse().unwrap(),
             ]),
-            up_delay: Duration::from_millis(random.pick(&[0, 1, 500, 6000])),
-            down_delay: Duration::from_millis(random.pick(&[0, 1, 300, 3000, 40_000])),
-            damping: random.pick(&[None, Some(damping), Some(damping)]),
+            defaults: ServiceConfig {
+                up_delay: Duration::from_millis(random.pick(&[0, 1, 500, 6000])),
+                down_delay: Duration::from_millis(random.pick(&[0, 1, 300, 3000, 40_000])),
+                damping: random.pick(&[None, Some(damping), Some(damping)]),
+                ..ServiceConfig::default()
+            },
             forget_after: Duration::from_secs(10_000_000),
             ..EngineConfig::default()
         };
+        let config = if random.below(2) == 0 { config } else { with_probes(config, &mut random) };
         Self {
             engine: Engine::new(config.clone(), Instant::START),
             model: Model {
@@ -268,6 +352,8 @@ impl Simulation {
                 remembered: Vec::new(),
                 remembered_until: Instant::START,
                 awaited: None,
+                results: BTreeMap::new(),
+                verdicts: BTreeMap::new(),
             },
             random,
             now: Instant::START,
@@ -280,6 +366,14 @@ impl Simulation {
 
     fn observation(&mut self) -> Observation {
         let vip: IpAddr = self.random.pick(&VIPS).parse().unwrap();
+        if self.model.config.checks.len() > 2 && self.random.below(3) == 0 {
+            let (check, vip) = self.random.pick(&[(2, None), (3, Some(vip))]);
+            let outcomes = [Outcome::Pass, Outcome::Warn, Outcome::Fail, Outcome::Unknown];
+            let outcome = self.random.pick(&[outcomes, [Outcome::Pass; 4], [Outcome::Fail; 4]]);
+            let result = ProbeResult::new(self.random.pick(&outcome), "");
+            let check = CheckKey { check: CheckIndex(check), vip };
+            return Observation::Probed { check, result };
+        }
         match self.random.below(100) {
             0..=34 => {
                 let bound = match self.random.below(8) {
@@ -346,6 +440,7 @@ impl Simulation {
         let mut sets = 0;
         while let Some(output) = self.engine.poll_output() {
             match output {
+                Output::SetChecks => {}
                 Output::SetRoutes(routes) => {
                     sets += 1;
                     assert_ne!(routes, self.announced, "a set that did not change was put out");

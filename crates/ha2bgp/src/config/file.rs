@@ -13,9 +13,10 @@ use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use self::keys::{Key, Kind};
+use super::check;
 use super::error::{ConfigError, ERRORS_MAX};
 use super::origin::{Origin, Place, Source, Written};
-use super::raw::{Section, Values};
+use super::raw::{CheckSection, Section, ServiceSection, Values};
 use super::reader::Host;
 
 /// A longer file is refused: it cannot be meant.
@@ -24,6 +25,10 @@ pub const LENGTH_MAX: usize = 1024 * 1024;
 pub const CREDENTIALS: &str = "%d/";
 /// More peers are refused.
 const PEERS_MAX: usize = 1024;
+/// More services are refused.
+const SERVICES_MAX: usize = 16_384;
+/// More checks in one place are refused.
+const CHECKS_MAX: usize = 256;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -33,6 +38,10 @@ pub struct Document {
     pub values: Values,
     /// The `[[peer]]` entries.
     pub peers: Vec<Section>,
+    /// The `[[service]]` entries.
+    pub services: Vec<ServiceSection>,
+    /// The `[checks.NAME]` sections.
+    pub checks: Vec<CheckSection>,
     /// Everything that is wrong so far.
     pub errors: Vec<ConfigError>,
 }
@@ -71,7 +80,7 @@ impl Document {
         let spans: Vec<_> = spans.collect();
         let broken_at = spans.iter().map(|span| span.start).min();
         let source = Source { number, name: name.to_owned(), text: text.to_owned(), broken_at };
-        let mut walk = Walk { source: Arc::new(source), peers: Vec::new(), errors: Vec::new() };
+        let mut walk = Walk::new(source);
         for (error, span) in errors.iter().zip(spans) {
             walk.fail("", span, format!("this is not TOML: {}", error.message()));
         }
@@ -81,10 +90,10 @@ impl Document {
         let mut values = Values::default();
         let told = walk.errors.len();
         walk.table("", table.get_ref(), &mut values);
-        let Walk { source, peers, mut errors } = walk;
+        let Walk { source, peers, services, checks, mut errors, .. } = walk;
         let guessed = errors.split_off(told).into_iter();
         errors.extend(guessed.filter(|error| error.origin.is_sure()));
-        Self { source, values, peers, errors }
+        Self { source, values, peers, services, checks, errors }
     }
 
     /// True when a part of it is not TOML.
@@ -101,12 +110,32 @@ impl Document {
 struct Walk {
     source: Arc<Source>,
     peers: Vec<Section>,
+    services: Vec<ServiceSection>,
+    /// Of the section that is read: of the top, or of a service.
+    checks: Vec<CheckSection>,
+    /// What keys stand below that are named without it.
+    prefix: String,
     errors: Vec<ConfigError>,
 }
 
 impl Walk {
+    fn new(source: Source) -> Self {
+        Self {
+            source: Arc::new(source),
+            peers: Vec::new(),
+            services: Vec::new(),
+            checks: Vec::new(),
+            prefix: String::new(),
+            errors: Vec::new(),
+        }
+    }
+
     fn place(&self, key: &str, span: std::ops::Range<usize>) -> Origin {
-        Origin::File(Place { source: Arc::clone(&self.source), key: key.to_owned(), span })
+        let key = match self.prefix.as_str() {
+            "" => key.to_owned(),
+            prefix => format!("{prefix}.{key}"),
+        };
+        Origin::File(Place { source: Arc::clone(&self.source), key, span })
     }
 
     fn fail(&mut self, key: &str, span: std::ops::Range<usize>, message: String) {
@@ -131,10 +160,17 @@ impl Walk {
                     let why = refused.map_or("", |(_, why)| why);
                     self.fail(&path, name.span(), why.to_owned());
                 }
-                (DeValue::Array(entries), _) if path == "peer" => self.peers(entries),
-                (_, _) if path == "peer" => {
-                    let fix = "is a list of sections: write [[peer]] with two brackets";
-                    self.fail(&path, name.span(), fix.to_owned());
+                (DeValue::Array(entries), _) if matches!(path.as_str(), "peer" | "service") => {
+                    self.entries(if path == "peer" { "peer" } else { "service" }, entries);
+                }
+                (_, _) if matches!(path.as_str(), "peer" | "service") => {
+                    let fix = format!("is a list of sections: write [[{path}]] with two brackets");
+                    self.fail(&path, name.span(), fix);
+                }
+                (DeValue::Table(inner), _) if is_checks(&path) => self.checks(&path, inner),
+                (_, _) if is_checks(&path) => {
+                    let fix = format!("holds sections: write [{path}.NAME], and its keys below");
+                    self.fail(&path, name.span(), fix);
                 }
                 (DeValue::Table(inner), known) if keys::is_section(&path) => {
                     // A table of settings switches on what they are of.
@@ -155,29 +191,100 @@ impl Walk {
         }
     }
 
-    fn peers(&mut self, entries: &DeArray<'_>) {
+    fn entries(&mut self, what: &'static str, entries: &DeArray<'_>) {
         for entry in entries {
             let DeValue::Table(table) = entry.get_ref() else {
-                self.fail("peer", entry.span(), "is not a section: write [[peer]]".to_owned());
+                self.fail(what, entry.span(), format!("is not a section: write [[{what}]]"));
                 continue;
             };
-            if self.peers.len() == PEERS_MAX {
-                let error = format!("there are more than {PEERS_MAX} peers: leave some out");
-                self.fail("peer", entry.span(), error);
+            let (count, limit) = match what {
+                "peer" => (self.peers.len(), PEERS_MAX),
+                _ => (self.services.len(), SERVICES_MAX),
+            };
+            if count == limit {
+                let error = format!("there are more than {limit} {what}s: leave some out");
+                self.fail(what, entry.span(), error);
                 return;
             }
-            let at = Written { origin: self.place("peer", entry.span()), text: String::new() };
+            let at = Written { origin: self.place(what, entry.span()), text: String::new() };
             let mut values = Values::default();
-            self.table("peer", table, &mut values);
-            self.peers.push(Section { at, values });
+            let outer = std::mem::take(&mut self.checks);
+            self.table(what, table, &mut values);
+            let checks = std::mem::replace(&mut self.checks, outer);
+            let section = Section { at, values };
+            match what {
+                "peer" => self.peers.push(section),
+                _ => self.services.push(ServiceSection { section, checks }),
+            }
         }
+    }
+
+    /// Reads the sections of checks below `path`.
+    fn checks(&mut self, path: &str, table: &DeTable<'_>) {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in entries {
+            let whole = format!("{path}.{}", name.get_ref());
+            let DeValue::Table(keys) = value.get_ref() else {
+                let fix = format!("is a section: write [{whole}], and its keys below");
+                self.fail(&whole, name.span(), fix);
+                continue;
+            };
+            if self.checks.len() == CHECKS_MAX {
+                let error = format!("there are more than {CHECKS_MAX} checks here: leave some out");
+                self.fail(path, name.span(), error);
+                return;
+            }
+            if let Err(error) = check::name(name.get_ref()) {
+                self.fail(&whole, name.span(), error);
+                continue;
+            }
+            let text = name.get_ref().to_string();
+            let written = Written { origin: self.place(&whole, name.span()), text };
+            self.prefix = whole;
+            let section = self.check(written, keys);
+            self.prefix = String::new();
+            self.checks.extend(section);
+        }
+    }
+
+    /// Reads the keys of one check. Which there are depends on its type.
+    fn check(&mut self, name: Written, table: &DeTable<'_>) -> Option<CheckSection> {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        let given =
+            entries.iter().find(|(key, _)| key.get_ref() == "type").map(|(_, value)| *value);
+        let kind = match given.map(|value| (value.get_ref(), value.span())) {
+            Some((DeValue::String(text), span)) => check::kind(text).map_err(|error| (span, error)),
+            Some((_, span)) => Err((span, check::types("this is no type"))),
+            None => check::kind(&name.text).map_err(|_| {
+                let span = name.origin.span();
+                (span, check::types("type is missing"))
+            }),
+        };
+        let kind = match kind {
+            Ok(kind) => kind,
+            Err((span, error)) => {
+                self.fail("type", span, error);
+                return None;
+            }
+        };
+        let mut values = Values::default();
+        for (key, value) in entries {
+            match (key.get_ref().as_ref(), kind.find(key.get_ref())) {
+                ("type", _) => {}
+                (_, Some(known)) => self.value(known, value, &mut values),
+                (other, None) => self.fail(other, key.span(), kind.unknown(other)),
+            }
+        }
+        Some(CheckSection { name, kind, values })
     }
 
     /// Reads the value of a key, or says what to write.
     fn value(&mut self, key: Key, value: &Spanned<DeValue<'_>>, values: &mut Values) {
         let name = strip(key.path);
         match value.get_ref() {
-            DeValue::Array(list) if key.kind == Kind::Texts => {
+            DeValue::Array(list) if key.kind.is_list() => {
                 let mut all = Vec::new();
                 for item in list {
                     all.extend(self.scalar(key, item));
@@ -229,9 +336,14 @@ impl Walk {
     }
 }
 
-/// Values of peers are kept by their names within the section.
+/// Values of peers and services are kept by their names within the section.
 fn strip(path: &'static str) -> &'static str {
-    keys::of_peer(path).unwrap_or(path)
+    keys::of_entry(path).unwrap_or(path)
+}
+
+/// Whether sections of checks stand below that name.
+fn is_checks(path: &str) -> bool {
+    matches!(path, "checks" | "service.checks")
 }
 
 fn with_article(kind: &str) -> String {
@@ -250,10 +362,13 @@ fn decimal(number: &DeInteger<'_>) -> String {
 fn unknown(section: &str, name: &str) -> String {
     let place = match section {
         "" => "at the top of the file".to_owned(),
-        "peer" => "in [[peer]]".to_owned(),
+        "peer" | "service" => format!("in [[{section}]]"),
         _ => format!("in [{section}]"),
     };
-    let here = keys::within(section);
+    let mut here = keys::within(section);
+    if matches!(section, "" | "service") {
+        here.push("checks");
+    }
     let near = |known: &&&str| strsim::damerau_levenshtein(known, name);
     let nearest = here.iter().min_by_key(near).filter(|known| near(known) <= 1 + name.len() / 4);
     if let Some(nearest) = nearest {
@@ -266,7 +381,9 @@ fn unknown(section: &str, name: &str) -> String {
         Some(("", _)) => {
             format!("there is no such key {place}: it belongs to the top, before any [section]")
         }
-        Some(("peer", _)) => format!("there is no such key {place}: it belongs into [[peer]]"),
+        Some((list @ ("peer" | "service"), _)) => {
+            format!("there is no such key {place}: it belongs into [[{list}]]")
+        }
         Some((other, _)) => format!("there is no such key {place}: it belongs into [{other}]"),
         None => format!("there is no such key {place}: known here are {}", here.join(", ")),
     }

@@ -2,8 +2,10 @@
 //!
 //! [`raw`] holds what was written, by flags, environment and files ([`mod@file`]), and [`origin`]
 //! where; [`settings`] turns it into runtime types and reports everything that is wrong at once, as
-//! [`error`]s; [`speaker`] and [`peer`] do so for the built-in speaker.
+//! [`error`]s; [`speaker`] and [`peer`] do so for the built-in speaker, [`service`] and [`check`] for
+//! services and their checks.
 
+pub mod check;
 pub mod duration;
 pub mod error;
 pub mod file;
@@ -12,6 +14,7 @@ pub mod origin;
 pub mod peer;
 pub mod raw;
 pub mod reader;
+pub mod service;
 pub mod settings;
 pub mod speaker;
 

@@ -62,6 +62,28 @@ impl Origin {
         })
     }
 
+    /// The octets of its file; none outside of files.
+    pub(super) fn span(&self) -> Range<usize> {
+        match self {
+            Self::File(place) => place.span.clone(),
+            Self::Flag(_) | Self::Variable(_) | Self::Default(_) => 0..0,
+        }
+    }
+
+    /// The place of some octets of a text value: where the text stands in the file as it is, that
+    /// part of it, else all of it.
+    pub(super) fn part(&self, text: &str, part: &Range<usize>) -> Self {
+        let Self::File(place) = self else { return self.clone() };
+        let whole = place.source.text.get(place.span.clone()).unwrap_or_default();
+        let Some(begin) = whole.find(text).filter(|_| !text.is_empty()) else {
+            return self.clone();
+        };
+        let start = place.span.start + begin + part.start;
+        // The end of the text is shown at its last octet, which the quote follows.
+        let end = (place.span.start + begin + part.end).max(start + 1);
+        Self::File(Place { span: start..end, ..place.clone() })
+    }
+
     /// For sorting: files behind the rest, by position.
     pub(super) fn position(&self) -> (usize, usize) {
         match self {

@@ -22,6 +22,7 @@ mod route;
 mod value;
 
 pub(super) use self::route::Route;
+pub(super) use self::value::device;
 pub use self::value::read_key;
 
 /// Where BGP listens (RFC 4271 section 8.2.1).
@@ -76,7 +77,7 @@ pub(super) fn read(
     let (key_file, key) = key.unzip();
     let socket = Options {
         local: None,
-        device: reader.one(values, "bind-device", value::device),
+        device: reader.one(values, "bind-device", device),
         key,
         hops: hops(reader, values, internal),
         user_timeout: None,

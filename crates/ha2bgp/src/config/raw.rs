@@ -1,6 +1,7 @@
 //! Settings as they were written, each with where it was written: flags over environment over
 //! configuration files over defaults. This is the one place that knows the precedence.
 
+use super::check;
 use super::error::ConfigError;
 use super::file::{self, Document, keys};
 use super::origin::{Origin, Place, Written};
@@ -58,6 +59,26 @@ pub struct Section {
     pub values: Values,
 }
 
+/// One check, in a service or for all of them.
+#[derive(Clone, Debug)]
+pub struct CheckSection {
+    /// Its name and where that stands.
+    pub name: Written,
+    /// What is checked.
+    pub kind: &'static check::Kind,
+    /// What was given, by the names of the keys.
+    pub values: Values,
+}
+
+/// One `[[service]]`.
+#[derive(Clone, Debug)]
+pub struct ServiceSection {
+    /// What was given, by the names of the keys without `service.`.
+    pub section: Section,
+    /// Its own checks, in the order of the file.
+    pub checks: Vec<CheckSection>,
+}
+
 /// All settings as they were written.
 #[derive(Clone, Debug, Default)]
 pub struct Raw {
@@ -65,6 +86,10 @@ pub struct Raw {
     pub values: Values,
     /// The peers.
     pub peers: Vec<Section>,
+    /// The services.
+    pub services: Vec<ServiceSection>,
+    /// Checks that every service may use.
+    pub checks: Vec<CheckSection>,
     /// Some file has peers, whether they count or not.
     pub peers_in_files: bool,
     /// What could not be read at all.
@@ -107,14 +132,18 @@ impl Raw {
                 raw.values.set_unreadable(flag.long);
             }
         }
-        for key in keys::KEYS.iter().filter(|key| keys::of_peer(key.path).is_none()) {
+        for key in keys::KEYS.iter().filter(|key| keys::of_entry(key.path).is_none()) {
             let found = documents.iter().rev().find_map(|document| document.values.get(key.path));
             if let Some(values) = found {
                 raw.values.set(key.path, values.to_vec());
             }
         }
         raw.peers = peers(given, &documents, &mut raw.errors);
-        raw.errors.extend(documents.into_iter().flat_map(|document| document.errors));
+        for document in documents {
+            raw.services.extend(document.services);
+            raw.checks.extend(document.checks);
+            raw.errors.extend(document.errors);
+        }
         raw
     }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ha2bgp_core::config::EngineConfig;
-use ha2bgp_core::damping::DampingConfig;
+use ha2bgp_core::config::{EngineConfig, ServiceConfig};
+use ha2bgp_core::damping::{DampingConfig, DampingError};
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_core::glob::Glob;
 use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
@@ -14,7 +14,9 @@ use super::error::{self, ConfigError};
 use super::origin::{Origin, Written};
 use super::raw::{Raw, Values};
 use super::reader::{Host, Reader, go_bool};
+use super::service;
 use super::speaker::{self, SpeakerSettings};
+use crate::observe::check::{CheckSpecs, Limits};
 
 /// Where the routes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +34,8 @@ pub enum Backend {
 pub struct Settings {
     /// What the engine is told.
     pub engine: EngineConfig,
+    /// What makes the probes of its checks.
+    pub checks: CheckSpecs,
     /// No network was given: only 127.0.0.0/8.
     pub test_mode: bool,
     /// The listen filter as it was written.
@@ -117,17 +121,29 @@ impl Settings {
                 protocols.push(protocol);
             }
         }
-        let defaults = EngineConfig::default();
-        let mut engine = EngineConfig {
-            networks: Networks::new(networks),
-            next_hop: NextHop::SelfAddress,
+        let networks = Networks::new(networks);
+        let defaults = ServiceConfig {
             up_delay: reader.one(values, "up-delay", duration::parse).unwrap_or_default(),
             down_delay: reader.one(values, "down-delay", duration::parse).unwrap_or_default(),
-            damping: damping(&mut reader, values),
+            damping: damping_of_flags(&mut reader, values),
+            warn_depreferences: reader
+                .one(values, "defaults.on-warn", service::on_warn)
+                .unwrap_or_default(),
+            ..ServiceConfig::default()
+        };
+        let services = service::read(&mut reader, raw, host, &networks, &defaults);
+        let mut checks = services.specs;
+        checks.limits = limits(&mut reader, values);
+        let mut engine = EngineConfig {
+            networks,
+            next_hop: NextHop::SelfAddress,
+            defaults,
+            services: services.services,
+            checks: services.checks,
             devices: devices.into_iter().map(|(_, glob)| glob).collect(),
             labels: labels.into_iter().map(|(_, glob)| glob).collect(),
             require_all_ports: reader.switch(values, "require-all-ports"),
-            ..defaults
+            ..EngineConfig::default()
         };
         let backend = backend_of(&mut reader, raw);
         let exabgp_api = reader.one(values, "exabgp-api", str::parse::<ApiVersion>);
@@ -160,6 +176,7 @@ impl Settings {
                 let listen_filter = filter.clone();
                 Ok(Self {
                     engine,
+                    checks,
                     test_mode,
                     listen_filter,
                     protocols,
@@ -241,38 +258,97 @@ fn globs<'a>(reader: &mut Reader, values: &'a Values, name: &str) -> Vec<(&'a Wr
     globs
 }
 
-fn damping(reader: &mut Reader, values: &Values) -> Option<DampingConfig> {
-    let before = reader.errors.len();
-    let on = reader.one(values, "damping", on_off).unwrap_or(true);
+/// The damping of all services: flags have their defaults.
+fn damping_of_flags(reader: &mut Reader, values: &Values) -> Option<DampingConfig> {
+    let before = DampingConfig {
+        penalty: 1,
+        suppress: 2,
+        reuse: 1,
+        half_life: duration::MAX,
+        max_suppress: duration::MAX,
+    };
+    let names = [
+        "damping",
+        "damping-penalty",
+        "damping-suppress",
+        "damping-reuse",
+        "damping-half-life",
+        "damping-max-suppress",
+    ];
+    read_damping(reader, values, names, Some(before))
+}
+
+/// The damping of one service: what it does not say is as `before`.
+pub(super) fn damping(
+    reader: &mut Reader,
+    values: &Values,
+    before: Option<DampingConfig>,
+) -> Option<DampingConfig> {
+    let names = [
+        "damping",
+        "damping.penalty",
+        "damping.suppress",
+        "damping.reuse",
+        "damping.half-life",
+        "damping.max-suppress",
+    ];
+    read_damping(reader, values, names, before)
+}
+
+fn read_damping(
+    reader: &mut Reader,
+    values: &Values,
+    [on, penalty, suppress, reuse, half_life, max_suppress]: [&str; 6],
+    before: Option<DampingConfig>,
+) -> Option<DampingConfig> {
+    let errors = reader.errors.len();
+    let on = reader.one(values, on, on_off).unwrap_or(before.is_some());
+    let before = before.unwrap_or_default();
     let config = DampingConfig {
-        penalty: reader.one(values, "damping-penalty", number).unwrap_or(1),
-        suppress: reader.one(values, "damping-suppress", number).unwrap_or(2),
-        reuse: reader.one(values, "damping-reuse", number).unwrap_or(1),
-        half_life: reader
-            .one(values, "damping-half-life", duration::parse)
-            .unwrap_or(duration::MAX),
+        penalty: reader.one(values, penalty, number).unwrap_or(before.penalty),
+        suppress: reader.one(values, suppress, number).unwrap_or(before.suppress),
+        reuse: reader.one(values, reuse, number).unwrap_or(before.reuse),
+        half_life: reader.one(values, half_life, duration::parse).unwrap_or(before.half_life),
         max_suppress: reader
-            .one(values, "damping-max-suppress", duration::parse)
-            .unwrap_or(duration::MAX),
+            .one(values, max_suppress, duration::parse)
+            .unwrap_or(before.max_suppress),
     };
     if !on {
         return None;
     }
-    // Values that contradict each other are told at the one that is easiest to change.
-    if reader.errors.len() == before
+    // Values that contradict each other are told at the one that is easiest to change, or at
+    // another one that was given.
+    if reader.errors.len() == errors
         && let Err(error) = config.validate()
-        && let Some(at) = values.one(match error {
-            ha2bgp_core::damping::DampingError::ReuseNotBelowSuppress { .. } => "damping-reuse",
-            ha2bgp_core::damping::DampingError::NoPenalty => "damping-penalty",
-            ha2bgp_core::damping::DampingError::NoHalfLife => "damping-half-life",
-            ha2bgp_core::damping::DampingError::MaxSuppressTooShort { .. } => {
-                "damping-max-suppress"
-            }
-        })
     {
-        reader.errors.push(ConfigError::new(at, error));
+        let easiest = match error {
+            DampingError::ReuseNotBelowSuppress { .. } => reuse,
+            DampingError::NoPenalty => penalty,
+            DampingError::NoHalfLife => half_life,
+            DampingError::MaxSuppressTooShort { .. } => max_suppress,
+        };
+        let others = [easiest, suppress, half_life, reuse, penalty, max_suppress];
+        if let Some(at) = others.iter().find_map(|name| values.one(name)) {
+            reader.errors.push(ConfigError::new(at, error));
+        }
     }
     Some(config)
+}
+
+/// How many probes may be made at once.
+fn limits(reader: &mut Reader, values: &Values) -> Limits {
+    let default = Limits::default();
+    let mut one = |name| {
+        let limit = reader.one(values, name, |text| match number(text) {
+            Ok(0) => Err("\"0\" would make no probe at all: write 1 or more".to_owned()),
+            other => other,
+        });
+        limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    };
+    Limits {
+        probes: one("limits.probes").unwrap_or(default.probes),
+        plugins: one("limits.plugins").unwrap_or(default.plugins),
+    }
 }
 
 pub(super) fn on_off(text: &str) -> Result<bool, String> {
@@ -290,7 +366,7 @@ pub(super) fn number(text: &str) -> Result<u32, String> {
     })
 }
 
-fn protocol(text: &str) -> Result<Protocol, String> {
+pub(super) fn protocol(text: &str) -> Result<Protocol, String> {
     match text {
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),

@@ -37,7 +37,8 @@ pub(super) struct Common<'a> {
 /// With another backend nothing of the speaker may be given.
 pub(super) fn refuse(reader: &mut Reader, raw: &Raw) {
     let flags = FLAGS.iter().filter(|flag| flag.heading == SPEAKER).map(|flag| flag.long);
-    let keys = keys::KEYS.iter().map(|key| key.path);
+    let of_speaker = |path: &&str| path.starts_with("defaults.route.");
+    let keys = keys::KEYS.iter().map(|key| key.path).filter(of_speaker);
     let given = flags.chain(keys).filter_map(|name| raw.values.one(name));
     let by_file = |section: &&Section| matches!(section.at.origin, Origin::File(_));
     let peers = raw.peers.iter().filter(by_file).map(|section| &section.at);

@@ -1,7 +1,8 @@
 //! The status dump: what is announced, what is not, and why. Goes to the log (stderr).
 
+use ha2bgp_core::check::{CheckState, Outcome};
 use ha2bgp_core::engine::Engine;
-use ha2bgp_core::explain::Explanation;
+use ha2bgp_core::explain::{CheckExplanation, Explanation};
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::{Counters, Others};
@@ -143,12 +144,14 @@ fn line(explanation: &Explanation, now: Instant) -> String {
     }
     text.push_str(&format!(" reason={} ({})", explanation.reason, explanation.reason.text()));
     let Some(service) = &explanation.service else { return text };
-    let checks: Vec<String> = service
-        .checks
-        .iter()
-        .map(|check| format!("{}={}:{}", check.check, check.health.name(), check.reason))
-        .collect();
+    if !service.name.is_empty() {
+        text.push_str(&format!(" service={}", service.name));
+    }
+    let checks: Vec<String> = service.checks.iter().map(check).collect();
     text.push_str(&format!("; {}", checks.join(" ")));
+    if let (_, count @ 1..) = service.shadow {
+        text.push_str(&format!(" would-have-withdrawn={count}"));
+    }
     let ports: Vec<String> =
         service.ports.iter().map(|(protocol, port)| format!("{protocol}/{port}")).collect();
     if !ports.is_empty() {
@@ -161,6 +164,25 @@ fn line(explanation: &Explanation, now: Instant) -> String {
     }
     if service.penalty > 0 {
         text.push_str(&format!(" penalty={}", service.penalty));
+    }
+    text
+}
+
+/// One check in a few words; what it found where that is more than its name says.
+fn check(check: &CheckExplanation) -> String {
+    let mut text = format!("{}={}", check.name, check.outcome);
+    match check.counts_as {
+        None => text.push_str("(shadow)"),
+        Some(power) if power != check.outcome => text.push_str(&format!("(as-{power})")),
+        Some(_) => {}
+    }
+    match &check.probe {
+        None if check.outcome == Outcome::Pass => {}
+        None => text.push_str(&format!(":{}", check.reason)),
+        Some((CheckState { last: Some((last, _)), .. }, _)) => {
+            text.push_str(&format!(" \"{}\"", last.detail));
+        }
+        Some(_) => text.push_str(":check-pending"),
     }
     text
 }

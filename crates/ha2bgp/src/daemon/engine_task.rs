@@ -2,16 +2,20 @@
 //!
 //! ```text
 //! observers ──mpsc──► engine task ──watch(Desired)───► announcer, state file
-//!                         ▲  │   ├──watch(RouteSet)──► observers
+//! probes                  ▲  │   ├──watch(RouteSet)──► observers
+//!                         │  │   ├──watch(CheckKey…)─► probes
 //!                         │  │   └──doorbells────────► announcer
 //!              signals ───┘  └──► journal (log)
 //! ```
 //! The watch channel holds only the newest set: a slow or stuck announcer costs the engine nothing.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::config::EngineConfig;
 use ha2bgp_core::engine::{Engine, Input, Output};
+use ha2bgp_core::event::Event;
 use ha2bgp_core::fact::Observation;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
@@ -56,6 +60,8 @@ pub(super) struct Ends {
     pub(super) desired: watch::Sender<Desired>,
     /// To the observers: what is announced.
     pub(super) routes: watch::Sender<RouteSet>,
+    /// To the probes: the checks that are to be made.
+    pub(super) checks: watch::Sender<BTreeSet<CheckKey>>,
     /// Counts the changes of this host's addresses.
     pub(super) addresses: watch::Sender<u64>,
     /// The password files, and whom to tell.
@@ -75,7 +81,7 @@ impl EngineTask {
         observations: mpsc::Receiver<Observation>,
         ends: Ends,
     ) -> Self {
-        Self {
+        let mut task = Self {
             engine: Engine::new(config, clock.now()),
             clock,
             journal: Journal::new(clock),
@@ -83,7 +89,10 @@ impl EngineTask {
             ends,
             draining: None,
             timers_from: None,
-        }
+        };
+        // What the configuration alone makes of the engine.
+        task.handle_all([]);
+        task
     }
 
     /// Hands an input to the engine before [`EngineTask::run`].
@@ -205,24 +214,24 @@ impl EngineTask {
     fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
         let mut changed = false;
         let mut addresses = false;
+        let mut checks = false;
         let mut events = Vec::new();
         let judged = self.engine.has_first_verdicts();
+        self.drain_outputs(&mut changed, &mut checks, &mut events);
         for input in inputs {
             addresses |= matches!(
                 input,
                 Input::Observation(Observation::AddressChanged(_) | Observation::AddressRemoved(_))
             );
             self.engine.handle(input, self.clock.now());
-            while let Some(output) = self.engine.poll_output() {
-                match output {
-                    Output::SetRoutes(_) => changed = true,
-                    Output::Event(event) => events.push(event),
-                }
-            }
+            self.drain_outputs(&mut changed, &mut checks, &mut events);
         }
         if changed || judged != self.engine.has_first_verdicts() {
             let manner = self.ends.desired.borrow().manner;
             self.publish(manner);
+        }
+        if checks {
+            self.ends.checks.send_replace(self.engine.checks().collect());
         }
         if addresses {
             self.ends.addresses.send_modify(|changes| *changes = changes.wrapping_add(1));
@@ -230,6 +239,16 @@ impl EngineTask {
         // Announcing is urgent, telling is not.
         for event in &events {
             self.journal.event(event);
+        }
+    }
+
+    fn drain_outputs(&mut self, routes: &mut bool, checks: &mut bool, events: &mut Vec<Event>) {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::SetRoutes(_) => *routes = true,
+                Output::SetChecks => *checks = true,
+                Output::Event(event) => events.push(event),
+            }
         }
     }
 

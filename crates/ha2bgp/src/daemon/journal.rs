@@ -3,7 +3,7 @@
 //! At most [`LINES_PER_SECOND`] lines of single services a second; what is left out is counted and
 //! told. A thousand services dying at once must not make the log the bottleneck.
 
-use ha2bgp_core::event::Event;
+use ha2bgp_core::event::{Cause, Event};
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::fsm::State;
 use ha2bgp_proto::bgp::{Event as PeerEvent, PeerAddress};
@@ -57,6 +57,8 @@ impl Journal {
             Event::ServiceDiscovered { .. }
             | Event::ServiceForgotten { .. }
             | Event::HealthChanged { .. }
+            | Event::CheckChanged { .. }
+            | Event::WouldWithdraw { .. }
             | Event::RouteAnnounced { .. }
             | Event::RouteWithdrawn { .. }
             | Event::Suppressed { .. }
@@ -77,14 +79,27 @@ impl Journal {
             Event::ServiceForgotten { vip } => {
                 tracing::info!(%vip, "forgotten: nothing has listened for a long time");
             }
-            Event::HealthChanged { vip, health, reason } => {
-                tracing::debug!(%vip, health = health.name(), %reason, "health changed");
+            Event::HealthChanged { vip, health, reason, cause } => {
+                let cause = words(cause.as_ref());
+                tracing::debug!(%vip, health = health.name(), %reason, "health changed{cause}");
             }
-            Event::RouteAnnounced { prefix, next_hop } => {
+            Event::CheckChanged { check, vip, outcome, detail } => {
+                let vip = vip.as_ref().map(tracing::field::display);
+                tracing::info!(vip, "check {check}: {outcome}: {detail}");
+            }
+            Event::WouldWithdraw { vip, cause } => {
+                let cause = words(cause.as_ref());
+                tracing::warn!(%vip, "shadow checks would have it withdrawn{cause}");
+            }
+            Event::RouteAnnounced { prefix, next_hop, last_choice: false } => {
                 tracing::info!(%prefix, %next_hop, "announcing");
             }
-            Event::RouteWithdrawn { prefix, reason } => {
-                tracing::info!(%prefix, %reason, "withdrawing: {}", reason.text());
+            Event::RouteAnnounced { prefix, next_hop, last_choice: true } => {
+                tracing::warn!(%prefix, %next_hop, "announcing as the last choice: a check warns");
+            }
+            Event::RouteWithdrawn { prefix, reason, cause } => {
+                let cause = words(cause.as_ref());
+                tracing::info!(%prefix, %reason, "withdrawing: {}{cause}", reason.text());
             }
             Event::Suppressed { vip, penalty, until } => {
                 let hold = until.since(self.clock.now());
@@ -181,6 +196,11 @@ fn peer_event(peer: PeerAddress, event: &PeerEvent) {
             tracing::warn!(%peer, ?codes, "the peer refuses capabilities: trying without");
         }
     }
+}
+
+/// The probe behind a decision, to stand behind a text.
+fn words(cause: Option<&Cause>) -> String {
+    cause.map(|cause| format!(": {}: {}", cause.check, cause.detail)).unwrap_or_default()
 }
 
 fn hex(octets: &[u8]) -> String {

@@ -10,16 +10,20 @@ mod signals;
 mod state;
 mod state_file;
 
+use std::collections::BTreeSet;
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::engine::Input;
+use ha2bgp_core::fact::Observation;
 use ha2bgp_core::net::NextHop;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_proto::filter::Filter;
 use ha2bgp_sys::lookup;
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use self::engine_task::{Ends, EngineTask, Stop};
 use self::keys::KeyFiles;
@@ -32,7 +36,7 @@ use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
-use crate::observe::{address, listen};
+use crate::observe::{address, check, listen};
 
 /// How many observations may wait for the engine; then observers wait.
 const OBSERVATIONS_MAX: usize = 4096;
@@ -105,6 +109,14 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         ..listen::ListenConfig::new(&settings.protocols, filter)
     };
     let (noticing, notice) = watch::channel(String::new());
+    let (wanting, wanted) = watch::channel(BTreeSet::new());
+    let probes = match probes(&settings, wanted, observed.clone()) {
+        Ok(probes) => probes,
+        Err(error) => {
+            tracing::error!(%error, "cannot start the thread for checks");
+            return ExitCode::FAILURE;
+        }
+    };
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
     tokio::spawn(tell_reports(reports, progress));
@@ -123,6 +135,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let ends = Ends {
         desired: desiring,
         routes,
+        checks: wanting,
         addresses,
         keys: KeyFiles::new(speaker, keys),
         announcer: announcer_state,
@@ -139,7 +152,11 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let ended_early = async { early = Some((&mut announcer).await) };
     let stop = engine.run(&mut signals, ended_early).await;
     match stop {
-        Stop::AnnouncerEnded => return early.as_ref().map_or(ExitCode::FAILURE, conclude),
+        Stop::AnnouncerEnded => {
+            drop(engine);
+            probes_end(probes).await;
+            return early.as_ref().map_or(ExitCode::FAILURE, conclude);
+        }
         Stop::ObserversEnded => tracing::error!("no observer is left: stopping"),
         Stop::Restart => output::tell_restart(&settings),
         Stop::Asked => {}
@@ -151,6 +168,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         () = signals.stop() => None,
         () = tokio::time::sleep(FINISH_WAIT) => None,
     };
+    probes_end(probes).await;
     if let Some(keeper) = keeper
         && let Ok(Ok(store)) = tokio::time::timeout(STATE_WAIT, keeper).await
         && stop == Stop::Asked
@@ -165,6 +183,27 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         },
         conclude,
     )
+}
+
+/// Starts what makes the probes, where there is any to make.
+fn probes(
+    settings: &Settings,
+    wanted: watch::Receiver<BTreeSet<CheckKey>>,
+    observed: mpsc::Sender<Observation>,
+) -> io::Result<Option<oneshot::Receiver<()>>> {
+    if settings.checks.specs.is_empty() {
+        return Ok(None);
+    }
+    check::spawn(settings.checks.clone(), wanted, observed).map(Some)
+}
+
+/// Waits until no probe is left, and no process of one.
+async fn probes_end(probes: Option<oneshot::Receiver<()>>) {
+    if let Some(ended) = probes
+        && tokio::time::timeout(check::END_WAIT, ended).await.is_err()
+    {
+        tracing::warn!("checks are still running at the end");
+    }
 }
 
 /// What the process before has left, and what follows from it.
@@ -211,8 +250,8 @@ fn tell_settings(settings: &Settings, filter: &Filter) {
     }
     tracing::info!(
         "announcing what is up for {}, withdrawing what is down for {}",
-        duration::show(settings.engine.up_delay),
-        duration::show(settings.engine.down_delay),
+        duration::show(settings.engine.defaults.up_delay),
+        duration::show(settings.engine.defaults.down_delay),
     );
 }
 

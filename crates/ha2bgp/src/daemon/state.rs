@@ -120,7 +120,7 @@ fn route_of(line: &str) -> Option<(Prefix, Route)> {
         "self" => NextHop::SelfAddress,
         address => NextHop::Address(address.parse().ok()?),
     };
-    Some((prefix.parse().ok()?, Route { next_hop }))
+    Some((prefix.parse().ok()?, Route::new(next_hop)))
 }
 
 /// The times that routers go by.

@@ -66,7 +66,7 @@ impl Watcher {
 
     /// Says that host routes to `addresses` are announced.
     pub(crate) fn announce(&self, addresses: &[IpAddr]) {
-        let route = Route { next_hop: NextHop::SelfAddress };
+        let route = Route::new(NextHop::SelfAddress);
         let routes = addresses.iter().map(|address| (Prefix::host(*address), route));
         self.announced.send_replace(routes.collect());
     }
@@ -123,6 +123,7 @@ impl Watcher {
             Observation::AddressRemoved(id) => {
                 assert!(self.addresses.remove(&id).is_some(), "{id:?} was not there");
             }
+            Observation::Probed { check, .. } => panic!("{check:?} is nothing that they look at"),
             Observation::Complete(_) => self.completions += 1,
             Observation::Failed { error, .. } => self.failures.push(error.to_string()),
         }

@@ -46,7 +46,7 @@ fn external() -> PeerConfig {
 }
 
 fn route() -> Route {
-    Route { next_hop: NextHop::SelfAddress }
+    Route::new(NextHop::SelfAddress)
 }
 
 fn routes(prefixes: &[&str]) -> RouteSet {

@@ -25,7 +25,7 @@ pub fn fuzz_answers(input: &[u8]) {
         if round % 3 == 2 {
             routes.remove(prefix);
         } else {
-            routes.insert(prefix, Route { next_hop: NextHop::SelfAddress });
+            routes.insert(prefix, Route::new(NextHop::SelfAddress));
         }
         session.set_routes(&routes, now);
         session.handle_bytes(chunk, now);

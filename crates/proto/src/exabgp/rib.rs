@@ -213,7 +213,7 @@ impl Rib {
     pub(super) fn preview(&self, prefix: Prefix) -> Option<Preview> {
         let entry = self.entries.get(&prefix)?;
         let (verb, next_hop) = match (self.desired.get(prefix), entry.said) {
-            (Some(Route { next_hop }), _) => (Verb::Announce, *next_hop),
+            (Some(Route { next_hop, .. }), _) => (Verb::Announce, *next_hop),
             (None, Some(Said::Announced(said) | Said::Withdrawn(said))) => (Verb::Withdraw, said),
             (None, None) => return None,
         };

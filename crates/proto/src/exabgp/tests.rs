@@ -101,7 +101,7 @@ fn routes(texts: &[&str]) -> RouteSet {
                 Some((prefix, hop)) => (prefix, NextHop::Address(hop.parse().unwrap())),
                 None => (*text, NextHop::SelfAddress),
             };
-            (prefix_of(prefix), Route { next_hop })
+            (prefix_of(prefix), Route::new(next_hop))
         })
         .collect()
 }
@@ -117,7 +117,7 @@ fn many(count: u32) -> RouteSet {
     (0..count)
         .map(|i| {
             let address = core::net::Ipv4Addr::from_bits(0x0a00_0000 + i);
-            let route = Route { next_hop: NextHop::SelfAddress };
+            let route = Route::new(NextHop::SelfAddress);
             (Prefix::host(address.into()), route)
         })
         .collect()

@@ -26,6 +26,8 @@ pub enum Kind {
     Path,
     /// A list of texts; one text alone is a list of one.
     Texts,
+    /// A list of whole numbers; one alone is a list of one.
+    Numbers,
 }
 
 impl Kind {
@@ -42,6 +44,7 @@ impl Kind {
             Self::Duration => "a duration in quotes such as \"3s\"",
             Self::Path => "a path in quotes",
             Self::Texts => "a list of texts in quotes",
+            Self::Numbers => "a list of whole numbers",
         }
     }
 
@@ -54,13 +57,23 @@ impl Kind {
     pub(super) const fn takes_number(self) -> bool {
         matches!(
             self,
-            Self::Number | Self::NumberOrOff | Self::NumberOrBool | Self::As | Self::Duration
+            Self::Number
+                | Self::NumberOrOff
+                | Self::NumberOrBool
+                | Self::As
+                | Self::Duration
+                | Self::Numbers
         )
     }
 
     /// Whether a text in quotes is a value of it.
     pub(super) const fn takes_text(self) -> bool {
-        !matches!(self, Self::Bool | Self::Number | Self::NumberOrBool)
+        !matches!(self, Self::Bool | Self::Number | Self::NumberOrBool | Self::Numbers)
+    }
+
+    /// Whether it is a list.
+    pub(super) const fn is_list(self) -> bool {
+        matches!(self, Self::Texts | Self::Numbers)
     }
 }
 
@@ -77,7 +90,8 @@ pub struct Key {
     pub help: &'static str,
 }
 
-const fn key(path: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Key {
+/// A key in one line.
+pub const fn key(path: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Key {
     Key { path, kind, default, help }
 }
 
@@ -111,6 +125,51 @@ pub const KEYS: &[Key] = &[
         "",
         "Large communities (RFC 8092): `65000:1:2`",
     ),
+    key(
+        "defaults.on-warn",
+        Kind::Text,
+        "announce",
+        "What follows when the rule of a service warns: `announce` nothing, it is only shown; \
+         `depreference` it is announced as the last choice",
+    ),
+    key("service.name", Kind::Text, "", "What people call it; no two services have the same name"),
+    key(
+        "service.vips",
+        Kind::Texts,
+        "",
+        "Its addresses: services from the start, whether anything listens or not",
+    ),
+    key(
+        "service.networks",
+        Kind::Texts,
+        "",
+        "Where addresses that are found by their listening sockets belong to it; each must be inside \
+         one of the networks at the top. The smallest network around an address counts",
+    ),
+    key(
+        "service.rule",
+        Kind::Text,
+        "",
+        "How its checks make one verdict: `all(…)`, `any(…)`, `at-least(2, a*2, b, c)`, `not(…)` over \
+         the names of its checks, of those in [checks], `listen` and `address`. Without it: \
+         `all(listen, address, …)` with every check of its own",
+    ),
+    key("service.up-delay", Kind::Duration, "", "As in [defaults], for this service"),
+    key("service.down-delay", Kind::Duration, "", "As in [defaults], for this service"),
+    key("service.on-warn", Kind::Text, "", "As in [defaults], for this service"),
+    key("service.damping", Kind::Switch, "", "As in [defaults], for this service"),
+    key("service.damping.penalty", Kind::Number, "", "As in [defaults.damping]"),
+    key("service.damping.suppress", Kind::Number, "", "As in [defaults.damping]"),
+    key("service.damping.reuse", Kind::Number, "", "As in [defaults.damping]"),
+    key("service.damping.half-life", Kind::Duration, "", "As in [defaults.damping]"),
+    key("service.damping.max-suppress", Kind::Duration, "", "As in [defaults.damping]"),
+    key(
+        "limits.probes",
+        Kind::Number,
+        "16384",
+        "The most probes over the network at once; fewer where this process may have fewer open files",
+    ),
+    key("limits.plugins", Kind::Number, "16", "The most plugins that run at once"),
     key("peer.description", Kind::Text, "", "A name for people, shown in the log"),
     key("peer.port", Kind::Number, "179", "The port to connect to, 1 to 65535"),
     key(
@@ -311,15 +370,9 @@ pub(super) const WORDS: &[(&str, &str)] = &[
 
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    (
-        "service",
-        "this version has no [[service]]: services are found by their listening sockets, see \
-         [discover]",
-    ),
     ("guard", "this version has no guards: leave the section out"),
     ("control", "this version has no control interface: leave the section out; signals steer it"),
     ("defaults.on-failure", "this version only withdraws: leave it out"),
-    ("defaults.checks", "this version checks listening sockets and addresses only: leave it out"),
     (
         "peer.bfd",
         "this version has no BFD: leave it out; hold-time says how soon a dead host is noticed",
@@ -355,6 +408,11 @@ pub fn is_section(path: &str) -> bool {
 /// The name within `[[peer]]`, for keys that stand there.
 pub fn of_peer(path: &'static str) -> Option<&'static str> {
     path.strip_prefix("peer.")
+}
+
+/// The name within a section of which there may be many, for keys that stand there.
+pub fn of_entry(path: &'static str) -> Option<&'static str> {
+    of_peer(path).or_else(|| path.strip_prefix("service."))
 }
 
 /// What stands directly in a section (the empty one is the top), keys and sections.

@@ -1,7 +1,8 @@
 //! The reference page of the configuration file, made from the table of keys.
 
-use super::keys;
+use super::keys::{self, Key};
 use crate::cli::flags::{FLAGS, assert_fresh};
+use crate::config::check::{self, KINDS};
 use crate::config::settings::tests::read_with;
 
 /// What stands before the tables.
@@ -23,6 +24,18 @@ const SECTIONS: &[(&str, &str, &str)] = &[
         "What is announced with every route. A peer may have its own, key by key. ExaBGP is told \
          the next hop only.",
     ),
+    (
+        "service",
+        "`[[service]]`",
+        "What counts for some addresses; one section each. Addresses that no service has count by \
+         [defaults] and are checked by `all(listen, address)`.",
+    ),
+    (
+        "service.damping",
+        "`[service.damping]`",
+        "Below its `[[service]]`, or as `damping = { reuse = 500 }` in it.",
+    ),
+    ("limits", "`[limits]`", "How much is done at once."),
     ("exabgp", "`[exabgp]`", "Only where ExaBGP speaks BGP."),
     ("log", "`[log]`", "What is said on stderr."),
     (
@@ -43,29 +56,54 @@ const SECTIONS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+const TABLE: &str = "| key | takes | default | meaning |\n|---|---|---|---|\n";
+
+const CHECKS: &str = "
+## `[service.checks.NAME]` and `[checks.NAME]`
+
+A check has a name, which rules use, and a `type`; where the name is that of a type, `type` may be
+left out. Below `[[service]]` it is the service's own; `[checks.NAME]` at the top is for the rules of
+all services. [checks.md](checks.md) has a guide to each type. Probes that are alike are made once,
+however many services use them.
+";
+
+fn row(key: &Key, more: &str) -> String {
+    let name = key.path.rsplit_once('.').map_or(key.path, |(_, name)| name);
+    let default = match key.default {
+        "" => String::new(),
+        default => format!("`{default}`"),
+    };
+    format!("| `{name}` | {} | {default} | {}.{more} |\n", key.kind.text(), key.help)
+}
+
 /// The page in Markdown.
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for (section, title, about) in SECTIONS {
-        page.push_str(&format!(
-            "\n## {title}\n\n{about}\n\n| key | takes | default | meaning |\n|---|---|---|---|\n"
-        ));
+        page.push_str(&format!("\n## {title}\n\n{about}\n\n{TABLE}"));
         for key in keys::all() {
-            let (of, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+            let (of, _) = key.path.rsplit_once('.').unwrap_or(("", key.path));
             if of != *section {
                 continue;
             }
             let flag = FLAGS.iter().find(|flag| flag.key == key.path);
             let flag = flag.map(|flag| format!(" Flag `--{}`.", flag.long)).unwrap_or_default();
-            let default = match key.default {
-                "" => String::new(),
-                default => format!("`{default}`"),
-            };
-            page.push_str(&format!(
-                "| `{name}` | {} | {default} | {}.{flag} |\n",
-                key.kind.text(),
-                key.help
-            ));
+            page.push_str(&row(&key, &flag));
+        }
+    }
+    page.push_str(CHECKS);
+    for group in [check::POWERS, check::COUNTING, check::TIMING, check::SOURCE] {
+        let having =
+            KINDS.iter().filter(|kind| kind.groups.iter().any(|it| it[0].path == group[0].path));
+        let having: Vec<String> = having.map(|kind| format!("`{}`", kind.name)).collect();
+        page.push_str(&format!("\nOf the types {}:\n\n{TABLE}", having.join(", ")));
+        group.iter().for_each(|key| page.push_str(&row(key, "")));
+    }
+    for kind in KINDS {
+        page.push_str(&format!("\n### `type = \"{}\"`\n\n{}\n", kind.name, kind.about));
+        if !kind.keys.is_empty() {
+            page.push_str(&format!("\n{TABLE}"));
+            kind.keys.iter().for_each(|key| page.push_str(&row(key, "")));
         }
     }
     page.push_str("\n## Not there yet\n\nThese keys are refused, so that nothing is believed to work that does not.\n\n");

@@ -84,10 +84,10 @@ debug = true
     assert_eq!(settings.protocols.len(), 2);
     assert_eq!(settings.engine.devices[0].as_str(), "eth*");
     assert_eq!(settings.engine.labels[0].as_str(), "lo:*");
-    assert_eq!(settings.engine.up_delay, Duration::from_secs(1));
-    assert_eq!(settings.engine.down_delay, Duration::ZERO);
+    assert_eq!(settings.engine.defaults.up_delay, Duration::from_secs(1));
+    assert_eq!(settings.engine.defaults.down_delay, Duration::ZERO);
     assert!(settings.engine.require_all_ports);
-    let damping = settings.engine.damping.unwrap();
+    let damping = settings.engine.defaults.damping.unwrap();
     assert_eq!((damping.penalty, damping.suppress, damping.reuse), (1000, 4096, 500));
     assert_eq!(settings.engine.next_hop, NextHop::Address("192.0.2.7".parse().unwrap()));
     assert_eq!(settings.exabgp_group, Some(64));
@@ -95,7 +95,7 @@ debug = true
     for off in ["false", "\"off\""] {
         let text = format!("[defaults]\ndamping = {off}\n[exabgp]\ngroup = {off}\n");
         let settings = read(&text).unwrap();
-        assert_eq!((settings.engine.damping, settings.exabgp_group), (None, None));
+        assert_eq!((settings.engine.defaults.damping, settings.exabgp_group), (None, None));
     }
 }
 
@@ -236,8 +236,8 @@ fn flag_over_environment_over_file_over_default() {
     let networks: Vec<String> = settings.engine.networks.iter().map(|n| n.to_string()).collect();
     assert_eq!(networks, ["10.1.0.0/16"], "the file: an empty variable is not set");
     assert_eq!(settings.engine.labels[0].as_str(), "lo:env");
-    assert_eq!(settings.engine.up_delay, Duration::from_secs(9));
-    assert_eq!(settings.engine.down_delay, Duration::from_secs(3));
+    assert_eq!(settings.engine.defaults.up_delay, Duration::from_secs(9));
+    assert_eq!(settings.engine.defaults.down_delay, Duration::from_secs(3));
     assert_eq!(settings.engine.next_hop, NextHop::Address("192.0.2.3".parse().unwrap()));
 }
 

@@ -142,7 +142,7 @@ pub(super) fn role(text: &str) -> Result<Role, String> {
 }
 
 /// It may come later, so it need not be there.
-pub(super) fn device(text: &str) -> Result<String, String> {
+pub(in crate::config) fn device(text: &str) -> Result<String, String> {
     let bad = |c: char| c == '/' || c.is_whitespace() || c.is_control();
     if text.is_empty() || text.len() > DEVICE_MAX || text.contains(bad) {
         return Err(format!(

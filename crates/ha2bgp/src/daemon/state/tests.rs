@@ -9,7 +9,7 @@ fn place(boot: &str) -> Place {
 
 fn routes(prefixes: &str) -> RouteSet {
     let words = prefixes.split_whitespace();
-    words.map(|text| (text.parse().unwrap(), Route { next_hop: NextHop::SelfAddress })).collect()
+    words.map(|text| (text.parse().unwrap(), Route::new(NextHop::SelfAddress))).collect()
 }
 
 fn state(boot: &str, written: u64, prefixes: &str) -> State {
@@ -85,7 +85,7 @@ fn without_a_hold_time_routers_never_forget() {
 fn a_state_is_read_back() {
     let mut state = state("0b1c", 77, "192.0.2.1/32 192.0.2.2/32 2001:db8::1/128");
     let next_hop = NextHop::Address("192.0.2.254".parse().unwrap());
-    state.routes.insert("192.0.2.3/32".parse().unwrap(), Route { next_hop });
+    state.routes.insert("192.0.2.3/32".parse().unwrap(), Route::new(next_hop));
     let (text, at) = State::text(&state.place, state.written, &state.routes);
     assert_eq!(State::parse(&text), Ok(state.clone()));
     // The time is written over in place.

@@ -6,7 +6,7 @@ use std::time::Instant as Wall;
 fn routes(count: u32) -> RouteSet {
     let host = |i: u32| std::net::Ipv4Addr::from_bits(0x6440_0000 + i);
     let prefix = |i| ha2bgp_core::net::Prefix::host(host(i).into());
-    (0..count).map(|i| (prefix(i), Route { next_hop: NextHop::SelfAddress })).collect()
+    (0..count).map(|i| (prefix(i), Route::new(NextHop::SelfAddress))).collect()
 }
 
 fn store(dir: &tempfile::TempDir) -> Option<Store> {

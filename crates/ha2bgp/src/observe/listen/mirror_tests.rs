@@ -63,7 +63,7 @@ impl Host {
     }
 
     fn announce(&mut self, prefixes: &[&str]) {
-        let route = Route { next_hop: NextHop::SelfAddress };
+        let route = Route::new(NextHop::SelfAddress);
         let set = prefixes.iter().map(|prefix| (prefix.parse::<Prefix>().unwrap(), route));
         self.mirror.announce(&set.collect());
     }

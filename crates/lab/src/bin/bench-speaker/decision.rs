@@ -74,7 +74,7 @@ async fn round(base: Option<u32>, across: bool, runs: usize) -> Outcome<Vec<Dura
     // From one another, as the engine's are: two sets with nothing in common take a walk.
     let mut with = without.clone();
     let one = Prefix::host(source::host(base.unwrap_or(0)));
-    with.insert(one, Route { next_hop: NextHop::SelfAddress });
+    with.insert(one, Route::new(NextHop::SelfAddress));
     let (routes, desired) = watch::channel(source::desired(without.clone()));
     let (sender, mut reports) = mpsc::channel(1);
     let (task, stream) = match base {

@@ -269,7 +269,7 @@ impl Bench {
             }
             9 => {
                 for number in choices.some() {
-                    let route = Route { next_hop: NextHop::SelfAddress };
+                    let route = Route::new(NextHop::SelfAddress);
                     if self.routes.remove(prefix(*number)).is_none() {
                         self.routes.insert(prefix(*number), route);
                     }

@@ -219,7 +219,7 @@ fn route(hop: u8) -> Route {
         // The peer itself: it cannot be sent.
         _ => NextHop::Address(IpAddr::from([10, 0, 0, 1])),
     };
-    Route { next_hop }
+    Route::new(next_hop)
 }
 
 const NETWORKS: [&[&str]; 3] =

@@ -98,7 +98,7 @@ fn link_local_ends_are_next_hops() {
         let heard = net.sessions[1].snapshot().counters;
         assert_eq!((heard.received_announced, heard.treat_as_withdraw), (2, 0), "{link_local:?}");
 
-        let foreign = Route { next_hop: NextHop::Address(ip("fe80::7")) };
+        let foreign = Route::new(NextHop::Address(ip("fe80::7")));
         routes = ["100.64.0.2/32"].map(|it| (it.parse().unwrap(), foreign)).into_iter().collect();
         net.sessions[0].set_routes(&routes, net.now);
         net.run(Duration::from_secs(1));

@@ -91,8 +91,8 @@ impl World {
             let text =
                 if bit % 2 == 0 { format!("192.0.2.{bit}") } else { format!("2001:db8::{bit:x}") };
             let prefix = prefix_of(&text);
-            let hop = |last: u8| Route {
-                next_hop: NextHop::Address(core::net::Ipv4Addr::new(10, 0, 0, last).into()),
+            let hop = |last: u8| {
+                Route::new(NextHop::Address(core::net::Ipv4Addr::new(10, 0, 0, last).into()))
             };
             let next = match self.desired.get(prefix) {
                 None => Some(hop(1)),

@@ -1,0 +1,273 @@
+//! From facts to verdicts to routes: the deciding half of the engine.
+
+use alloc::collections::BTreeSet;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+use super::Engine;
+use crate::addresses::AddressFilter;
+use crate::check::{CheckIndex, CheckKey, Outcome, ProbeResult};
+use crate::config::{CheckConfig, CheckKind, ServiceConfig};
+use crate::event::{Cause, Event};
+use crate::fact::Source;
+use crate::net::Prefix;
+use crate::reason::Reason;
+use crate::route::Route;
+use crate::service::{Health, Service, Step, Verdict};
+use crate::time::Instant;
+
+impl Engine {
+    pub(super) fn judge_all(&mut self) {
+        let vips: Vec<IpAddr> = self.services.keys().copied().collect();
+        for vip in vips {
+            self.judge(vip);
+        }
+    }
+
+    /// Lets a service see the newest verdict of its rule.
+    pub(super) fn judge(&mut self, vip: IpAddr) {
+        let Some(service) = self.services.get(&vip) else { return };
+        let verdict = self.verdict(vip, service, false);
+        let shadow = self.catalog.entry(service.config).has_shadow.then(|| {
+            let with = self.verdict(vip, service, true);
+            (with.health == Health::Unhealthy && verdict.health.is_good()).then_some(with)
+        });
+        let idle = self.is_idle(vip);
+        let warm = self.start.recalls(vip, verdict.health, self.now);
+        self.step(vip, |service, config, now, told| {
+            service.judge(verdict, config, now, told);
+            service.set_idle(idle, now);
+            if warm {
+                service.skip_up_delay(now);
+            }
+        });
+        if let Some(fails) = shadow
+            && let Some(service) = self.services.get_mut(&vip)
+            && service.judge_shadow(fails.is_some())
+        {
+            let cause = fails.and_then(|verdict| self.cause(vip, verdict));
+            self.events.push_back(Event::WouldWithdraw { vip, cause });
+        }
+    }
+
+    /// Takes the result of a probe in.
+    pub(super) fn probed(&mut self, key: CheckKey, result: ProbeResult) {
+        let Some(CheckConfig { kind: CheckKind::Probe { counting, .. }, name, .. }) =
+            self.catalog.check(key.check)
+        else {
+            return;
+        };
+        let (counting, name) = (*counting, Arc::clone(name));
+        let (outcome, detail) = (result.outcome, Arc::clone(&result.detail));
+        if self.checks.take(key, result, &counting, self.now) {
+            self.events.push_back(Event::CheckChanged {
+                check: name,
+                vip: key.vip,
+                outcome,
+                detail,
+            });
+            for vip in self.checks.users(key) {
+                self.judge(vip);
+            }
+        }
+    }
+
+    /// Nothing listens on a service that was only found: it may be forgotten some day.
+    fn is_idle(&self, vip: IpAddr) -> bool {
+        self.sources.objection(Source::Listen).is_none()
+            && !self.listeners.any_on(vip)
+            && !self.catalog.names(vip)
+    }
+
+    /// What the rule of a service says, with or without the checks that have no power.
+    pub(super) fn verdict(&self, vip: IpAddr, service: &Service, shadow: bool) -> Verdict {
+        let rule = &self.catalog.entry(service.config).config.rule;
+        let found = rule.judge(&mut |index| {
+            let check = self.catalog.check(*index)?;
+            let powerful = shadow || !check.shadow;
+            powerful.then(|| check.powers.apply(self.look(*index, check, vip, service).0))
+        });
+        // The configuration has no rule without any power; if it had, nothing would be known.
+        let Some((outcome, index)) = found else {
+            return Verdict::new(Outcome::Unknown, Reason::CheckPending, None);
+        };
+        let Some(check) = self.catalog.check(*index) else {
+            return Verdict::new(outcome, Reason::CheckPending, None);
+        };
+        let own = self.look(*index, check, vip, service).1;
+        let reason = match (outcome, own) {
+            (Outcome::Pass, _) => Reason::Healthy,
+            // Turned round by a `not`, or by its powers.
+            (Outcome::Fail, Reason::Healthy | Reason::CheckWarns | Reason::CheckUnknown) => {
+                Reason::CheckFailed
+            }
+            (Outcome::Warn, Reason::CheckFailed | Reason::CheckUnknown) => Reason::CheckWarns,
+            (_, reason) => reason,
+        };
+        let probed = matches!(check.kind, CheckKind::Probe { .. }) && outcome != Outcome::Pass;
+        Verdict::new(outcome, reason, probed.then_some(*index))
+    }
+
+    /// What one check says of one service, before its powers.
+    pub(crate) fn look(
+        &self,
+        index: CheckIndex,
+        check: &CheckConfig,
+        vip: IpAddr,
+        service: &Service,
+    ) -> (Outcome, Reason) {
+        let (source, objection) = match &check.kind {
+            CheckKind::Listen { ports } if ports.is_empty() => {
+                (Source::Listen, self.listen_objection(vip, service))
+            }
+            CheckKind::Listen { ports } => {
+                let missing = ports.iter().any(|port| !self.listeners.has_port(vip, *port));
+                (Source::Listen, missing.then_some(Reason::NoListener))
+            }
+            CheckKind::Address { devices, labels } if devices.is_empty() && labels.is_empty() => {
+                (Source::Address, self.addresses.objection(vip, &self.filter))
+            }
+            CheckKind::Address { devices, labels } => {
+                let or = |own: &Vec<_>, all: &Vec<_>| {
+                    if own.is_empty() { all.clone() } else { own.clone() }
+                };
+                let filter = AddressFilter::new(
+                    or(devices, &self.config.devices),
+                    or(labels, &self.config.labels),
+                );
+                (Source::Address, self.addresses.objection(vip, &filter))
+            }
+            CheckKind::Probe { per_vip, .. } => {
+                let key = CheckKey { check: index, vip: per_vip.then_some(vip) };
+                let Some(state) = self.checks.state(key) else {
+                    return (Outcome::Unknown, Reason::CheckPending);
+                };
+                let reason = match state.verdict {
+                    Outcome::Pass => Reason::Healthy,
+                    Outcome::Warn => Reason::CheckWarns,
+                    Outcome::Fail => Reason::CheckFailed,
+                    Outcome::Unknown if state.pending => Reason::CheckPending,
+                    Outcome::Unknown => Reason::CheckUnknown,
+                };
+                return (state.verdict, reason);
+            }
+        };
+        match (self.sources.objection(source), objection) {
+            (Some(reason), _) => (Outcome::Unknown, reason),
+            (None, Some(reason)) => (Outcome::Fail, reason),
+            (None, None) => (Outcome::Pass, Reason::Healthy),
+        }
+    }
+
+    fn listen_objection(&self, vip: IpAddr, service: &Service) -> Option<Reason> {
+        if !self.listeners.any_on(vip) {
+            return Some(Reason::NoListener);
+        }
+        let missing = service.ports_required().any(|port| !self.listeners.has_port(vip, *port));
+        missing.then_some(Reason::PortMissing)
+    }
+
+    /// The probe behind a verdict, in words.
+    fn cause(&self, vip: IpAddr, verdict: Verdict) -> Option<Cause> {
+        let index = verdict.check?;
+        let check = self.catalog.check(index)?;
+        let CheckKind::Probe { per_vip, .. } = check.kind else { return None };
+        let state = self.checks.state(CheckKey { check: index, vip: per_vip.then_some(vip) })?;
+        let (last, _) = state.last.as_ref()?;
+        Some(Cause { check: Arc::clone(&check.name), detail: Arc::clone(&last.detail) })
+    }
+
+    /// Once every observer has delivered a complete picture: which services are not judged yet?
+    pub(super) fn look_around(&mut self) {
+        let blind = Source::ALL.iter().any(|source| self.sources.objection(*source).is_some());
+        if !self.start.is_incomplete() || blind {
+            return;
+        }
+        let undecided = self.services.iter().filter(|(_, service)| service.is_undecided());
+        let undecided: BTreeSet<IpAddr> = undecided.map(|(vip, _)| *vip).collect();
+        if self.start.looked(undecided) {
+            self.tell_first_verdicts();
+        }
+    }
+
+    fn tell_first_verdicts(&mut self) {
+        self.events.push_back(Event::FirstVerdicts { announced: self.routes.len() });
+    }
+
+    /// Runs one step of a service's machine, then brings timers, routes and events up to date.
+    pub(super) fn step(
+        &mut self,
+        vip: IpAddr,
+        act: impl FnOnce(&mut Service, &ServiceConfig, Instant, &mut dyn FnMut(Step)),
+    ) {
+        let Some(service) = self.services.get_mut(&vip) else {
+            return;
+        };
+        let config = &self.catalog.entry(service.config).config;
+        let forget_after = self.config.forget_after;
+        if let Some(at) = service.deadline(forget_after) {
+            self.timers.remove(&(at, vip));
+        }
+        let was_announced = service.announced();
+        let mut steps = [None; 3];
+        let mut free = steps.iter_mut();
+        let mut told = |step| {
+            if let Some(slot) = free.next() {
+                *slot = Some(step);
+            }
+        };
+        act(service, config, self.now, &mut told);
+        // A delay of zero is over at once.
+        service.expire(self.now, &mut told);
+        if let Some(at) = service.deadline(forget_after) {
+            self.timers.insert((at, vip));
+        }
+        let verdict = service.verdict();
+        let announced = service.announced() && !self.stopping;
+        let last_choice = service.is_last_choice(config);
+        let (decided, reason) = (!service.is_undecided(), service.outcome());
+        let (penalty, until) = (service.penalty(config, self.now), service.suppressed_until());
+        if announced != was_announced {
+            service.mark(self.now);
+        }
+        let cause = self.cause(vip, verdict);
+        for step in steps.into_iter().flatten() {
+            let Verdict { health, reason, .. } = verdict;
+            self.events.push_back(match step {
+                Step::Health => Event::HealthChanged { vip, health, reason, cause: cause.clone() },
+                Step::Suppressed => {
+                    Event::Suppressed { vip, penalty, until: until.unwrap_or(self.now) }
+                }
+                Step::Released => Event::Released { vip },
+            });
+        }
+        if announced {
+            self.announce(vip, last_choice);
+        } else if was_announced {
+            self.withdraw(vip, reason, cause);
+        }
+        if decided && self.start.decided(vip) {
+            self.tell_first_verdicts();
+        }
+    }
+
+    fn announce(&mut self, vip: IpAddr, last_choice: bool) {
+        let (prefix, next_hop) = (Prefix::host(vip), self.config.next_hop);
+        let route = Route { next_hop, last_choice };
+        if self.routes.get(prefix) == Some(&route) {
+            return;
+        }
+        self.routes.insert(prefix, route);
+        self.routes_changed = true;
+        self.events.push_back(Event::RouteAnnounced { prefix, next_hop, last_choice });
+    }
+
+    pub(super) fn withdraw(&mut self, vip: IpAddr, reason: Reason, cause: Option<Cause>) {
+        let prefix = Prefix::host(vip);
+        if self.routes.remove(prefix).is_some() {
+            self.routes_changed = true;
+            self.events.push_back(Event::RouteWithdrawn { prefix, reason, cause });
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Services and their checks: from sections to what the engine and the probes are told.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ha2bgp_core::check::{CheckIndex, Outcome};
+use ha2bgp_core::config::{ADDRESS, CheckConfig, LISTEN, ServiceConfig};
+use ha2bgp_core::net::{Networks, Prefix, never_announced};
+use ha2bgp_core::rule::{self, Name, Rule};
+
+use super::check::{self, Check};
+use super::duration;
+use super::error::ConfigError;
+use super::origin::{Origin, Written};
+use super::raw::{CheckSection, Raw, ServiceSection};
+use super::reader::{Host, Reader};
+use super::settings::{allow_list, damping};
+use crate::observe::check::CheckSpecs;
+
+/// The longest name of a service.
+const NAME_MAX: usize = 64;
+
+/// What the sections come to.
+#[derive(Debug)]
+pub(super) struct Services {
+    pub(super) services: Vec<ServiceConfig>,
+    pub(super) checks: Vec<CheckConfig>,
+    pub(super) specs: CheckSpecs,
+}
+
+/// Reads all services. Everything that is wrong is told.
+pub(super) fn read(
+    reader: &mut Reader,
+    raw: &Raw,
+    host: &Host<'_>,
+    networks: &Networks,
+    defaults: &ServiceConfig,
+) -> Services {
+    let mut book = Book {
+        reader,
+        raw,
+        host,
+        networks,
+        checks: vec![CheckConfig::listen(), CheckConfig::address()],
+        specs: CheckSpecs::default(),
+        known: BTreeMap::new(),
+        used: vec![false; raw.checks.len()],
+    };
+    let mut names: BTreeMap<String, Written> = BTreeMap::new();
+    let mut vips: BTreeMap<IpAddr, Written> = BTreeMap::new();
+    let mut nets: BTreeMap<Prefix, Written> = BTreeMap::new();
+    let mut services = Vec::new();
+    for section in &raw.services {
+        let name = book.name(section, &mut names);
+        services.extend(book.service(section, name, defaults, &mut vips, &mut nets));
+    }
+    book.tell_unused();
+    let Book { checks, specs, .. } = book;
+    Services { services, checks, specs }
+}
+
+/// What grows while services are read.
+struct Book<'a> {
+    reader: &'a mut Reader,
+    raw: &'a Raw,
+    host: &'a Host<'a>,
+    networks: &'a Networks,
+    checks: Vec<CheckConfig>,
+    specs: CheckSpecs,
+    /// Specifications by what they look like, to find those that are alike.
+    known: BTreeMap<String, Vec<usize>>,
+    /// Which checks of all services some rule names.
+    used: Vec<bool>,
+}
+
+impl Book<'_> {
+    fn fail(&mut self, at: &Written, message: impl std::fmt::Display) {
+        self.reader.errors.push(ConfigError::new(at, message));
+    }
+
+    fn name(&mut self, section: &ServiceSection, names: &mut BTreeMap<String, Written>) -> String {
+        let values = &section.section.values;
+        if values.is_missing("name") && section.section.at.origin.is_whole() {
+            let text = "name is missing: write for example name = \"web\"";
+            self.fail(&section.section.at, text);
+        }
+        let Some(at) = values.one("name") else { return String::new() };
+        if let Err(error) = service_name(&at.text) {
+            self.fail(at, error);
+        } else if let Some(before) = names.insert(at.text.clone(), at.clone()) {
+            let error = format!("\"{}\" is given twice{}: rename one", at.text, first(&before));
+            self.fail(at, error);
+        }
+        at.text.clone()
+    }
+
+    fn service(
+        &mut self,
+        section: &ServiceSection,
+        name: String,
+        defaults: &ServiceConfig,
+        known_vips: &mut BTreeMap<IpAddr, Written>,
+        known_nets: &mut BTreeMap<Prefix, Written>,
+    ) -> Option<ServiceConfig> {
+        let before = self.reader.errors.len();
+        let values = &section.section.values;
+        let mut vips = Vec::new();
+        for at in values.all("vips") {
+            let Some(vip) = self.reader.keep(at, vip(&at.text, self.networks)) else { continue };
+            match known_vips.insert(vip, at.clone()) {
+                None => vips.push(vip),
+                Some(other) => {
+                    let error = format!("\"{vip}\" is given twice{}: leave one out", first(&other));
+                    self.fail(at, error);
+                }
+            }
+        }
+        let mut networks = Vec::new();
+        for (at, network) in allow_list(self.reader, values.all("networks"), true) {
+            if !self.networks.iter().any(|allowed| allowed.covers(network)) {
+                let error = format!(
+                    "\"{network}\" is in none of the networks at the top, so nothing in it is ever \
+                     announced: add it there, or leave it out"
+                );
+                self.fail(at, error);
+            } else if let Some(other) = known_nets.insert(network, at.clone()) {
+                let error = format!(
+                    "\"{network}\" is of two services{}: an address in it can be of one only",
+                    first(&other)
+                );
+                self.fail(at, error);
+            } else {
+                networks.push(network);
+            }
+        }
+        if values.is_missing("vips") && values.is_missing("networks") {
+            let error = "it has no addresses: write vips = [\"192.0.2.1\"], or networks = \
+                         [\"192.0.2.0/24\"] for those that are found by their listening sockets";
+            self.fail(&section.section.at, error);
+        }
+        let own = self.own_checks(section, &name);
+        let rule = self.rule(section, &own, &name);
+        let reader = &mut *self.reader;
+        let one = |reader: &mut Reader, name| reader.one(values, name, duration::parse);
+        let on_warn = reader.one(values, "on-warn", on_warn);
+        let config = ServiceConfig {
+            name: name.into(),
+            vips,
+            networks,
+            rule: rule?,
+            up_delay: one(reader, "up-delay").unwrap_or(defaults.up_delay),
+            down_delay: one(reader, "down-delay").unwrap_or(defaults.down_delay),
+            damping: damping(reader, values, defaults.damping),
+            warn_depreferences: on_warn.unwrap_or(defaults.warn_depreferences),
+        };
+        (self.reader.errors.len() == before).then_some(config)
+    }
+
+    /// Its own checks, by their names.
+    fn own_checks(&mut self, section: &ServiceSection, service: &str) -> Vec<Own> {
+        let mut own: Vec<Own> = Vec::new();
+        for check in &section.checks {
+            let index = self.add(check, service);
+            own.push(Own { name: check.name.clone(), index, used: false });
+        }
+        own
+    }
+
+    /// Takes a check in, as the service of that name uses it.
+    fn add(&mut self, section: &CheckSection, service: &str) -> Option<CheckIndex> {
+        let Check { config, spec } = check::read(self.reader, self.host, section, Some(service))?;
+        let index = CheckIndex(u32::try_from(self.checks.len()).ok()?);
+        self.checks.push(config);
+        if let Some((spec, counting)) = spec {
+            // Looks are quick to find, and may hide a secret: what counts is what they are.
+            let specs = &mut self.specs.specs;
+            let alike = self.known.entry(format!("{spec:?}")).or_default();
+            let same = |place: &&usize| specs.get(**place) == Some(&spec);
+            let place = alike.iter().find(same).copied().unwrap_or_else(|| {
+                specs.push(spec);
+                alike.push(specs.len() - 1);
+                specs.len() - 1
+            });
+            self.specs.of.insert(index, (place, counting));
+        }
+        Some(index)
+    }
+
+    /// Its rule, over the checks that it names.
+    fn rule(
+        &mut self,
+        section: &ServiceSection,
+        own: &[Own],
+        service: &str,
+    ) -> Option<Rule<CheckIndex>> {
+        let mut own = own.to_vec();
+        let Some(at) = section.section.values.one("rule") else {
+            if section.section.values.is_missing("rule") {
+                return default_rule(&own);
+            }
+            return None;
+        };
+        let parsed = match rule::parse(&at.text) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let origin = at.origin.part(&at.text, &error.span);
+                self.reader.errors.push(ConfigError { origin, message: error.message });
+                return None;
+            }
+        };
+        let before = self.reader.errors.len();
+        let mut shared: BTreeMap<String, Option<CheckIndex>> = BTreeMap::new();
+        let named = parsed
+            .try_map(&mut |name| Ok::<_, ()>(self.named(name, at, &mut own, &mut shared, service)));
+        for own in own.iter().filter(|own| !own.used) {
+            let error = format!(
+                "the rule of its service does not name \"{}\": add it there, or leave the check out",
+                own.name.text
+            );
+            self.fail(&own.name, error);
+        }
+        if self.reader.errors.len() > before {
+            return None;
+        }
+        let rule = named.ok()?.try_map(&mut |index| index.ok_or(())).ok()?;
+        self.check_power(at, &rule);
+        Some(rule)
+    }
+
+    /// The check of that name: its own one, one for all services, or one of the engine's.
+    fn named(
+        &mut self,
+        name: &Name,
+        at: &Written,
+        own: &mut [Own],
+        shared: &mut BTreeMap<String, Option<CheckIndex>>,
+        service: &str,
+    ) -> Option<CheckIndex> {
+        if let Some(own) = own.iter_mut().find(|own| own.name.text == name.text) {
+            own.used = true;
+            return own.index;
+        }
+        if let Some(known) = shared.get(&name.text) {
+            return *known;
+        }
+        let raw = self.raw;
+        if let Some(place) = raw.checks.iter().position(|check| check.name.text == name.text) {
+            if let Some(used) = self.used.get_mut(place) {
+                *used = true;
+            }
+            let index = raw.checks.get(place).and_then(|check| self.add(check, service));
+            shared.insert(name.text.clone(), index);
+            return index;
+        }
+        match name.text.as_str() {
+            "listen" => return Some(LISTEN),
+            "address" => return Some(ADDRESS),
+            _ => {}
+        }
+        // What is missing may stand where the file is no TOML.
+        if raw.is_whole() {
+            let known: Vec<&str> = own
+                .iter()
+                .map(|own| own.name.text.as_str())
+                .chain(raw.checks.iter().map(|check| check.name.text.as_str()))
+                .chain(["listen", "address"])
+                .collect();
+            let near = |known: &&&str| strsim::damerau_levenshtein(known, &name.text);
+            let nearest = known.iter().min_by_key(near);
+            let nearest = nearest.filter(|known| near(known) <= 1 + name.text.len() / 4);
+            let fix = match nearest {
+                Some(nearest) => format!("did you mean {nearest}?"),
+                None => format!("there are {}", known.join(", ")),
+            };
+            let origin = at.origin.part(&at.text, &name.span);
+            let message = format!("there is no check \"{}\": {fix}", name.text);
+            self.reader.errors.push(ConfigError { origin, message });
+        }
+        None
+    }
+
+    /// What a rule may not make of checks that have less power.
+    fn check_power(&mut self, at: &Written, rule: &Rule<CheckIndex>) {
+        let checks = &self.checks;
+        let check = |index: &CheckIndex| checks.get(index.0 as usize);
+        let powerful = rule
+            .judge(&mut |index| check(index).filter(|check| !check.shadow).map(|_| Outcome::Pass));
+        let weak = weak_not(rule, &|index| {
+            check(index).is_some_and(|check| check.powers.on_fail != Outcome::Fail)
+        });
+        let never =
+            powerful.is_some_and(|(outcome, _)| outcome == Outcome::Fail) && !contains_not(rule);
+        if powerful.is_none() {
+            self.fail(at, "all checks of the rule are shadows, so nothing decides: add listen");
+        } else if never {
+            self.fail(
+                at,
+                "without its shadow checks the rule can never pass: ask for less in at-least(…)",
+            );
+        }
+        if let Some(index) = weak {
+            let name = self.checks.get(index.0 as usize).map(|check| check.name.clone());
+            let error = format!(
+                "not({}) would let a check withdraw whose failure may only warn: leave the not \
+                 out, or give the check on-fail = \"fail\"",
+                name.unwrap_or_default()
+            );
+            self.fail(at, error);
+        }
+    }
+
+    /// Checks for all services that no rule names.
+    fn tell_unused(&mut self) {
+        let raw = self.raw;
+        for (place, section) in raw.checks.iter().enumerate() {
+            if self.used.get(place).copied().unwrap_or(true) {
+                continue;
+            }
+            let before = self.reader.errors.len();
+            check::read(self.reader, self.host, section, None);
+            if self.reader.errors.len() == before && raw.is_whole() {
+                let error = format!(
+                    "no rule names \"{}\": name it in the rule of a service, or leave it out",
+                    section.name.text
+                );
+                self.fail(&section.name, error);
+            }
+        }
+    }
+}
+
+/// A check of a service's own.
+#[derive(Clone, Debug)]
+struct Own {
+    name: Written,
+    /// Nothing when something is wrong with it.
+    index: Option<CheckIndex>,
+    used: bool,
+}
+
+/// `all(listen, address, …)`, where its own checks may be called that too.
+fn default_rule(own: &[Own]) -> Option<Rule<CheckIndex>> {
+    let mut all = Vec::new();
+    for (name, index) in [("listen", LISTEN), ("address", ADDRESS)] {
+        if own.iter().all(|own| own.name.text != name) {
+            all.push(Rule::Check(index));
+        }
+    }
+    for own in own {
+        all.push(Rule::Check(own.index?));
+    }
+    Some(Rule::All(all))
+}
+
+/// A check below a `not` for which `is_weak` holds.
+fn weak_not(rule: &Rule<CheckIndex>, is_weak: &dyn Fn(&CheckIndex) -> bool) -> Option<CheckIndex> {
+    match rule {
+        Rule::Check(_) => None,
+        Rule::All(rules) | Rule::Any(rules) => {
+            rules.iter().find_map(|rule| weak_not(rule, is_weak))
+        }
+        Rule::AtLeast { of, .. } => of.iter().find_map(|(_, rule)| weak_not(rule, is_weak)),
+        Rule::Not(inner) => {
+            let mut found = None;
+            inner.for_each(&mut |index| {
+                if found.is_none() && is_weak(index) {
+                    found = Some(*index);
+                }
+            });
+            found
+        }
+    }
+}
+
+fn contains_not(rule: &Rule<CheckIndex>) -> bool {
+    match rule {
+        Rule::Check(_) => false,
+        Rule::All(rules) | Rule::Any(rules) => rules.iter().any(contains_not),
+        Rule::AtLeast { of, .. } => of.iter().any(|(_, rule)| contains_not(rule)),
+        Rule::Not(_) => true,
+    }
+}
+
+/// Where something was given first.
+fn first(before: &Written) -> String {
+    match &before.origin {
+        Origin::File(place) => format!(", first in line {}", place.line_and_column().0),
+        _ => String::new(),
+    }
+}
+
+fn service_name(text: &str) -> Result<(), String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if !begins || text.len() > NAME_MAX || !text.chars().all(good) {
+        return Err(format!(
+            "\"{text}\" cannot be the name of a service: write a letter or digit, then at most {} \
+             letters, digits, -, _ and .",
+            NAME_MAX - 1
+        ));
+    }
+    Ok(())
+}
+
+fn vip(text: &str, networks: &Networks) -> Result<IpAddr, String> {
+    let vip: IpAddr = text.parse().map_err(|_| {
+        format!("\"{text}\" is not an IP address: write one without a length, such as 192.0.2.1")
+    })?;
+    let vip = vip.to_canonical();
+    if never_announced(vip).is_some() {
+        return Err(format!("\"{text}\" is an address that is never announced: leave it out"));
+    }
+    if networks.containing(vip).is_none() {
+        return Err(format!(
+            "\"{text}\" is in none of the networks at the top, so it is never announced: add its \
+             network there, or leave it out"
+        ));
+    }
+    Ok(vip)
+}
+
+/// Whether a warning makes the route the last choice.
+pub(super) fn on_warn(text: &str) -> Result<bool, String> {
+    match text {
+        "announce" => Ok(false),
+        "depreference" => Ok(true),
+        other => Err(format!(
+            "\"{other}\" does not say what follows a warning: write \"announce\" or \"depreference\""
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;
