@@ -26,3 +26,18 @@ pub fn command_line(pid: u32) -> Vec<String> {
     let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
     words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
+
+/// The children of a process, their children and so on, at most 10 000.
+#[must_use]
+pub fn descendants(pid: u32) -> Vec<u32> {
+    let mut found = children(pid);
+    let mut at = 0;
+    while let Some(next) = found.get(at).copied() {
+        if found.len() > 10_000 {
+            break;
+        }
+        found.extend(children(next));
+        at += 1;
+    }
+    found
+}

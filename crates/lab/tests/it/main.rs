@@ -11,6 +11,8 @@ mod exabgp_facts;
 mod exabgp_stalled;
 mod exabgp_stops;
 mod harness;
+mod lab_haproxy;
+mod lab_servers;
 mod load;
 mod readme;
 mod readme_ipv6;
