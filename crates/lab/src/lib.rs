@@ -4,7 +4,7 @@
 //!   bounded. * [`bird`], [`router`], [`exabgp`],
 //!   [`service`], [`syn`], [`fake_exabgp`], [`stand_in`], [`source`]: who plays along.
 //! * [`haproxy`], [`http_server`], [`dns_server`], [`ntp_server`] on [`daemon`]: real servers.
-//!   [`certs`], [`traffic`]: what goes with them.
+//!   [`certs`], [`traffic`], [`plugins`]: what goes with them. [`misbehave`]: hostile ones.
 //! * [`bgp`]: messages by hand. [`samples`]: what a bench has measured.
 //! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
 //!   README. * [`tools`], [`skip`]: what is installed, and what follows where it is not.
@@ -26,8 +26,10 @@ pub mod fake_exabgp;
 pub mod haproxy;
 pub mod http_server;
 pub mod link;
+pub mod misbehave;
 pub mod netns;
 pub mod ntp_server;
+pub mod plugins;
 pub mod procfs;
 pub mod program;
 pub mod readme;

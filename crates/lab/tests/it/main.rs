@@ -12,6 +12,8 @@ mod exabgp_stalled;
 mod exabgp_stops;
 mod harness;
 mod lab_haproxy;
+mod lab_hostile;
+mod lab_plugins;
 mod lab_servers;
 mod load;
 mod readme;
