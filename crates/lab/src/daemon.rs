@@ -3,7 +3,7 @@
 
 use crate::child::Child;
 use crate::netns::Netns;
-use crate::{LabError, Result, procfs};
+use crate::{LabError, Result, procfs, wait};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -64,17 +64,37 @@ impl Daemon {
         self.child.wait(STOP)
     }
 
+    /// Stops it and all below it where they are, or lets them go on: it listens, but answers
+    /// nothing.
+    pub fn freeze(&mut self, frozen: bool) -> Result<()> {
+        let signal = if frozen { Signal::STOP } else { Signal::CONT };
+        self.child.signal(signal)?;
+        self.signal_below(signal);
+        if !frozen {
+            return Ok(());
+        }
+        // A signal to a thread that runs on another processor takes its time.
+        wait::until_true(STOP, "all are stopped", || {
+            let pid = self.child.pid();
+            procfs::stopped(pid) && procfs::descendants(pid).into_iter().all(procfs::stopped)
+        })
+    }
+
     /// Ends it and all below it at once, as a crash does.
     pub fn kill(&mut self) -> Result<()> {
         if self.child.exit_status()?.is_none() {
             // Stopped first, so that it starts nothing between the look and the end.
             self.child.signal(Signal::STOP)?;
-            for pid in procfs::descendants(self.child.pid()) {
-                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-                let _gone = pid.map(|pid| kill_process(pid, Signal::KILL));
-            }
+            self.signal_below(Signal::KILL);
         }
         self.child.kill()
+    }
+
+    fn signal_below(&self, signal: Signal) {
+        for pid in procfs::descendants(self.child.pid()) {
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+            let _gone = pid.map(|pid| kill_process(pid, signal));
+        }
     }
 }
 

@@ -19,6 +19,19 @@ pub fn children(pid: u32) -> Vec<u32> {
     text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
+/// Whether all threads of a process are stopped by a signal, or it is gone.
+#[must_use]
+pub fn stopped(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return true;
+    };
+    threads.flatten().all(|thread| {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+        state.is_none_or(|state| state.trim_start().starts_with(['T', 'Z']))
+    })
+}
+
 /// The words of a process's command line.
 #[must_use]
 pub fn command_line(pid: u32) -> Vec<String> {

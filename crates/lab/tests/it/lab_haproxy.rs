@@ -6,7 +6,9 @@ use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::traffic::{Load, Traffic};
 use ha2bgp_lab::{LabError, Result, procfs, readme, require, wait};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -143,6 +145,23 @@ fn a_wrong_configuration_leaves_the_old_worker() -> Result<()> {
     assert_eq!(stage.haproxy.worker()?, before);
     stage.haproxy.configure(CONFIG)?;
     stage.haproxy.reload_seamless(&stage.host)
+}
+
+#[test]
+fn a_frozen_one_listens_and_says_nothing() -> Result<()> {
+    require!(Need::Root, Need::Tool("ip"), Need::Tool("haproxy"), Need::Tool("nginx"));
+    let mut stage = Stage::new("hap-freeze", Options::default())?;
+    let mut client =
+        UnixStream::connect(stage.haproxy.socket()).map_err(LabError::io("connect"))?;
+    client.set_read_timeout(Some(Duration::from_millis(200))).map_err(LabError::io("socket"))?;
+    stage.haproxy.daemon().freeze(true)?;
+    client.write_all(b"show info\n").map_err(LabError::io("write"))?;
+    let mut octet = [0];
+    let silent = client.read(&mut octet).err().map(|error| error.kind());
+    assert_eq!(silent, Some(ErrorKind::WouldBlock));
+    stage.haproxy.daemon().freeze(false)?;
+    client.set_read_timeout(Some(LIMIT)).map_err(LabError::io("socket"))?;
+    client.read_exact(&mut octet).map_err(LabError::io("read"))
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use ha2bgp_lab::certs::Certs;
 use ha2bgp_lab::dns_server::{self, DnsServer, ORIGIN, Transport};
 use ha2bgp_lab::http_server::{HttpServer, Kind};
+use ha2bgp_lab::misbehave::udp::{MisbehaveUdp, Mode};
+use ha2bgp_lab::misbehave::{Misbehave, steps};
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::ntp_server::{self, NtpServer};
 use ha2bgp_lab::skip::Need;
@@ -154,4 +156,35 @@ fn check_ntp_time_asks_chronyd() -> Result<()> {
     expect(&host, "check_ntp_time", "-H 127.0.0.1 -w 1 -c 2", 0, "NTP OK")?;
     expect(&host, "check_ping", "-H 127.0.0.1 -w 100,20% -c 200,50% -p 1", 0, "PING OK")?;
     expect(&host, "check_tcp", "-H 127.0.0.1 -p 9", 2, "refused")
+}
+
+/// Real clients find them as hostile as ours will.
+#[test]
+fn plugins_meet_hostile_servers() -> Result<()> {
+    require!(
+        Need::Root,
+        Need::Tool("ip"),
+        Need::File("/usr/lib/nagios/plugins/check_http"),
+        Need::File("/usr/lib/nagios/plugins/check_dns")
+    );
+    let host = Netns::new("plugins")?;
+    let start = |script| Misbehave::tcp(&host, address("127.0.0.1:0")?, vec![script]);
+    let check = |server: &Misbehave, more: &str, code, word: &str| {
+        let port = server.address()?.port();
+        expect(&host, "check_http", &format!("-I 127.0.0.1 -t 1 -p {port} {more}"), code, word)
+    };
+    let good = steps::http(200, "fine");
+    check(&start(steps::answer(&good))?, "-s fine", 0, "200")?;
+    check(&start(steps::garbage())?, "", 2, "CRITICAL")?;
+    check(&start(steps::garbage())?, "-S", 2, "CRITICAL")?;
+    check(&start(steps::close_after(&good, 0))?, "", 2, "No data")?;
+    check(&start(steps::never_answer())?, "", 2, "timeout")?;
+    check(&start(steps::never_answer())?, "-S", 2, "timeout")?;
+    let address = address("127.0.0.1:53")?;
+    let modes = [(Mode::Right, 0, "DNS OK"), (Mode::Code(3), 2, "was not found")];
+    for (mode, code, word) in modes {
+        let _server = MisbehaveUdp::start(&host, address, vec![mode])?;
+        expect(&host, "check_dns", "-s 127.0.0.1 -H www.example.test", code, word)?;
+    }
+    Ok(())
 }
