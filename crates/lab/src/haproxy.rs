@@ -184,6 +184,8 @@ impl HaProxy {
     }
 
     /// [`HaProxy::begin_reload`], and waits until the new process answers on the stats socket.
+    /// Without [`Options::expose_fd`] it is a reload that may lose what was in the accept queues
+    /// of the old process.
     pub fn reload_seamless(&mut self, host: &Netns) -> Result<()> {
         let before = self.worker()?;
         self.begin_reload(host)?;

@@ -123,6 +123,12 @@ fn hard_reloads() -> Result<()> {
         stage.haproxy.reload_hard(&stage.host)?;
         assert_ne!(stage.haproxy.worker()?, before);
         traffic.wait_ok(20, LIMIT)?;
+        stage.haproxy.reload_seamless(&stage.host)?;
+        traffic.wait_ok(20, LIMIT)?;
+        stage.haproxy.kill()?;
+        traffic.wait_failed(LIMIT)?;
+        stage.haproxy.start_again(&stage.host)?;
+        traffic.wait_ok(20, LIMIT)?;
         stage.haproxy.stop()?;
         traffic.wait_failed(LIMIT)?;
         stage.haproxy.start_again(&stage.host)?;
