@@ -8,7 +8,7 @@ mod exabgp;
 use crate::{paths, sh};
 
 /// Debian packages, each with something that shows it is there.
-const PACKAGES: [(&str, Probe); 11] = [
+const PACKAGES: [(&str, Probe); 19] = [
     ("iproute2", Probe::Program("ss")),
     ("bird2", Probe::Program("birdc")),
     ("exabgp", Probe::Program("exabgp")),
@@ -20,6 +20,17 @@ const PACKAGES: [(&str, Probe); 11] = [
     ("util-linux", Probe::Program("nsenter")),
     ("python3", Probe::File("/usr/bin/python3")),
     ("python3-venv", Probe::Ensurepip),
+    ("haproxy", Probe::Program("haproxy")),
+    ("nginx", Probe::Program("nginx")),
+    // Smaller than knot, with fewer libraries.
+    ("nsd", Probe::Program("nsd")),
+    ("chrony", Probe::Program("chronyd")),
+    ("openssl", Probe::Program("openssl")),
+    // check_http, check_tcp, check_ping, check_icmp, check_ntp_time.
+    ("monitoring-plugins-basic", Probe::File("/usr/lib/nagios/plugins/check_http")),
+    // check_dns, which runs nslookup, and check_dig.
+    ("monitoring-plugins-standard", Probe::File("/usr/lib/nagios/plugins/check_dns")),
+    ("bind9-dnsutils", Probe::Program("nslookup")),
 ];
 
 #[derive(Clone, Copy)]

@@ -3,6 +3,8 @@
 //! * [`netns`], [`link`]: hosts and cables. * [`child`], [`wait`]: processes and waiting, both
 //!   bounded. * [`bird`], [`router`], [`exabgp`],
 //!   [`service`], [`syn`], [`fake_exabgp`], [`stand_in`], [`source`]: who plays along.
+//! * [`haproxy`], [`http_server`], [`dns_server`], [`ntp_server`] on [`daemon`]: real servers.
+//!   [`certs`], [`traffic`], [`plugins`]: what goes with them. [`misbehave`]: hostile ones.
 //! * [`bgp`]: messages by hand. [`samples`]: what a bench has measured.
 //! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
 //!   README. * [`tools`], [`skip`]: what is installed, and what follows where it is not.
@@ -14,12 +16,20 @@
 pub mod api;
 pub mod bgp;
 pub mod bird;
+pub mod certs;
 pub mod child;
+pub mod daemon;
+pub mod dns_server;
 pub mod error;
 pub mod exabgp;
 pub mod fake_exabgp;
+pub mod haproxy;
+pub mod http_server;
 pub mod link;
+pub mod misbehave;
 pub mod netns;
+pub mod ntp_server;
+pub mod plugins;
 pub mod procfs;
 pub mod program;
 pub mod readme;
@@ -31,6 +41,7 @@ pub mod source;
 pub mod stand_in;
 pub mod syn;
 pub mod tools;
+pub mod traffic;
 pub mod transcript;
 pub mod wait;
 

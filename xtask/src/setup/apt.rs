@@ -13,12 +13,16 @@ const SAVED: &str = "/usr/sbin/policy-rc.d.before-ha2bgp-lab";
 const REFUSE: &str =
     "#!/bin/sh\n# Placed by `cargo xtask lab-setup` for the time of an install.\nexit 101\n";
 /// Services that the packages bring.
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 9] = [
     ("bird2", "bird"),
     ("exabgp", "exabgp"),
     ("frr", "frr"),
     ("gobgpd", "gobgpd"),
     ("openbgpd", "openbgpd"),
+    ("haproxy", "haproxy"),
+    ("nginx", "nginx"),
+    ("nsd", "nsd"),
+    ("chrony", "chrony"),
 ];
 
 /// Installs the packages; services that they bring are neither started nor left enabled.
