@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use ha2bgp_proto::{bgp, exabgp, filter, inet_diag};
+use ha2bgp_proto::{bgp, exabgp, filter, http, inet_diag, nagios, template};
 
 fn replay(target: &str, run: fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
@@ -72,4 +72,19 @@ fn bgp_session() {
 #[test]
 fn bgp_update() {
     replay("bgp_update", bgp::fuzz_update);
+}
+
+#[test]
+fn template() {
+    replay("template", template::fuzz_template);
+}
+
+#[test]
+fn plugin_output() {
+    replay("plugin_output", nagios::fuzz_plugin_output);
+}
+
+#[test]
+fn http_expectation() {
+    replay("http_expectation", http::fuzz_http_expectation);
 }
