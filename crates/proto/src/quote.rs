@@ -1,6 +1,8 @@
 //! Foreign octets as a short, harmless piece of a text for people.
 
 use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 /// `octets` in quotation marks: at most `max` characters, then `…`. What is not UTF-8 and control
@@ -78,21 +80,22 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, name)| name)
 }
 
-/// Levenshtein's distance, one row at a time.
+/// How many letters must be added, removed, changed or swapped with their neighbour.
 fn distance(left: &[u8], right: &[u8]) -> usize {
-    let mut row: alloc::vec::Vec<usize> = (0..=right.len()).collect();
+    let mut earlier: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
     for (at, a) in left.iter().enumerate() {
-        let mut diagonal = at;
-        let mut before = at + 1;
-        for (cell, b) in row.iter_mut().skip(1).zip(right) {
-            let above = *cell;
-            before = (diagonal + usize::from(a != b)).min(above + 1).min(before + 1);
-            diagonal = above;
-            *cell = before;
+        let mut next = vec![at + 1];
+        for (place, b) in right.iter().enumerate() {
+            let changed = cell(&row, place) + usize::from(a != b);
+            let best = changed.min(cell(&row, place + 1) + 1).min(cell(&next, place) + 1);
+            let before = |octets: &[u8], at: usize| octets.get(at.wrapping_sub(1)).copied();
+            let swapped = before(left, at) == Some(*b) && before(right, place) == Some(*a);
+            let swap = if swapped { cell(&earlier, place - 1) + 1 } else { best };
+            next.push(best.min(swap));
         }
-        if let Some(first) = row.first_mut() {
-            *first = at + 1;
-        }
+        earlier = core::mem::replace(&mut row, next);
     }
     row.last().copied().unwrap_or(0)
 }
@@ -120,6 +123,8 @@ mod tests {
         assert_eq!(nearest("address", &["vip", "port", "service"]), None);
         assert_eq!(one_of(&["a", "b", "c"]), "a, b or c");
         assert_eq!(distance(b"kitten", b"sitting"), 3);
+        assert_eq!(distance(b"vpi", b"vip"), 1);
+        assert_eq!(distance(b"", b"ab"), 2);
     }
 
     proptest! {
