@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use ha2bgp_proto::{
-    bgp, exabgp, filter, http, icmp, inet_diag, maintenance, nagios, proxy_protocol, tcp_expect,
-    template,
+    bgp, dns, exabgp, filter, http, icmp, inet_diag, maintenance, nagios, proxy_protocol,
+    tcp_expect, template,
 };
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -110,4 +110,9 @@ fn file_rule() {
 #[test]
 fn tcp_expect() {
     replay("tcp_expect", tcp_expect::fuzz_tcp_expect);
+}
+
+#[test]
+fn dns_answer() {
+    replay("dns_answer", dns::fuzz_dns_answer);
 }

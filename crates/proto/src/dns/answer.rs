@@ -174,7 +174,7 @@ fn chain<'a>(
         return names;
     }
     while let Some(last) = names.last().filter(|_| names.len() <= MAX_CHAIN) {
-        let next = answer.clone().flatten().find_map(|record| {
+        let next = answer.flatten().find_map(|record| {
             let alias = record.rtype() == Rtype::CNAME && record.owner().name_eq(last);
             let cname = if alias { read::<Cname<ParsedName<&'a [u8]>>>(record) } else { None };
             cname.map(Cname::into_cname)

@@ -14,13 +14,13 @@ mod fuzz;
 mod names;
 mod query;
 mod rcode;
-//#[cfg(test)]
-//mod tests;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{NotOurs, Reply, Transport};
 pub use expectation::{AnswerRule, AnswerRuleError, DnsExpectation};
 pub use framing::{Unframed, frame, unframe};
-//pub use fuzz::fuzz_dns_answer;
+pub use fuzz::fuzz_dns_answer;
 pub use names::{Class, ClassError, DnsName, DnsNameError, RecordType, RecordTypeError};
 pub use query::Query;
 pub use rcode::{RcodeError, RcodeSet};

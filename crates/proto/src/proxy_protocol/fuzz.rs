@@ -15,7 +15,7 @@ pub fn fuzz_proxy_header(input: &[u8]) {
     let Some(([a, b, c, d], _)) = rest.split_first_chunk::<4>() else { return };
     let address = |octets: &[u8; 16], family: u8| {
         let [a, b, c, d, ..] = *octets;
-        if family % 2 == 0 {
+        if family.is_multiple_of(2) {
             IpAddr::V4(Ipv4Addr::new(a, b, c, d))
         } else {
             IpAddr::V6(Ipv6Addr::from(*octets))
