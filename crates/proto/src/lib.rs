@@ -9,8 +9,18 @@ extern crate alloc;
 extern crate std;
 
 pub mod bgp;
+pub mod dns;
 pub mod exabgp;
 pub mod filter;
+pub mod http;
+pub mod icmp;
 pub mod inet_diag;
+pub mod maintenance;
+pub mod nagios;
 pub mod netlink;
+pub mod pattern;
+pub mod proxy_protocol;
+mod quote;
 pub mod rtnetlink;
+pub mod tcp_expect;
+pub mod template;

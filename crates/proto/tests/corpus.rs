@@ -4,7 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use ha2bgp_proto::{bgp, exabgp, filter, inet_diag};
+use ha2bgp_proto::{
+    bgp, dns, exabgp, filter, http, icmp, inet_diag, maintenance, nagios, proxy_protocol,
+    tcp_expect, template,
+};
 
 fn replay(target: &str, run: fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
@@ -72,4 +75,44 @@ fn bgp_session() {
 #[test]
 fn bgp_update() {
     replay("bgp_update", bgp::fuzz_update);
+}
+
+#[test]
+fn template() {
+    replay("template", template::fuzz_template);
+}
+
+#[test]
+fn plugin_output() {
+    replay("plugin_output", nagios::fuzz_plugin_output);
+}
+
+#[test]
+fn http_expectation() {
+    replay("http_expectation", http::fuzz_http_expectation);
+}
+
+#[test]
+fn proxy_header() {
+    replay("proxy_header", proxy_protocol::fuzz_proxy_header);
+}
+
+#[test]
+fn icmp_reply() {
+    replay("icmp_reply", icmp::fuzz_icmp_reply);
+}
+
+#[test]
+fn file_rule() {
+    replay("file_rule", maintenance::fuzz_file_rule);
+}
+
+#[test]
+fn tcp_expect() {
+    replay("tcp_expect", tcp_expect::fuzz_tcp_expect);
+}
+
+#[test]
+fn dns_answer() {
+    replay("dns_answer", dns::fuzz_dns_answer);
 }

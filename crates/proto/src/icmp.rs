@@ -1,0 +1,141 @@
+//! ICMP echo (RFC 792, RFC 4443 section 4) through the kernel's ping sockets: datagram sockets of
+//! protocol `IPPROTO_ICMP` and `IPPROTO_ICMPV6`, which need no privilege (icmp(7),
+//! `net.ipv4.ping_group_range`).
+//!
+//! What is sent and received is the ICMP message without an IP header, for both families. The
+//! kernel writes the identifier (the "port" the socket is bound to) and the checksum, for both
+//! families, and gives a socket only echo replies with its own identifier whose checksum is right
+//! (`net/ipv4/ping.c`, `net/ipv6/ping.c`). So this module writes both as zero and looks at neither.
+//! ICMP errors do not come as messages but by the error queue of the socket. Whether an answer is
+//! for this probe is told by the sequence number and a token of random octets, for a reply may be
+//! late, sent twice, or made up.
+
+use core::net::IpAddr;
+
+mod fuzz;
+#[cfg(test)]
+mod tests;
+
+pub use fuzz::fuzz_icmp_reply;
+
+/// The length of a request and of its reply, in octets: eight of header, then the token.
+pub const MESSAGE: usize = HEADER + TOKEN;
+
+/// The length of a token, in octets.
+pub const TOKEN: usize = 16;
+
+const HEADER: usize = 8;
+
+/// The family, and with it the types of messages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Family {
+    /// ICMP: request 8, reply 0.
+    V4,
+    /// ICMPv6: request 128, reply 129.
+    V6,
+}
+
+impl Family {
+    /// That of an address.
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    const fn request(self) -> u8 {
+        match self {
+            Self::V4 => 8,
+            Self::V6 => 128,
+        }
+    }
+
+    const fn reply(self) -> u8 {
+        match self {
+            Self::V4 => 0,
+            Self::V6 => 129,
+        }
+    }
+}
+
+/// One echo request: what it asks and what its reply must repeat.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Echo {
+    /// The family of the address that is asked.
+    pub family: Family,
+    /// Counts the requests of a socket; wraps.
+    pub sequence: u16,
+    /// Octets nobody else knows, new for each request.
+    pub token: [u8; TOKEN],
+}
+
+/// What a received message is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Received {
+    /// The reply to this request: the probe passes.
+    Reply,
+    /// Something else, and why: keep waiting.
+    NotOurs(NotOurs),
+}
+
+/// Why a message is not the reply.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotOurs {
+    /// Less than a header.
+    #[error("a message of {length} octets is shorter than an ICMP header of {HEADER}")]
+    Short {
+        /// Its length, in octets.
+        length: usize,
+    },
+    /// Not an echo reply of this family.
+    #[error("type {kind}, code {code} is no echo reply")]
+    Type {
+        /// The type of the message.
+        kind: u8,
+        /// Its code.
+        code: u8,
+    },
+    /// The reply to another request, perhaps a late one.
+    #[error("sequence {sequence} belongs to another request")]
+    Sequence {
+        /// The sequence number received.
+        sequence: u16,
+    },
+    /// Other data than was sent.
+    #[error("the data is not what was sent")]
+    Token,
+}
+
+impl Echo {
+    /// The message to send.
+    pub fn request(&self) -> [u8; MESSAGE] {
+        let mut message = [0; MESSAGE];
+        let sequence = self.sequence.to_be_bytes();
+        // Type, code, checksum and identifier (both the kernel's), sequence, data.
+        let fields = [self.family.request(), 0, 0, 0, 0, 0].into_iter();
+        for (octet, value) in message.iter_mut().zip(fields.chain(sequence).chain(self.token)) {
+            *octet = value;
+        }
+        message
+    }
+
+    /// What a message received from the socket is.
+    pub fn receive(&self, message: &[u8]) -> Received {
+        let Some((header, data)) = message.split_first_chunk::<HEADER>() else {
+            return Received::NotOurs(NotOurs::Short { length: message.len() });
+        };
+        let [kind, code, _, _, _, _, high, low] = *header;
+        let sequence = u16::from_be_bytes([high, low]);
+        if kind != self.family.reply() || code != 0 {
+            return Received::NotOurs(NotOurs::Type { kind, code });
+        }
+        if sequence != self.sequence {
+            return Received::NotOurs(NotOurs::Sequence { sequence });
+        }
+        if data != self.token {
+            return Received::NotOurs(NotOurs::Token);
+        }
+        Received::Reply
+    }
+}
