@@ -234,6 +234,13 @@ impl Service {
         }
     }
 
+    /// Takes the service as up although nothing is known yet: the process before announced it.
+    pub(crate) const fn hold(&mut self) {
+        if matches!(self.phase, Phase::Down) {
+            self.phase = Phase::Up;
+        }
+    }
+
     /// True while it has no verdict that counts: one cannot be made, or the up delay runs.
     pub(crate) const fn is_undecided(&self) -> bool {
         matches!(self.phase, Phase::Rising { .. }) || matches!(self.verdict.health, Health::Unknown)

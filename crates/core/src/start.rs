@@ -50,6 +50,12 @@ impl Start {
         }
     }
 
+    /// True when a service was announced a moment ago: until its checks have been made here, what
+    /// was stays.
+    pub(crate) fn holds(&self, vip: IpAddr, now: Instant) -> bool {
+        now < self.until && self.remembered.contains(&vip)
+    }
+
     /// True before the first complete look.
     pub(crate) const fn is_incomplete(&self) -> bool {
         matches!(self.look, Look::Incomplete)

@@ -34,12 +34,17 @@ impl Engine {
             (with.health == Health::Unhealthy && verdict.health.is_good()).then_some(with)
         });
         let idle = self.is_idle(vip);
+        let pending = (verdict.health, verdict.reason) == (Health::Unknown, Reason::CheckPending);
+        let held = pending && self.start.holds(vip, self.now);
         let warm = self.start.recalls(vip, verdict.health, self.now);
         self.step(vip, |service, config, now, told| {
             service.judge(verdict, config, now, told);
             service.set_idle(idle, now);
             if warm {
                 service.skip_up_delay(now);
+            }
+            if held {
+                service.hold();
             }
         });
         if let Some(fails) = shadow

@@ -55,9 +55,11 @@ struct Judged {
     held: bool,
 }
 
-/// What all results of a check come to: looked at from each of them backwards.
-fn verdict_of(results: &[Outcome], counting: Counting) -> Outcome {
+/// What all results of a check come to, looked at from each of them backwards, and whether there
+/// were never enough for any verdict.
+fn verdict_of(results: &[Outcome], counting: Counting) -> (Outcome, bool) {
     let mut verdict = counting.initial;
+    let mut pending = counting.initial == Outcome::Unknown;
     for end in 1..=results.len() {
         let last = results[end - 1];
         let backwards = || results[..end].iter().rev();
@@ -70,11 +72,12 @@ fn verdict_of(results: &[Outcome], counting: Counting) -> Outcome {
             (Outcome::Unknown, Outcome::Fail) => same >= fall,
             (Outcome::Fail | Outcome::Unknown, _) => way >= fall,
         };
+        pending &= way < if last.is_good() { rise } else { fall };
         if moves {
             verdict = last;
         }
     }
-    verdict
+    (verdict, pending)
 }
 
 /// The shadow of the engine.
@@ -93,7 +96,7 @@ struct Model {
     awaited: Option<BTreeSet<IpAddr>>,
     /// Every result of every probe since its service came.
     results: BTreeMap<CheckKey, Vec<Outcome>>,
-    verdicts: BTreeMap<CheckKey, Outcome>,
+    verdicts: BTreeMap<CheckKey, (Outcome, bool)>,
 }
 
 impl Model {
@@ -165,7 +168,8 @@ impl Model {
     }
 
     /// `Some(true)` healthy, `Some(false)` unhealthy, `None` cannot be judged.
-    fn health(&self, vip: IpAddr, now: Instant) -> Option<bool> {
+    /// And whether it cannot be judged only because probes were not made often enough yet.
+    fn health(&self, vip: IpAddr, now: Instant) -> (Option<bool>, bool) {
         let listens = self
             .sees(Source::Listen, now)
             .then(|| self.listeners.iter().any(|listener| listener.address.serves(vip)));
@@ -176,32 +180,40 @@ impl Model {
         });
         // all(listen, address, any(0, 1)) where there are probes.
         let mut facts = vec![listens, present];
+        let mut waiting = false;
         if self.config.checks.len() > 2 {
             let probes = [self.probed(2, None), self.probed(3, Some(vip))];
-            facts.push(if probes.contains(&Some(true)) {
+            let known = probes.map(|(known, _)| known);
+            facts.push(if known.contains(&Some(true)) {
                 Some(true)
-            } else if probes.contains(&None) {
+            } else if known.contains(&None) {
+                // The first that is unknown gives the reason.
+                waiting = probes.iter().find(|(known, _)| known.is_none()).unwrap().1
+                    && facts == [Some(true), Some(true)];
                 None
             } else {
                 Some(false)
             });
         }
         if facts.contains(&Some(false)) {
-            return Some(false);
+            return (Some(false), false);
         }
-        if facts.contains(&None) { None } else { Some(true) }
+        if facts.contains(&None) { (None, waiting) } else { (Some(true), false) }
     }
 
-    fn probed(&self, check: u32, vip: Option<IpAddr>) -> Option<bool> {
+    fn probed(&self, check: u32, vip: Option<IpAddr>) -> (Option<bool>, bool) {
         let CheckKind::Probe { counting, .. } = self.config.checks[check as usize].kind else {
             panic!("check {check} is probed");
         };
         let key = CheckKey { check: CheckIndex(check), vip };
-        match self.verdicts.get(&key).copied().unwrap_or(counting.initial) {
+        let (verdict, pending) =
+            self.verdicts.get(&key).copied().unwrap_or_else(|| verdict_of(&[], counting));
+        let known = match verdict {
             Outcome::Pass | Outcome::Warn => Some(true),
             Outcome::Fail => Some(false),
             Outcome::Unknown => None,
-        }
+        };
+        (known, pending)
     }
 
     fn penalty(changes: &[Instant], damping: &DampingConfig, now: Instant) -> f64 {
@@ -215,12 +227,17 @@ impl Model {
     fn settle(&mut self, now: Instant, engine_holds: &BTreeSet<IpAddr>) {
         let vips: Vec<IpAddr> = self.services.keys().copied().collect();
         for vip in vips {
-            let health = self.health(vip, now);
+            let (health, waiting) = self.health(vip, now);
             let config = self.config.defaults.clone();
             let Some(judged) = self.services.get_mut(&vip) else {
                 continue;
             };
             let mut counted = false;
+            // Announced a moment ago: it stays so until its probes have been made.
+            judged.announced |= waiting
+                && judged.last_known.is_none()
+                && self.remembered.contains(&vip)
+                && now < self.remembered_until;
             if health != judged.health {
                 judged.health = health;
                 judged.since = now;
