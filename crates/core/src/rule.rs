@@ -17,10 +17,13 @@ use alloc::vec::Vec;
 
 use crate::check::Outcome;
 
+mod fuzz;
 mod parse;
 #[cfg(test)]
 mod tests;
 
+#[doc(hidden)]
+pub use self::fuzz::fuzz_rule;
 pub use self::parse::{Name, RuleError, parse};
 
 /// The most checks that one rule may name, each mention counted.
