@@ -11,6 +11,7 @@ extern crate std;
 pub mod bgp;
 pub mod exabgp;
 pub mod filter;
+pub mod haproxy;
 pub mod inet_diag;
 pub mod netlink;
 pub mod rtnetlink;

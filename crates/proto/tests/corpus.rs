@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use ha2bgp_proto::{bgp, exabgp, filter, inet_diag};
+use ha2bgp_proto::{bgp, exabgp, filter, haproxy, inet_diag};
 
 fn replay(target: &str, run: fn(&[u8])) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
@@ -72,4 +72,19 @@ fn bgp_session() {
 #[test]
 fn bgp_update() {
     replay("bgp_update", bgp::fuzz_update);
+}
+
+#[test]
+fn haproxy_config() {
+    replay("haproxy_config", haproxy::fuzz_config);
+}
+
+#[test]
+fn haproxy_csv() {
+    replay("haproxy_csv", haproxy::fuzz_csv);
+}
+
+#[test]
+fn haproxy_session() {
+    replay("haproxy_session", haproxy::fuzz_session);
 }
