@@ -12,6 +12,7 @@ pub mod bgp;
 pub mod dns;
 pub mod exabgp;
 pub mod filter;
+pub mod haproxy;
 pub mod http;
 pub mod icmp;
 pub mod inet_diag;

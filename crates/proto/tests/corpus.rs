@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ha2bgp_proto::{
-    bgp, dns, exabgp, filter, http, icmp, inet_diag, maintenance, nagios, proxy_protocol,
+    bgp, dns, exabgp, filter, haproxy, http, icmp, inet_diag, maintenance, nagios, proxy_protocol,
     tcp_expect, template,
 };
 
@@ -115,4 +115,19 @@ fn tcp_expect() {
 #[test]
 fn dns_answer() {
     replay("dns_answer", dns::fuzz_dns_answer);
+}
+
+#[test]
+fn haproxy_config() {
+    replay("haproxy_config", haproxy::fuzz_config);
+}
+
+#[test]
+fn haproxy_csv() {
+    replay("haproxy_csv", haproxy::fuzz_csv);
+}
+
+#[test]
+fn haproxy_session() {
+    replay("haproxy_session", haproxy::fuzz_session);
 }
