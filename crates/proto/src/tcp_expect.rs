@@ -140,6 +140,17 @@ pub enum End {
     TimedOut,
 }
 
+impl ExpectRule {
+    /// The most of an answer that can be looked at with this rule, in octets: [`MAX_WINDOW`] for a
+    /// text, [`DEFAULT_WINDOW`] for an expression, which is tried from the start with every piece.
+    pub const fn max_window(&self) -> usize {
+        match self.wanted {
+            Wanted::Octets(_) => MAX_WINDOW,
+            Wanted::Regex(_) => DEFAULT_WINDOW,
+        }
+    }
+}
+
 /// One answer that is waited for.
 #[derive(Clone, Debug)]
 pub struct Expect<'a> {
@@ -150,9 +161,15 @@ pub struct Expect<'a> {
 }
 
 impl<'a> Expect<'a> {
-    /// Looks at the first `window` octets of an answer, at least 1 and at most [`MAX_WINDOW`].
+    /// Looks at the first `window` octets of an answer, at least 1 and at most
+    /// [`ExpectRule::max_window`].
     pub fn new(rule: &'a ExpectRule, window: usize) -> Self {
-        Self { rule, window: window.clamp(1, MAX_WINDOW), received: Vec::new(), matched: false }
+        Self {
+            rule,
+            window: window.clamp(1, rule.max_window()),
+            received: Vec::new(),
+            matched: false,
+        }
     }
 
     /// Takes what was received. Octets behind the window are not kept.

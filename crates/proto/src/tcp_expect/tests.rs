@@ -85,6 +85,10 @@ fn windows_are_bounded() {
         expect.feed(&[b'a'; 100]);
     }
     assert_eq!(expect.received().len(), MAX_WINDOW);
+    let regex = rule("/x/");
+    let mut expect = Expect::new(&regex, usize::MAX);
+    assert_eq!(expect.feed(&[b'a'; MAX_WINDOW]), Feed::Cannot);
+    assert_eq!(expect.received().len(), regex.max_window());
     assert_eq!(Expect::new(&never, 0).feed(b"ax"), Feed::Cannot);
 }
 
