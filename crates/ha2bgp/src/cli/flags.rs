@@ -369,11 +369,30 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "discover.haproxy-socket",
         short: Some('s'),
         env: Some("HA2BGP_HAPROXY_SOCKET"),
-        value: "PATH",
-        default: "/run/haproxy/admin.sock",
-        ..flag("socket", OTHER, Kind::Value, "HAProxy's stats socket (accepted, not used yet)")
+        value: "SOCKET",
+        ..flag(
+            "socket",
+            WHAT,
+            Kind::Value,
+            "Ask HAProxy on its stats socket, a path or an address with a port: an IP that one of its \
+             frontends serves needs that frontend open and a server up. Without it HAProxy is not \
+             asked",
+        )
+    },
+    Flag {
+        key: "discover.haproxy-config",
+        env: Some("HA2BGP_HAPROXY_CONFIG"),
+        value: "FILE",
+        ..flag(
+            "haproxy-config",
+            WHAT,
+            Kind::List,
+            "HAProxy's configuration files and directories, for --socket: they tell which frontend \
+             serves which IP. Without any: those of HAProxy's command line",
+        )
     },
     Flag { key: "log.no-color", ..flag("no-color", OTHER, Kind::Switch, "No colours in the log") },
     Flag {

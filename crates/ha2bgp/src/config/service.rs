@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use ha2bgp_core::check::{CheckIndex, Outcome};
-use ha2bgp_core::config::{ADDRESS, CheckConfig, LISTEN, ServiceConfig};
+use ha2bgp_core::check::{CheckIndex, Counting, Outcome};
+use ha2bgp_core::config::{ADDRESS, CheckConfig, CheckKind, LISTEN, Powers, ServiceConfig};
 use ha2bgp_core::net::{Networks, Prefix, never_announced};
 use ha2bgp_core::rule::{self, Name, Rule};
 
@@ -15,7 +16,9 @@ use super::origin::{Origin, Written};
 use super::raw::{CheckSection, Raw, ServiceSection};
 use super::reader::{Host, Reader};
 use super::settings::{allow_list, damping};
-use crate::observe::check::CheckSpecs;
+use crate::observe::check::haproxy::HaproxyProbe;
+use crate::observe::check::net::SourceOptions;
+use crate::observe::check::{CheckSpec, CheckSpecs, ProbeSpec, Timing};
 
 /// The longest name of a service.
 const NAME_MAX: usize = 64;
@@ -26,6 +29,40 @@ pub(super) struct Services {
     pub(super) services: Vec<ServiceConfig>,
     pub(super) checks: Vec<CheckConfig>,
     pub(super) specs: CheckSpecs,
+}
+
+impl Services {
+    /// Adds what HAProxy says to the rule of all VIPs that no service has.
+    pub(super) fn add_haproxy(
+        &mut self,
+        probe: Option<HaproxyProbe>,
+        defaults: &mut ServiceConfig,
+    ) {
+        let Some((probe, index)) = probe.zip(u32::try_from(self.checks.len()).ok()) else { return };
+        let counting = Counting::default();
+        self.checks.push(CheckConfig {
+            name: "haproxy".into(),
+            kind: CheckKind::Probe { per_vip: true, counting },
+            powers: Powers::default(),
+            shadow: false,
+        });
+        let timing = Timing {
+            interval: probe.source.interval,
+            fast_interval: probe.source.interval,
+            timeout: probe.source.timeout,
+            splay: Duration::ZERO,
+            jitter: 0.0,
+        };
+        let spec = CheckSpec {
+            timing,
+            source: SourceOptions::default(),
+            probe: ProbeSpec::Haproxy(probe),
+        };
+        self.specs.of.insert(CheckIndex(index), (self.specs.specs.len(), counting));
+        self.specs.specs.push(spec);
+        let all = [LISTEN, ADDRESS, CheckIndex(index)];
+        defaults.rule = Rule::All(all.into_iter().map(Rule::Check).collect());
+    }
 }
 
 /// Reads all services. Everything that is wrong is told.

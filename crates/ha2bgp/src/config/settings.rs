@@ -9,6 +9,7 @@ use ha2bgp_core::glob::Glob;
 use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
 use ha2bgp_proto::exabgp::ApiVersion;
 
+use super::check::haproxy;
 use super::duration;
 use super::error::{self, ConfigError};
 use super::origin::{Origin, Written};
@@ -16,6 +17,7 @@ use super::raw::{Raw, Values};
 use super::reader::{Host, Reader, go_bool};
 use super::service;
 use super::speaker::{self, SpeakerSettings};
+use crate::observe::check::haproxy::HaproxyProbe;
 use crate::observe::check::{CheckSpecs, Limits};
 
 /// Where the routes go.
@@ -131,7 +133,9 @@ impl Settings {
                 .unwrap_or_default(),
             ..ServiceConfig::default()
         };
-        let services = service::read(&mut reader, raw, host, &networks, &defaults);
+        let mut defaults = defaults;
+        let mut services = service::read(&mut reader, raw, host, &networks, &defaults);
+        services.add_haproxy(haproxy(&mut reader, values), &mut defaults);
         let mut checks = services.specs;
         checks.limits = limits(&mut reader, values);
         let mut engine = EngineConfig {
@@ -333,6 +337,20 @@ fn read_damping(
         }
     }
     Some(config)
+}
+
+/// What `--socket` asks.
+fn haproxy(reader: &mut Reader, values: &Values) -> Option<HaproxyProbe> {
+    let config = values.all("haproxy-config").iter();
+    let config: Vec<_> =
+        config.filter_map(|at| reader.keep(at, haproxy::config_path(&at.text))).collect();
+    let socket = reader.one(values, "socket", haproxy::socket);
+    if let (Some(at), true) = (values.one("haproxy-config"), values.is_missing("socket")) {
+        let fix = at.origin.spell("socket", "\"/run/haproxy/admin.sock\"");
+        let error = format!("is for HAProxy's stats socket, which is not given: add {fix}");
+        reader.errors.push(ConfigError::new(at, error));
+    }
+    Some(haproxy::implicit(socket?, config))
 }
 
 /// How many probes may be made at once.

@@ -5,6 +5,8 @@
 
 mod answers;
 mod bad_input;
+mod checks_haproxy;
+mod checks_stage;
 mod discovery;
 mod doorbell;
 mod exabgp_facts;

@@ -6,6 +6,7 @@
 
 mod common;
 mod fields;
+pub(super) mod haproxy;
 mod local;
 mod tcp;
 
@@ -62,7 +63,7 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, tcp::KIND];
+pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, haproxy::KIND, tcp::KIND];
 
 impl Kind {
     /// All keys, those of its own first.

@@ -14,6 +14,8 @@ pub enum Kind {
     Number,
     /// A whole number; `false` or `"off"` for none.
     NumberOrOff,
+    /// A whole number, or text such as `"50%"`.
+    NumberOrText,
     /// `true`, `false` or a whole number.
     NumberOrBool,
     /// An AS number: a whole number, or text such as `"1.10"`.
@@ -38,6 +40,7 @@ impl Kind {
             Self::Switch => "true, false or a table",
             Self::Number => "a whole number",
             Self::NumberOrOff => "a whole number or \"off\"",
+            Self::NumberOrText => "a whole number or a text in quotes",
             Self::NumberOrBool => "true, false or a whole number",
             Self::As => "an AS number",
             Self::Text => "a text in quotes",
@@ -59,6 +62,7 @@ impl Kind {
             self,
             Self::Number
                 | Self::NumberOrOff
+                | Self::NumberOrText
                 | Self::NumberOrBool
                 | Self::As
                 | Self::Duration

@@ -166,5 +166,5 @@ fn other_words_are_for_keys_that_there_are() {
 #[test]
 fn every_flag_has_a_key() {
     let without = FLAGS.iter().filter(|flag| flag.key.is_empty()).map(|flag| flag.long);
-    assert_eq!(without.collect::<Vec<_>>(), ["config", "socket"]);
+    assert_eq!(without.collect::<Vec<_>>(), ["config"]);
 }

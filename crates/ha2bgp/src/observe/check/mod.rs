@@ -5,15 +5,17 @@
 //!
 //! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
 //! * [`schedule`] says when, [`lanes`] how many at once. * [`net`] connects.
-//! * One file a kind: [`tcp`].
+//! * [`shared`]: what many checks look through. * One file a kind: [`haproxy`], [`tcp`].
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
+pub mod haproxy;
 pub mod lanes;
 pub mod net;
 pub mod pool;
 pub mod schedule;
+pub mod shared;
 pub mod tcp;
 
 use std::cell::Cell;
@@ -45,6 +47,8 @@ pub struct CheckSpec {
 /// What a probe does, one for each kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeSpec {
+    /// Asks HAProxy.
+    Haproxy(haproxy::HaproxyProbe),
     /// Connects.
     Tcp(tcp::TcpProbe),
 }

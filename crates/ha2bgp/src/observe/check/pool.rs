@@ -17,13 +17,16 @@ use tokio::time::Instant;
 
 use super::lanes::Lanes;
 use super::schedule::{Schedule, Spread};
-use super::{CheckSpec, CheckSpecs, Phase, ProbeSpec, Target};
+use super::shared::Shared;
+use super::{CheckSpec, CheckSpecs, Phase, ProbeSpec, Target, haproxy};
 
 /// Whom the results of one probe are for.
 #[derive(Clone, Debug)]
 pub struct Reporter {
     users: Rc<RefCell<BTreeMap<CheckKey, Counting>>>,
     observed: mpsc::Sender<Observation>,
+    /// The last result that was reported as a change.
+    last: Rc<RefCell<Option<ProbeResult>>>,
 }
 
 impl Reporter {
@@ -39,6 +42,19 @@ impl Reporter {
         true
     }
 
+    /// The same for what is not counted as a probe in a row: a result like the last one is news only
+    /// where results are counted.
+    pub async fn report_change(&self, result: ProbeResult) -> bool {
+        let counted = |counting: &Counting| counting.rise > 1 || counting.fall > 1;
+        let news = self.last.borrow().as_ref() != Some(&result)
+            || self.users.borrow().values().any(counted);
+        if !news {
+            return !self.observed.is_closed();
+        }
+        self.last.replace(Some(result.clone()));
+        self.report(result).await
+    }
+
     /// True while some check is about to change its verdict.
     fn is_deciding(&self, streak: &Streak) -> bool {
         self.users.borrow().values().any(|counting| streak.is_deciding(counting))
@@ -49,7 +65,18 @@ impl Reporter {
 #[derive(Debug)]
 struct Running {
     users: Rc<RefCell<BTreeMap<CheckKey, Counting>>>,
+    last: Rc<RefCell<Option<ProbeResult>>>,
     task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Whoever comes late hears the next result, also where that is like the last one.
+    fn set_users(&self, users: BTreeMap<CheckKey, Counting>) {
+        if *self.users.borrow() != users {
+            self.users.replace(users);
+            self.last.replace(None);
+        }
+    }
 }
 
 impl Drop for Running {
@@ -62,6 +89,7 @@ impl Drop for Running {
 #[derive(Clone, Debug)]
 pub struct Common {
     network: Rc<Lanes>,
+    haproxy: Shared<haproxy::Source, haproxy::hub::Look>,
     observed: mpsc::Sender<Observation>,
 }
 
@@ -72,7 +100,11 @@ pub async fn run(
     observed: mpsc::Sender<Observation>,
 ) {
     let limits = checks.limits.within(descriptors());
-    let common = Common { network: Lanes::new(limits.probes), observed: observed.clone() };
+    let common = Common {
+        network: Lanes::new(limits.probes),
+        haproxy: Shared::default(),
+        observed: observed.clone(),
+    };
     let specs: Vec<Rc<CheckSpec>> = checks.specs.into_iter().map(Rc::new).collect();
     // Of this start of this host: others begin at other moments.
     let seeds = RandomState::new();
@@ -88,15 +120,20 @@ pub async fn run(
         running.retain(|probe, _| users.contains_key(probe));
         for (probe, users) in users {
             if let Some(running) = running.get(&probe) {
-                running.users.replace(users);
+                running.set_users(users);
                 continue;
             }
             let Some(spec) = specs.get(probe.0) else { continue };
             let users = Rc::new(RefCell::new(users));
-            let reporter = Reporter { users: users.clone(), observed: common.observed.clone() };
+            let reporter = Reporter {
+                users: users.clone(),
+                observed: common.observed.clone(),
+                last: Rc::default(),
+            };
             let spread = Spread::new(seeds.hash_one((probe.0, probe.1.vip)));
+            let last = reporter.last.clone();
             let task = start(spec.clone(), probe.1, reporter, spread, &common);
-            running.insert(probe, Running { users, task });
+            running.insert(probe, Running { users, last, task });
         }
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { break },
@@ -122,6 +159,10 @@ fn start(
     match &spec.probe {
         ProbeSpec::Tcp(_) => {
             tokio::task::spawn_local(poll(spec, at, reporter, spread, common.network.clone()))
+        }
+        ProbeSpec::Haproxy(probe) => {
+            let looks = common.haproxy.subscribe(&probe.source, haproxy::hub::run);
+            tokio::task::spawn_local(haproxy::watch(probe.clone(), at, reporter, looks))
         }
     }
 }
@@ -162,6 +203,8 @@ async fn poll(
 async fn probe(spec: &CheckSpec, at: Target, phase: &Phase) -> ProbeResult {
     match &spec.probe {
         ProbeSpec::Tcp(tcp) => tcp.run(&spec.source, at, phase).await,
+        // They are watched, not polled.
+        ProbeSpec::Haproxy(_) => ProbeResult::new(Outcome::Unknown, "not polled"),
     }
 }
 
