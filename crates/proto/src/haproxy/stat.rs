@@ -119,8 +119,8 @@ impl StatReader {
         self.content.count(bytes.len())?;
         let mut result = Ok(());
         let content = &mut self.content;
-        let fed = self.lines.feed(bytes, &mut |line| {
-            result = content.line(line);
+        let fed = self.lines.feed(bytes, &mut |line, quoted| {
+            result = content.line(line, quoted);
             if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         result?;
@@ -172,8 +172,8 @@ impl Content {
         Ok(())
     }
 
-    /// Takes one logical line without its line feed. Empty lines are skipped: one ends the answer.
-    pub(super) fn line(&mut self, line: &[u8]) -> Result<(), StatError> {
+    /// Takes one logical line without its line feed, and whether it has quotes. Empty lines are skipped: one ends the answer.
+    pub(super) fn line(&mut self, line: &[u8], quoted: bool) -> Result<(), StatError> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             return Ok(());
@@ -186,7 +186,7 @@ impl Content {
         if self.rows > ROWS_MAX {
             return Err(StatError::TooMuch { max: ROWS_MAX, unit: "rows" });
         }
-        self.fields.split(line, columns);
+        self.fields.split(line, quoted, columns);
         let proxy = self.fields.text(line, Column::Pxname);
         let added = Row::new(&self.fields, line, &mut self.scratch)
             .and_then(|row| self.builder.add(&proxy, row));
