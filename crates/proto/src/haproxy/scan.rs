@@ -47,31 +47,59 @@ pub(super) fn find_either(text: &[u8], from: usize, a: u8, b: u8) -> Option<usiz
     rest.iter().position(|octet| *octet == a || *octet == b).map(|place| at + place)
 }
 
-/// Where the first `octet` is, from `from` on.
-pub(super) fn find(text: &[u8], from: usize, octet: u8) -> Option<usize> {
-    find_either(text, from, octet, octet)
+/// Finds the same octet again and again, each word of the text looked at once.
+#[derive(Debug)]
+pub(super) struct Finder<'a> {
+    text: &'a [u8],
+    octet: u8,
+    /// Where the word at hand starts.
+    at: usize,
+    /// Its matches that were not passed yet.
+    found: u64,
 }
 
-/// The place after the `count`th `octet` from `from` on; none when there are fewer.
-pub(super) fn skip(text: &[u8], from: usize, octet: u8, count: usize) -> Option<usize> {
-    let (mut at, mut left) = (from, count);
-    if left == 0 {
-        return Some(at);
+impl<'a> Finder<'a> {
+    /// From the start of `text` on. The octet is not 0, which stands for what is after the end.
+    pub(super) fn new(text: &'a [u8], octet: u8) -> Self {
+        let mut finder = Self { text, octet, at: 0, found: 0 };
+        finder.look();
+        finder
     }
-    while let Some(word) = word_at(text, at) {
-        let mut found = matches(word, octet);
-        let number = number(found);
-        if number >= left {
-            for _ in 1..left {
-                found &= found - 1;
+
+    fn look(&mut self) {
+        let word = word_at(self.text, self.at).unwrap_or_else(|| {
+            let mut word = [0; 8];
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            word.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            u64::from_le_bytes(word)
+        });
+        self.found = matches(word, self.octet);
+    }
+
+    /// Passes `count` matches; the place of the last one, or none when there are fewer. The count
+    /// is not 0.
+    pub(super) fn pass(&mut self, count: usize) -> Option<usize> {
+        let mut left = count;
+        loop {
+            let here = number(self.found);
+            if here >= left {
+                break;
             }
-            return Some(at + first(found) + 1);
+            left -= here;
+            self.at += 8;
+            if self.at >= self.text.len() {
+                self.found = 0;
+                return None;
+            }
+            self.look();
         }
-        left -= number;
-        at += 8;
+        for _ in 1..left {
+            self.found &= self.found.wrapping_sub(1);
+        }
+        let place = self.at + first(self.found);
+        self.found &= self.found.wrapping_sub(1);
+        Some(place)
     }
-    let mut places = text.get(at..)?.iter().enumerate().filter(|(_, it)| **it == octet);
-    places.nth(left - 1).map(|(place, _)| at + place + 1)
 }
 
 /// A line is longer than allowed.
@@ -84,6 +112,8 @@ pub(super) struct TooLong;
 pub(super) struct Lines {
     partial: Vec<u8>,
     in_quotes: bool,
+    /// The line at hand has a quote.
+    quoted: bool,
     quotes: bool,
     max: usize,
 }
@@ -91,15 +121,15 @@ pub(super) struct Lines {
 impl Lines {
     /// Lines of at most `max` octets without the line feed; no more than that is ever kept.
     pub(super) const fn new(max: usize, quotes: bool) -> Self {
-        Self { partial: Vec::new(), in_quotes: false, quotes, max }
+        Self { partial: Vec::new(), in_quotes: false, quoted: false, quotes, max }
     }
 
-    /// Hands each line that ends in `piece` to `take`, without its line feed, until `take` breaks:
-    /// then what is left of the piece is the answer.
+    /// Hands each line that ends in `piece` to `take`, without its line feed and with whether it
+    /// has quotes, until `take` breaks: then what is left of the piece is the answer.
     pub(super) fn feed<'a>(
         &mut self,
         piece: &'a [u8],
-        take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>,
+        take: &mut dyn FnMut(&[u8], bool) -> ControlFlow<()>,
     ) -> Result<&'a [u8], TooLong> {
         let quote = if self.quotes { b'"' } else { b'\n' };
         let (mut start, mut at) = (0, 0);
@@ -107,6 +137,7 @@ impl Lines {
             at = place + 1;
             if piece.get(place) == Some(&b'"') {
                 self.in_quotes = !self.in_quotes;
+                self.quoted = true;
                 continue;
             }
             if self.in_quotes {
@@ -114,15 +145,16 @@ impl Lines {
             }
             let line = piece.get(start..place).unwrap_or_default();
             start = at;
+            let quoted = mem::take(&mut self.quoted);
             if self.partial.len() + line.len() > self.max {
                 return Err(TooLong);
             }
             let flow = if self.partial.is_empty() {
-                take(line)
+                take(line, quoted)
             } else {
                 let mut whole = mem::take(&mut self.partial);
                 whole.extend_from_slice(line);
-                let flow = take(&whole);
+                let flow = take(&whole, quoted);
                 whole.clear();
                 self.partial = whole;
                 flow
@@ -158,18 +190,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_and_octets_find_the_same(text in "[,\"\n\u{80}a]{0,60}", from in 0_usize..70, n in 0_usize..20) {
+        fn words_and_octets_find_the_same(text in "[,\"\n\u{80}a]{0,60}", from in 0_usize..70) {
             let bytes = text.as_bytes();
             let slow = |octets: &[u8]| {
                 bytes.get(from..)?.iter().position(|it| octets.contains(it)).map(|it| it + from)
             };
             prop_assert_eq!(find_either(bytes, from, b'\n', b'"'), slow(b"\n\""));
-            prop_assert_eq!(find(bytes, from, b','), slow(b","));
-            let mut at = Some(from);
-            for _ in 0..n {
-                at = at.and_then(|it| find(bytes, it, b',')).map(|it| it + 1);
+        }
+
+        #[test]
+        fn a_finder_passes_them_one_by_one(text in "[,a]{0,60}", counts in prop::collection::vec(1_usize..20, 0..9)) {
+            let mut finder = Finder::new(text.as_bytes(), b',');
+            let mut places = text.match_indices(',').map(|(place, _)| place);
+            for count in counts {
+                prop_assert_eq!(finder.pass(count), places.nth(count - 1));
             }
-            prop_assert_eq!(skip(bytes, from, b',', n), at);
         }
 
         #[test]
@@ -178,8 +213,8 @@ mod tests {
                 let mut lines = Lines::new(max, true);
                 let mut seen = Vec::new();
                 for piece in text.as_bytes().chunks(size) {
-                    let fed = lines.feed(piece, &mut |line| {
-                        seen.push(line.to_vec());
+                    let fed = lines.feed(piece, &mut |line, quoted| {
+                        seen.push((line.to_vec(), quoted));
                         ControlFlow::Continue(())
                     });
                     if fed.is_err() {

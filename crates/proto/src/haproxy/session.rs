@@ -250,8 +250,8 @@ impl Session {
         }
         let Self { phase, lines, at_gap, .. } = self;
         let mut result = Ok(());
-        let fed = lines.feed(bytes, &mut |line| {
-            result = phase.line(line);
+        let fed = lines.feed(bytes, &mut |line, quoted| {
+            result = phase.line(line, quoted);
             *at_gap = line.is_empty() || line == b"\r";
             if result.is_err() || *at_gap {
                 ControlFlow::Break(())
@@ -272,8 +272,8 @@ impl Session {
         let Self { phase, lines, at_gap, .. } = self;
         let mut result = Ok(());
         lines
-            .feed(first, &mut |line| {
-                result = phase.line(line);
+            .feed(first, &mut |line, quoted| {
+                result = phase.line(line, quoted);
                 *at_gap = line.is_empty() || line == b"\r";
                 ControlFlow::Continue(())
             })
@@ -350,14 +350,14 @@ impl Session {
 
 impl Phase {
     /// Takes a whole line of the answer.
-    fn line(&mut self, line: &[u8]) -> Result<(), SessionError> {
+    fn line(&mut self, line: &[u8], quoted: bool) -> Result<(), SessionError> {
         match self {
             Self::Greeting { octets } => {
                 *octets += line.len() + 1;
                 if *octets > GREETING_MAX { Err(SessionError::NoPrompt) } else { Ok(()) }
             }
             Self::Info(reader) => Ok(reader.line(line)?),
-            Self::Stat(_, content) => content.line(line).map_err(|error| match error {
+            Self::Stat(_, content) => content.line(line, quoted).map_err(|error| match error {
                 StatError::NoHeader { line } if is_refusal(&line) => {
                     SessionError::Refused { command: "show stat", answer: line }
                 }

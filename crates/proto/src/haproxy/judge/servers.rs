@@ -174,7 +174,8 @@ fn list(text: &mut String, servers: &[Row], requirement: &Requirement) {
     let mut bad = servers.iter().filter(counts).filter(|row| !is_up(row));
     let mut separator = " (";
     for row in bad.by_ref().take(NAMED_MAX) {
-        let _ = write!(text, "{separator}{} {}", row.name(), row.status);
+        let backup = if row.is_backup() { "backup " } else { "" };
+        let _ = write!(text, "{separator}{backup}{} {}", row.name(), row.status);
         let failed = matches!(row.status, Status::Down(_));
         if let Some(check) = row.check_status().filter(|_| failed) {
             let _ = write!(text, " {}", check.trim_start_matches("* "));

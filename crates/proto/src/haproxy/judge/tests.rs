@@ -164,6 +164,8 @@ fn backups() {
     assert!(seen.starts_with("fail: backend web: 1 of 2 servers up, 2 needed"), "{seen}");
     let seen = text(&table(all_down), &spare(ignore, Count(1)));
     assert_eq!(seen, "fail: backend web: 0 of 2 servers up, 1 needed (a DOWN, b DOWN)");
+    let seen = text(&table(&["a|DOWN|1", "s|DOWN|1|1"]), &spare(when, Count(1)));
+    assert_eq!(seen, "fail: backend web: 0 of 1 server up, 1 needed (a DOWN, backup s DOWN)");
     let seen = text(&table(only_backups), &spare(ignore, Count(1)));
     assert!(seen.ends_with("(it has no servers that count)"), "{seen}");
 }

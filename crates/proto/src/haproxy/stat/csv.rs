@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::super::scan;
+use super::super::scan::Finder;
 use super::{COLUMNS_MAX, StatError, excerpt};
 
 /// A column we read.
@@ -126,23 +126,27 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// Cuts a line. What it does not have stays empty.
-    pub(super) fn split(&mut self, line: &[u8], columns: &Columns) {
+    /// Cuts a line, which has quotes or has none. What it does not have stays empty.
+    pub(super) fn split(&mut self, line: &[u8], quoted: bool, columns: &Columns) {
         self.found.fill(0..0);
-        self.quoted = line.contains(&b'"');
+        self.quoted = quoted;
         if self.quoted {
             self.split_quoted(line, columns);
             return;
         }
-        let mut at = 0;
+        let mut commas = Finder::new(line, b',');
+        let mut start = 0;
         for (gap, column) in &columns.steps {
-            let Some(start) = scan::skip(line, at, b',', *gap) else { return };
-            let end = scan::find(line, start, b',');
-            if let Some(found) = self.found.get_mut(column.index()) {
-                *found = start..end.unwrap_or(line.len());
+            if *gap > 0 {
+                let Some(comma) = commas.pass(*gap) else { return };
+                start = comma + 1;
             }
-            let Some(end) = end else { return };
-            at = end + 1;
+            let comma = commas.pass(1);
+            if let Some(found) = self.found.get_mut(column.index()) {
+                *found = start..comma.unwrap_or(line.len());
+            }
+            let Some(comma) = comma else { return };
+            start = comma + 1;
         }
     }
 
