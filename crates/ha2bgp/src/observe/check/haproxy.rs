@@ -69,8 +69,8 @@ pub struct HaproxyProbe {
 /// What one look says.
 enum Said {
     Is(ProbeResult),
-    /// It may be a reload; afterwards it is a fail.
-    Away(String),
+    /// It may be a reload; afterwards it comes to this.
+    Away(Outcome, String),
 }
 
 /// Judges every look until nobody listens any more.
@@ -135,14 +135,14 @@ impl Checker {
                 self.seen = true;
                 self.judge(picture)
             }
-            Look::Ended(_) | Look::Away(_) | Look::Unclear(_)
+            Look::Ended(_) | Look::Away(..) | Look::Unclear(_)
                 if self.probe.implicit && !self.is_concerned() =>
             {
                 let text = "HAProxy has not answered yet: nothing is asked of it";
                 Said::Is(ProbeResult::new(Outcome::Pass, text))
             }
             Look::Ended(text) => Said::Is(ProbeResult::new(Outcome::Fail, text)),
-            Look::Away(text) => Said::Away(text.to_string()),
+            Look::Away(outcome, text) => Said::Away(*outcome, text.to_string()),
             // What cannot be read says nothing of the service.
             Look::Unclear(text) => {
                 self.away = None;
@@ -155,11 +155,11 @@ impl Checker {
                 self.last = Some(result.clone());
                 result
             }
-            Said::Away(text) => {
+            Said::Away(outcome, text) => {
                 let since = *self.away.get_or_insert(now);
                 match &self.last {
                     _ if now - since >= self.probe.reload_grace => {
-                        let result = ProbeResult::new(Outcome::Fail, &text);
+                        let result = ProbeResult::new(outcome, &text);
                         self.last = Some(result.clone());
                         result
                     }
@@ -183,7 +183,7 @@ impl Checker {
             self.names = Some((Rc::clone(&picture.mapping), names));
         }
         let Some((_, names)) = &self.names else {
-            return Said::Away("HAProxy is being looked at".to_owned());
+            return Said::Away(Outcome::Unknown, "HAProxy is being looked at".to_owned());
         };
         if names.requirement.frontends.is_empty() && self.probe.requirement.frontends.is_empty() {
             return self.without_frontend();
@@ -194,10 +194,11 @@ impl Checker {
                 Said::Is(ProbeResult::new(result.outcome, &format!("{}{note}", result.detail)))
             }
             Judgement::Result(result) => Said::Is(result),
-            Judgement::Missing { what } => Said::Away(what.to_string()),
+            Judgement::Missing { what } => Said::Away(Outcome::Fail, what.to_string()),
             Judgement::Stopping { pid } => {
                 let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
-                Said::Away(format!("HAProxy{pid} is stopping, and no other one answers"))
+                let text = format!("HAProxy{pid} is stopping, and no other one answers");
+                Said::Away(Outcome::Fail, text)
             }
         }
     }
@@ -207,13 +208,14 @@ impl Checker {
             let text = "no frontend of HAProxy is known for this VIP: nothing is asked of it";
             return Said::Is(ProbeResult::new(Outcome::Pass, text));
         }
-        Said::Away(match self.at.vip {
+        let text = match self.at.vip {
             Some(vip) => format!(
                 "no frontend of HAProxy is known to serve {vip}: add `option socket-stats`, name its \
                  configuration files, or the frontend"
             ),
             None => "there is no frontend to look at".to_owned(),
-        })
+        };
+        Said::Away(Outcome::Fail, text)
     }
 }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ha2bgp_core::check::Outcome;
 use ha2bgp_proto::haproxy::info::Info;
 use ha2bgp_proto::haproxy::session::{Event, Session, SessionError};
 use ha2bgp_proto::haproxy::stat::Table;
@@ -39,8 +40,8 @@ pub enum Look {
     Picture(Rc<Picture>),
     /// There is no HAProxy, for sure.
     Ended(Arc<str>),
-    /// HAProxy does not answer; it may be reloading.
-    Away(Arc<str>),
+    /// HAProxy does not answer; it may be reloading. When that lasts, it comes to this.
+    Away(Outcome, Arc<str>),
     /// Something answers that cannot be understood, or may not be asked.
     Unclear(Arc<str>),
 }
@@ -59,7 +60,7 @@ pub(in crate::observe::check) async fn run(source: Source, looks: watch::Sender<
     let mut due = Instant::now();
     loop {
         let look = hub.look().await;
-        let away = matches!(look, Look::Away(_));
+        let away = matches!(look, Look::Away(..));
         looks.send_replace(look);
         let interval = hub.source.interval;
         due = (due + interval).max(Instant::now());
@@ -75,8 +76,13 @@ pub(in crate::observe::check) async fn run(source: Source, looks: watch::Sender<
 
 /// The process that answered last.
 struct Known {
+    /// Its pid, where it is one of this pid namespace.
     pid: Option<u32>,
-    version: Option<Box<str>>,
+    /// The process that made the socket (`SO_PEERCRED`, unix(7)): the master, which lives through
+    /// reloads.
+    maker: Option<u32>,
+    /// What it told of itself.
+    told: (Option<u32>, Option<Box<str>>),
     mapping: Rc<Mapping>,
 }
 
@@ -108,7 +114,7 @@ impl Hub {
                 Ok((info, table)) => {
                     // Reading files may take longer than an answer may.
                     let stopping = info.stopping;
-                    let mapping = self.mapping(&info).await;
+                    let mapping = self.mapping(&info, link.maker()).await;
                     let picture = Look::Picture(Rc::new(Picture { info, table, mapping }));
                     if !stopping {
                         self.link = Some(link);
@@ -135,14 +141,15 @@ impl Hub {
     fn silent(&self) -> Look {
         let limit = crate::config::duration::show(self.source.timeout);
         let at = &self.source.socket;
-        Look::Away(format!("HAProxy did not answer within {limit} on {at}").into())
+        Look::Away(Outcome::Fail, format!("HAProxy did not answer within {limit} on {at}").into())
     }
 
     fn failed(&self, error: &SessionError) -> Look {
         let at = &self.source.socket;
         match error {
             SessionError::Closed { .. } | SessionError::ClosedIdle => {
-                Look::Away(format!("{at}: {error}").into())
+                // Whoever answers and hangs up says nothing of the service.
+                Look::Away(Outcome::Unknown, format!("{at}: {error}").into())
             }
             SessionError::Refused { .. }
             | SessionError::Unasked { .. }
@@ -161,11 +168,14 @@ impl Hub {
         if !gone {
             return Look::Unclear(format!("cannot connect to {at}: {error}").into());
         }
-        let pid = self.known.as_ref().and_then(|known| known.pid);
-        if pid.is_some_and(process::is_alive) {
+        let pids = self.known.iter().flat_map(|known| [known.pid, known.maker]);
+        if pids.flatten().any(process::is_alive) {
             return match last {
                 Some(stopping @ Look::Picture(_)) => stopping,
-                _ => Look::Away(format!("HAProxy does not listen on {at} any more").into()),
+                _ => {
+                    let text = format!("HAProxy does not listen on {at} any more");
+                    Look::Away(Outcome::Fail, text.into())
+                }
             };
         }
         let what = if self.known.is_some() { "HAProxy has ended" } else { "no HAProxy" };
@@ -173,11 +183,11 @@ impl Hub {
     }
 
     /// What is known of the configuration of the process that answers.
-    async fn mapping(&mut self, info: &Info) -> Rc<Mapping> {
-        if let Some(known) = &self.known
-            && known.pid == info.pid
-            && known.version == info.version
+    async fn mapping(&mut self, info: &Info, maker: Option<u32>) -> Rc<Mapping> {
+        if let Some(known) = &mut self.known
+            && known.told == (info.pid, info.version.clone())
         {
+            known.maker = maker;
             return Rc::clone(&known.mapping);
         }
         let paths: Vec<PathBuf> = self.source.config.clone();
@@ -196,8 +206,8 @@ impl Hub {
         for note in &mapping.notes {
             tracing::debug!("HAProxy's configuration: {note}");
         }
-        let version = info.version.clone();
-        self.known = Some(Known { pid, version, mapping: Rc::clone(&mapping) });
+        let told = (info.pid, info.version.clone());
+        self.known = Some(Known { told, pid, maker, mapping: Rc::clone(&mapping) });
         mapping
     }
 }
@@ -230,6 +240,11 @@ impl Link {
             Socket::Tcp(address) => Stream::Tcp(TcpStream::connect(address).await?),
         };
         Ok(Self { stream, session: Session::new(), buffer: vec![0; READ_MAX] })
+    }
+
+    fn maker(&self) -> Option<u32> {
+        let Stream::Unix(stream) = &self.stream else { return None };
+        stream.peer_cred().ok()?.pid().and_then(|pid| u32::try_from(pid).ok())
     }
 
     /// Asks once.
