@@ -1,0 +1,115 @@
+//! Ten thousand HTTP checks a second, beside HAProxy's own checks of the same server in the same run.
+//!
+//! Usage: `bench-checks [--vips N] [--seconds N] [--repeat N]`; run it by `cargo xtask bench checks`.
+//! Each VIP is checked once a second, on one core, while the server has the other one. Needs root (a
+//! network namespace) and Debian's HAProxy. Samples go to `$HA2BGP_BENCH_DIR/checks-*.csv`.
+#![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
+
+mod checker;
+mod server;
+
+use checker::Checker;
+use ha2bgp_lab::netns::Netns;
+use ha2bgp_lab::samples::{percentile, range, save};
+use ha2bgp_lab::{readme, tools};
+use server::Server;
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Duration;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// How often each VIP is checked.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// Before the measurement: all have begun by then.
+const WARM_UP: Duration = Duration::from_secs(4);
+
+/// What one run of one program comes to.
+struct Run {
+    checks: usize,
+    /// CPU time of the program in that time.
+    cpu: Duration,
+    /// How far from the interval the time between two checks of one VIP was.
+    off: Vec<Duration>,
+}
+
+fn main() -> Outcome<()> {
+    let [vips, seconds, repeat] = arguments()?;
+    let dir = PathBuf::from(std::env::var_os("HA2BGP_BENCH_DIR").unwrap_or_else(|| ".".into()));
+    std::fs::create_dir_all(&dir)?;
+    let time = Duration::from_secs(u64::try_from(seconds)?);
+    if tools::find("haproxy").is_none() {
+        return Err("no haproxy here: cargo xtask lab-setup".into());
+    }
+    println!("{vips} VIPs, each checked every second by HTTP; {repeat} × {seconds} s each, in turns");
+    let host = Netns::new("bench-checks")?;
+    host.ip(&["route", "add", "local", "100.64.0.0/16", "dev", "lo"])?;
+    let server = Server::start(&host)?;
+    let work = readme::workdir()?;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..repeat {
+        let checker = Checker::ha2bgp(&host, work.path(), server.port(), vips)?;
+        ours.push(measure(checker, &server, time)?);
+        let checker = Checker::haproxy(&host, work.path(), server.port(), vips)?;
+        theirs.push(measure(checker, &server, time)?);
+    }
+    for (name, runs) in [("ha2bgp", &ours), ("haproxy", &theirs)] {
+        let off: Vec<Duration> = runs.iter().flat_map(|run| run.off.iter().copied()).collect();
+        save(&dir.join(format!("checks-{name}.csv")), &off)?;
+        let rates = runs.iter().map(|run| rate(run.checks, time));
+        let each: Vec<Duration> = runs.iter().map(per_check).collect();
+        println!("{name}: checks a second {}", rates.collect::<Vec<_>>().join(", "));
+        println!("  {}", range("CPU time a check", &each));
+        let per_second = each.iter().map(|each| rate(1, *each)).collect::<Vec<_>>().join(", ");
+        println!("  checks a CPU second: {per_second}");
+        let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(&off, percent));
+        println!("  off the interval: p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}");
+    }
+    let each = |runs: &[Run]| percentile(&runs.iter().map(per_check).collect::<Vec<_>>(), 50);
+    let ratio = each(&ours).div_duration_f64(each(&theirs).max(Duration::from_nanos(1)));
+    println!("CPU time a check, ha2bgp to haproxy: {ratio:.2}×");
+    println!("samples: {}", dir.display());
+    Ok(())
+}
+
+fn arguments() -> Outcome<[usize; 3]> {
+    let mut given = [10_000, 10, 3];
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let value: usize = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
+        let at = match arg.as_str() {
+            "--vips" => 0,
+            "--seconds" => 1,
+            "--repeat" => 2,
+            _ => return Err(format!("`{arg}` is unknown (--vips, --seconds, --repeat)").into()),
+        };
+        given[at] = value;
+    }
+    if !(1..=60_000).contains(&given[0]) || !(2..=600).contains(&given[1]) || given[2] == 0 {
+        return Err("1 to 60 000 VIPs, 2 to 600 seconds, 1 or more times".into());
+    }
+    Ok(given)
+}
+
+fn measure(mut checker: Checker, server: &Server, time: Duration) -> Outcome<Run> {
+    ha2bgp_lab::wait::pause(WARM_UP);
+    server.take();
+    let before = checker.cpu()?;
+    ha2bgp_lab::wait::pause(time);
+    let cpu = checker.cpu()? - before;
+    let seen = server.take();
+    checker.runs()?;
+    let checks = seen.values().map(Vec::len).sum();
+    let gaps = seen.values().flat_map(|at| at.windows(2).map(|pair| pair[1] - pair[0]));
+    let off = gaps.map(|gap| gap.abs_diff(INTERVAL)).collect();
+    Ok(Run { checks, cpu, off })
+}
+
+fn per_check(run: &Run) -> Duration {
+    run.cpu.div_f64(f64::from(u32::try_from(run.checks.max(1)).unwrap_or(u32::MAX)))
+}
+
+fn rate(count: usize, time: Duration) -> String {
+    let count = f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    format!("{:.0}", count / time.as_secs_f64().max(f64::MIN_POSITIVE))
+}
