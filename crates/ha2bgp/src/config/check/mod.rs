@@ -7,6 +7,7 @@
 mod common;
 mod fields;
 mod local;
+mod plugin;
 mod tcp;
 
 use ha2bgp_core::check::Counting;
@@ -62,7 +63,7 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, tcp::KIND];
+pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, plugin::KIND, tcp::KIND];
 
 impl Kind {
     /// All keys, those of its own first.

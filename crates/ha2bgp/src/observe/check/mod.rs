@@ -5,13 +5,14 @@
 //!
 //! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
 //! * [`schedule`] says when, [`lanes`] how many at once. * [`net`] connects.
-//! * One file a kind: [`tcp`].
+//! * One file a kind: [`plugin`], [`tcp`].
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
 pub mod lanes;
 pub mod net;
+pub mod plugin;
 pub mod pool;
 pub mod schedule;
 pub mod tcp;
@@ -45,6 +46,8 @@ pub struct CheckSpec {
 /// What a probe does, one for each kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeSpec {
+    /// Runs a program.
+    Plugin(plugin::PluginProbe),
     /// Connects.
     Tcp(tcp::TcpProbe),
 }
@@ -58,6 +61,8 @@ pub struct CheckSpecs {
     pub of: BTreeMap<CheckIndex, (usize, Counting)>,
     /// How many probes may be made at once.
     pub limits: Limits,
+    /// This program has no children but those of checks: what they leave behind is ended.
+    pub adopt: bool,
 }
 
 /// Whom a probe is made for.
@@ -69,22 +74,34 @@ pub struct Target {
 
 /// What a probe is at, to say so when its time is over.
 #[derive(Debug, Default)]
-pub struct Phase(Cell<&'static str>);
+pub struct Phase {
+    what: Cell<&'static str>,
+    /// It is something of this host: its time-out says nothing of the target.
+    own: Cell<bool>,
+}
 
 impl Phase {
     /// Notes what begins: `connecting`, `waiting for the answer`.
     pub fn begin(&self, what: &'static str) {
-        self.0.set(what);
+        self.what.set(what);
+        self.own.set(false);
+    }
+
+    /// The same of something that is only ours: taking too long for it is `unknown`.
+    pub fn begin_own(&self, what: &'static str) {
+        self.what.set(what);
+        self.own.set(true);
     }
 
     /// The result of a probe whose time is over.
     fn timed_out(&self, timeout: Duration) -> ProbeResult {
-        let at = match self.0.get() {
+        let at = match self.what.get() {
             "" => String::new(),
             what => format!(" while {what}"),
         };
         let limit = crate::config::duration::show(timeout);
-        ProbeResult::new(Outcome::Fail, &format!("timed out after {limit}{at}"))
+        let outcome = if self.own.get() { Outcome::Unknown } else { Outcome::Fail };
+        ProbeResult::new(outcome, &format!("timed out after {limit}{at}"))
     }
 }
 
