@@ -150,7 +150,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Read> {
         max_output: usize::try_from(max_output?).ok()?,
         limits,
     };
-    Some(Read::Probe { probe: ProbeSpec::Plugin(probe), per_vip })
+    Some(Read::Probe { probe: ProbeSpec::Plugin(Box::new(probe)), per_vip })
 }
 
 /// The program's path and its arguments. Nothing when something is wrong.

@@ -47,7 +47,7 @@ pub struct CheckSpec {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeSpec {
     /// Runs a program.
-    Plugin(plugin::PluginProbe),
+    Plugin(Box<plugin::PluginProbe>),
     /// Connects.
     Tcp(tcp::TcpProbe),
 }

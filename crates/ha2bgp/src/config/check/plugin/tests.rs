@@ -1,4 +1,65 @@
+use ha2bgp_core::config::CheckKind;
+
 use super::*;
+use crate::config::settings::Settings;
+use crate::config::settings::tests::read_with;
+
+/// A check of one of two services, as it is written.
+fn read(check: &str) -> Result<Settings, String> {
+    let text = format!(
+        "networks = [\"100.64.0.0/24\"]\n[checks.x]\ntype = \"plugin\"\n{check}\n[[service]]\nname = \
+         \"a\"\nvips = [\"100.64.0.1\"]\nrule = \"x\"\n[[service]]\nname = \"b\"\nvips = \
+         [\"100.64.0.2\"]\nrule = \"x\"\n"
+    );
+    read_with(&["--config", "a.toml"], &[], &[("a.toml", text.as_str())])
+}
+
+#[test]
+fn what_keys_come_to() {
+    let settings = read(
+        "command = [\"check_tcp\", \"-H\", \"{vip}\", \"-p\", \"{port}\"]\nport = 25\nuser = \"nagios\"\n\
+         environment = [\"SECRET=q7\"]\nlimit-cpu = \"3s\"",
+    )
+    .unwrap();
+    let specs = &settings.checks.specs;
+    assert_eq!(specs.len(), 1, "both services have the same probe");
+    let ProbeSpec::Plugin(probe) = &specs[0].probe else { panic!("{specs:?}") };
+    assert_eq!(probe.program, "/usr/lib/nagios/plugins/check_tcp");
+    assert_eq!((probe.port, probe.arguments.len()), (Some(25), 4));
+    assert_eq!(probe.identity.as_ref().unwrap().groups, [110, 115]);
+    assert_eq!((probe.max_output, probe.directory.as_str()), (65_536, "/"));
+    assert_eq!(probe.limits, Limits { cpu: Some(3), ..Limits::default() });
+    assert_eq!(specs[0].timing.interval, Duration::from_secs(10));
+    assert_eq!(specs[0].timing.timeout, Duration::from_secs(10));
+    assert!(!format!("{settings:?}").contains("SECRET"));
+    let per_vip = |check: &ha2bgp_core::config::CheckConfig| {
+        matches!(check.kind, CheckKind::Probe { per_vip: true, .. })
+    };
+    assert!(settings.engine.checks.iter().any(per_vip));
+    let named = read("command = [\"/opt/check\", \"{service}\"]").unwrap();
+    assert_eq!(named.checks.specs.len(), 2, "each has its own name in it");
+    assert!(!named.engine.checks.iter().any(per_vip));
+}
+
+#[test]
+fn complaints_have_their_place() {
+    for (check, at, words) in [
+        ("", "2:9: ", "command is missing"),
+        ("command = []", "4:11: ", "the list is empty"),
+        ("command = [\"check_none\"]", "4:12: ", "there is no plugin \"check_none\""),
+        ("command = [\"/opt/check\", \"{vipp}\"]", "4:26: ", "did you mean {vip}?"),
+        ("command = [\"/opt/check\", \"{port}\"]", "4:", "{port} has no value"),
+        ("command = [\"/opt/check\"]\nport = 25", "5:8: ", "nothing in command uses it"),
+        ("command = [\"/opt/check\"]\nuser = \"x\"", "5:8: ", "there is no user \"x\""),
+        ("command = [\"/opt/check\"]\ngroup = \"7\"", "5:9: ", "add user"),
+        ("command = [\"/opt/check\"]\nenvironment = [\"A\"]", "5:16: ", "there is no ="),
+        ("command = [\"/opt/check\"]\nmax-output = \"1MiB\"", "5:14: ", "not a size"),
+        ("command = [\"/opt/check\"]\nsource-mark = 1", "5:1: ", "type \"tcp\" has it"),
+    ] {
+        let error = read(check).map(drop).unwrap_err();
+        assert!(error.contains(at) && error.contains(words), "{check}: {error}");
+    }
+}
 
 fn read_file(path: &str) -> io::Result<Vec<u8>> {
     match path {
