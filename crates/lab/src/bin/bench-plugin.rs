@@ -24,10 +24,10 @@ const RATE: u32 = 10;
 const IDLE: &str = "3600";
 
 fn main() -> Outcome<()> {
-    let (mut reps, mut seconds) = (5, 10);
+    let (mut reps, mut seconds) = (5_u32, 10_u64);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
+        let value: u32 = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
         match arg.as_str() {
             "--reps" => reps = value,
             "--seconds" => seconds = u64::from(value),
