@@ -1,5 +1,6 @@
 //! Checks: what one probe says, and how many of them make a verdict.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 use core::net::IpAddr;
@@ -56,6 +57,50 @@ pub struct ProbeResult {
     pub outcome: Outcome,
     /// One line for the eyes of people, at most [`DETAIL_MAX`] octets, no control characters.
     pub detail: Arc<str>,
+    /// What else it tells; most probes tell nothing more.
+    pub more: Option<Arc<More>>,
+}
+
+/// What a probe tells beside its verdict: nothing here decides anything.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct More {
+    /// More lines of text for the eyes of people, at most [`LONG_MAX`] octets; may be empty.
+    pub long: Box<str>,
+    /// What it measured, in its order, at most [`METRICS_MAX`].
+    pub metrics: Box<[Metric]>,
+}
+
+/// The longest text of more lines, in octets.
+pub const LONG_MAX: usize = 4096;
+
+/// So many metrics of one probe at most.
+pub const METRICS_MAX: usize = 64;
+
+/// Something that a probe has measured.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Metric {
+    /// What the probe calls it: no control characters, at most 256 octets, not empty.
+    pub label: Box<str>,
+    /// A finite number in base units, as text that `f64::from_str` reads. As text it can be
+    /// compared, and nothing here counts with it.
+    pub value: Box<str>,
+    /// What it is a number of.
+    pub unit: MetricUnit,
+}
+
+/// What a [`Metric`] is measured in: base units only.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum MetricUnit {
+    /// A number of things, or something in a unit that nobody knows.
+    Number,
+    /// Seconds.
+    Seconds,
+    /// Octets.
+    Bytes,
+    /// 1 is 100 %.
+    Ratio,
+    /// A number that only grows.
+    Counter,
 }
 
 impl ProbeResult {
@@ -74,7 +119,7 @@ impl ProbeResult {
         if end < line.len() {
             text.push('…');
         }
-        Self { outcome, detail: text.into() }
+        Self { outcome, detail: text.into(), more: None }
     }
 }
 

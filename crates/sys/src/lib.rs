@@ -3,12 +3,14 @@
 //! The one crate that may hold `unsafe`; each place that does says so with its own `allow`.
 //! Sockets belong to the network namespace of the thread that opens them, and stay there.
 //!
+//! * [`child`]: processes that leave nothing behind.
 //! * [`diag`]: which sockets exist (sock_diag). * [`destroy`]: which sockets were destroyed.
 //! * [`doorbell`]: that a socket started or stopped to listen (eBPF).
 //! * [`route`]: links and addresses (rtnetlink). * [`lookup`]: names of the kernel to numbers.
 //! * [`tcp`]: sockets for BGP sessions.
 #![deny(unsafe_code)]
 
+pub mod child;
 pub mod destroy;
 pub mod diag;
 pub mod doorbell;

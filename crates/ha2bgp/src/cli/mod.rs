@@ -122,6 +122,7 @@ fn load(given: &Given<'_>) -> (Raw, Result<(Settings, Filter), Vec<String>>) {
                 && std::net::UdpSocket::bind((PROBABLY_FOREIGN, 0)).is_err()
         },
         read_file: &read_file,
+        is_executable: &is_executable,
         credentials: credentials.as_deref(),
         name: uname.nodename().to_str().unwrap_or(""),
     };
@@ -152,6 +153,13 @@ fn read_file(path: &str) -> io::Result<Vec<u8>> {
     let most = u64::try_from(file::LENGTH_MAX).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Whether it is a file that somebody may execute.
+fn is_executable(path: &str) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let metadata = std::fs::metadata(path)?;
+    Ok(metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 /// Says what is wrong with a listen filter and points at the word.

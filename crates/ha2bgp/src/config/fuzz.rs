@@ -24,6 +24,7 @@ pub fn fuzz_file(input: &[u8]) {
             "key" => Ok(KEY.as_bytes().to_vec()),
             _ => Err(io::ErrorKind::NotFound.into()),
         },
+        is_executable: &|path| Ok(path.len() % 2 == 0),
         credentials: None,
         name: "host",
     };

@@ -18,6 +18,8 @@ pub struct Host<'a> {
     pub is_own_address: &'a dyn Fn(PeerAddress) -> bool,
     /// What a file holds.
     pub read_file: &'a dyn Fn(&str) -> io::Result<Vec<u8>>,
+    /// Whether a file may be executed by anybody; an error when it cannot be looked at.
+    pub is_executable: &'a dyn Fn(&str) -> io::Result<bool>,
     /// Where systemd keeps credentials (`$CREDENTIALS_DIRECTORY`, systemd.exec(5)), if it does.
     pub credentials: Option<&'a str>,
     /// Its name, with or without a domain.

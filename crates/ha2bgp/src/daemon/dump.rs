@@ -1,6 +1,6 @@
 //! The status dump: what is announced, what is not, and why. Goes to the log (stderr).
 
-use ha2bgp_core::check::{CheckState, Outcome};
+use ha2bgp_core::check::{CheckState, Metric, MetricUnit, More, Outcome};
 use ha2bgp_core::engine::Engine;
 use ha2bgp_core::explain::{CheckExplanation, Explanation};
 use ha2bgp_core::net::Prefix;
@@ -13,6 +13,9 @@ use crate::announce::PeerState;
 
 /// How many services a dump shows.
 const SERVICES_MAX: usize = 1000;
+
+/// How many metrics of a check it shows.
+const METRICS_SHOWN: usize = 3;
 
 /// When the dump is written, and what is said of the program itself.
 #[derive(Clone, Copy, Debug)]
@@ -181,8 +184,59 @@ fn check(check: &CheckExplanation) -> String {
         None => text.push_str(&format!(":{}", check.reason)),
         Some((CheckState { last: Some((last, _)), .. }, _)) => {
             text.push_str(&format!(" \"{}\"", last.detail));
+            if let Some(more) = &last.more {
+                self::more(&mut text, more);
+            }
         }
         Some(_) => text.push_str(":check-pending"),
     }
     text
+}
+
+/// The first metrics and how much more there is: `[time=0.02s size=500B, 3 more lines]`.
+fn more(text: &mut String, more: &More) {
+    let mut parts: Vec<String> = more.metrics.iter().take(METRICS_SHOWN).map(metric).collect();
+    if let hidden @ 1.. = more.metrics.len().saturating_sub(METRICS_SHOWN) {
+        parts.push(format!("{hidden} more"));
+    }
+    let mut all = parts.join(" ");
+    if let lines @ 1.. = more.long.lines().count() {
+        let comma = if all.is_empty() { "" } else { ", " };
+        all.push_str(&format!("{comma}{lines} more lines"));
+    }
+    text.push_str(&format!(" [{all}]"));
+}
+
+fn metric(metric: &Metric) -> String {
+    let unit = match metric.unit {
+        MetricUnit::Seconds => "s",
+        MetricUnit::Bytes => "B",
+        MetricUnit::Number | MetricUnit::Ratio | MetricUnit::Counter => "",
+    };
+    format!("{}={}{unit}", metric.label, metric.value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plugin_tells_is_brief() {
+        let shown = |long: &str, labels: &[&str]| {
+            let metrics = labels.iter().map(|label| Metric {
+                label: (*label).into(),
+                value: "0.5".into(),
+                unit: MetricUnit::Seconds,
+            });
+            let mut text = String::new();
+            more(&mut text, &More { long: long.into(), metrics: metrics.collect() });
+            text
+        };
+        assert_eq!(shown("", &["time"]), " [time=0.5s]");
+        assert_eq!(shown("a\nb", &[]), " [2 more lines]");
+        assert_eq!(
+            shown("a", &["a", "b", "c", "d", "e"]),
+            " [a=0.5s b=0.5s c=0.5s 2 more, 1 more lines]"
+        );
+    }
 }

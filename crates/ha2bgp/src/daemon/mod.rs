@@ -194,7 +194,9 @@ fn probes(
     if settings.checks.specs.is_empty() {
         return Ok(None);
     }
-    check::spawn(settings.checks.clone(), wanted, observed).map(Some)
+    // All processes that this one starts are plugins.
+    let checks = check::CheckSpecs { adopt: true, ..settings.checks.clone() };
+    check::spawn(checks, wanted, observed).map(Some)
 }
 
 /// Waits until no probe is left, and no process of one.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use ha2bgp::config::raw::{Given, Raw};
@@ -31,6 +32,10 @@ pub(crate) fn checks(text: &str) -> CheckSpecs {
         read_file: &|path| match path {
             "a.toml" => Ok(file.clone().into_bytes()),
             other => std::fs::read(other),
+        },
+        is_executable: &|path| {
+            let mode = std::fs::metadata(path)?.permissions().mode();
+            Ok(mode & 0o111 != 0)
         },
         credentials: None,
         name: "host",

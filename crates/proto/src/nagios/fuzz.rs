@@ -1,7 +1,7 @@
 //! What must hold whatever a plugin prints: the body of a fuzz target in `fuzz/`, replayed by
 //! `cargo test`. A broken rule panics; nothing else calls this.
 
-use ha2bgp_core::check::{DETAIL_MAX, Outcome};
+use ha2bgp_core::check::{DETAIL_MAX, LONG_MAX, Outcome};
 
 use super::{ExitStatus, MAX_LONG_LINE, MAX_LONG_LINES, MAX_PERFDATA, PluginOutput, Range};
 
@@ -46,4 +46,13 @@ pub fn fuzz_plugin_output(input: &[u8]) {
         }
     }
     assert_eq!(PluginOutput::parse(status, stdout), output, "the same again");
+    let known = output.perfdata.iter().filter(|perf| perf.base().is_some()).count();
+    let told = output.result.clone();
+    let result = output.into_result();
+    assert_eq!((result.outcome, &result.detail), (told.outcome, &told.detail), "the verdict stays");
+    let more = result.more.as_deref().cloned().unwrap_or_default();
+    assert!(more.long.len() <= LONG_MAX && more.metrics.len() == known, "all that is known");
+    for metric in &more.metrics {
+        assert!(metric.value.parse().is_ok_and(f64::is_finite), "a number in base units");
+    }
 }

@@ -17,10 +17,11 @@
 
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use ha2bgp_core::check::{Outcome, ProbeResult};
+use ha2bgp_core::check::{LONG_MAX, METRICS_MAX, Metric, MetricUnit, More, Outcome, ProbeResult};
 
 mod fuzz;
 mod perf;
@@ -36,7 +37,7 @@ pub use range::{Bounds, Range};
 pub const MAX_OUTPUT: usize = 64 * 1024;
 
 /// What is kept of performance data, in items.
-pub const MAX_PERFDATA: usize = 64;
+pub const MAX_PERFDATA: usize = METRICS_MAX;
 
 /// What is kept of long output, in lines.
 pub const MAX_LONG_LINES: usize = 64;
@@ -101,6 +102,25 @@ impl PluginOutput {
         output
     }
 
+    /// All of it as the result of a probe: long output up to [`LONG_MAX`] octets, and the performance
+    /// data whose value is known, in base units.
+    pub fn into_result(self) -> ProbeResult {
+        let mut long = String::new();
+        for line in &self.long {
+            if long.len() + line.len() >= LONG_MAX {
+                break;
+            }
+            if !long.is_empty() {
+                long.push('\n');
+            }
+            long.push_str(line);
+        }
+        let metrics: Vec<Metric> = self.perfdata.into_iter().filter_map(metric).collect();
+        let told = !long.is_empty() || !metrics.is_empty();
+        let more = told.then(|| Arc::new(More { long: long.into(), metrics: metrics.into() }));
+        ProbeResult { more, ..self.result }
+    }
+
     fn perf(&mut self, text: &str) {
         for item in perf::items(text) {
             match item {
@@ -120,6 +140,18 @@ impl PluginOutput {
         // A control character becomes a blank, which is never longer.
         self.long.push(cut.chars().map(|c| if c.is_control() { ' ' } else { c }).collect());
     }
+}
+
+fn metric(perf: Perf) -> Option<Metric> {
+    let (value, unit) = perf.base()?;
+    let unit = match unit {
+        BaseUnit::Number => MetricUnit::Number,
+        BaseUnit::Seconds => MetricUnit::Seconds,
+        BaseUnit::Bytes => MetricUnit::Bytes,
+        BaseUnit::Ratio => MetricUnit::Ratio,
+        BaseUnit::Counter => MetricUnit::Counter,
+    };
+    Some(Metric { label: perf.label.into(), value: value.to_string().into(), unit })
 }
 
 /// A line without and with what is after its first bar.

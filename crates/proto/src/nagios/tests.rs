@@ -165,3 +165,28 @@ proptest! {
         prop_assert_eq!(items[0].crit.as_ref().unwrap().bounds.unwrap().end, Some(f64::from(crit)));
     }
 }
+
+#[test]
+fn a_result_has_what_is_known_in_base_units() {
+    let output = parse(
+        1,
+        "WARNING - slow | time=250ms;100 'in use'=50% hits=7c size=2KB none=U\nmore\nand more",
+    );
+    let result = output.into_result();
+    assert_eq!((result.outcome, &*result.detail), (Outcome::Warn, "WARNING - slow"));
+    let more = result.more.unwrap();
+    assert_eq!(&*more.long, "more\nand more");
+    let metrics: Vec<String> = more
+        .metrics
+        .iter()
+        .map(|one| format!("{}={} {:?}", one.label, one.value, one.unit))
+        .collect();
+    assert_eq!(
+        metrics,
+        ["time=0.25 Seconds", "in use=0.5 Ratio", "hits=7 Counter", "size=2048 Bytes"]
+    );
+    assert_eq!(parse(0, "OK").into_result(), ProbeResult::new(Outcome::Pass, "OK"));
+    let long = "x".repeat(1000) + "\n";
+    let result = parse(0, &(String::from("OK\n") + &long.repeat(20))).into_result();
+    assert_eq!(result.more.unwrap().long.len(), 4 * 1001 - 1);
+}

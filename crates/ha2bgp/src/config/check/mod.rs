@@ -8,6 +8,7 @@ mod common;
 mod fields;
 pub(super) mod haproxy;
 mod local;
+mod plugin;
 mod tcp;
 
 use ha2bgp_core::check::Counting;
@@ -63,7 +64,7 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, haproxy::KIND, tcp::KIND];
+pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, haproxy::KIND, plugin::KIND, tcp::KIND];
 
 impl Kind {
     /// All keys, those of its own first.

@@ -24,6 +24,8 @@ pub(in crate::config) fn read_with(
     };
     let read_file = |path: &str| match (files.iter().find(|(name, _)| *name == path), path) {
         (Some((_, text)), _) => Ok(text.as_bytes().to_vec()),
+        (_, "/etc/passwd") => Ok(b"root:x:0:0::/root:/bin/sh\nnagios:x:107:110::/:\n".to_vec()),
+        (_, "/etc/group") => Ok(b"nagios:x:110:\nssl-cert:x:115:web,nagios\n".to_vec()),
         (_, "good.key" | "etc/good.key") => Ok(b"secret\n".to_vec()),
         (_, "long.key") => Ok(vec![b'x'; 81]),
         (_, "empty.key") => Ok(b"\n".to_vec()),
@@ -35,6 +37,11 @@ pub(in crate::config) fn read_with(
         device_exists: &|device| device == "lo",
         is_own_address: &|address| address.to_string() == "192.0.2.9",
         read_file: &read_file,
+        is_executable: &|path| match path {
+            "/usr/lib/nagios/plugins/check_tcp" | "/opt/check" => Ok(true),
+            "/etc/passwd" => Ok(false),
+            _ => Err(std::io::ErrorKind::NotFound.into()),
+        },
         credentials: Some("etc"),
         name: "web1.example.net",
     };

@@ -5,7 +5,8 @@
 //!
 //! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
 //! * [`schedule`] says when, [`lanes`] how many at once. * [`net`] connects.
-//! * [`shared`]: what many checks look through. * One file a kind: [`haproxy`], [`tcp`].
+//! * [`shared`]: what many checks look through.
+//! * One file a kind: [`haproxy`], [`plugin`], [`tcp`].
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
@@ -13,6 +14,7 @@
 pub mod haproxy;
 pub mod lanes;
 pub mod net;
+pub mod plugin;
 pub mod pool;
 pub mod schedule;
 pub mod shared;
@@ -49,6 +51,8 @@ pub struct CheckSpec {
 pub enum ProbeSpec {
     /// Asks HAProxy.
     Haproxy(haproxy::HaproxyProbe),
+    /// Runs a program.
+    Plugin(Box<plugin::PluginProbe>),
     /// Connects.
     Tcp(tcp::TcpProbe),
 }
@@ -62,6 +66,8 @@ pub struct CheckSpecs {
     pub of: BTreeMap<CheckIndex, (usize, Counting)>,
     /// How many probes may be made at once.
     pub limits: Limits,
+    /// This program has no children but those of checks: what they leave behind is ended.
+    pub adopt: bool,
 }
 
 /// Whom a probe is made for.
@@ -73,22 +79,34 @@ pub struct Target {
 
 /// What a probe is at, to say so when its time is over.
 #[derive(Debug, Default)]
-pub struct Phase(Cell<&'static str>);
+pub struct Phase {
+    what: Cell<&'static str>,
+    /// It is something of this host: its time-out says nothing of the target.
+    own: Cell<bool>,
+}
 
 impl Phase {
     /// Notes what begins: `connecting`, `waiting for the answer`.
     pub fn begin(&self, what: &'static str) {
-        self.0.set(what);
+        self.what.set(what);
+        self.own.set(false);
+    }
+
+    /// The same of something that is only ours: taking too long for it is `unknown`.
+    pub fn begin_own(&self, what: &'static str) {
+        self.what.set(what);
+        self.own.set(true);
     }
 
     /// The result of a probe whose time is over.
     fn timed_out(&self, timeout: Duration) -> ProbeResult {
-        let at = match self.0.get() {
+        let at = match self.what.get() {
             "" => String::new(),
             what => format!(" while {what}"),
         };
         let limit = crate::config::duration::show(timeout);
-        ProbeResult::new(Outcome::Fail, &format!("timed out after {limit}{at}"))
+        let outcome = if self.own.get() { Outcome::Unknown } else { Outcome::Fail };
+        ProbeResult::new(outcome, &format!("timed out after {limit}{at}"))
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::lanes::Lanes;
+use super::plugin::{Handle, Runner};
 use super::schedule::{Schedule, Spread};
 use super::shared::Shared;
 use super::{CheckSpec, CheckSpecs, Phase, ProbeSpec, Target, haproxy};
@@ -90,7 +91,19 @@ impl Drop for Running {
 pub struct Common {
     network: Rc<Lanes>,
     haproxy: Shared<haproxy::Source, haproxy::hub::Look>,
+    plugins: Rc<Lanes>,
+    runner: Handle,
     observed: mpsc::Sender<Observation>,
+}
+
+impl Common {
+    /// The places for a probe of that kind.
+    const fn lanes(&self, probe: &ProbeSpec) -> &Rc<Lanes> {
+        match probe {
+            ProbeSpec::Plugin(_) => &self.plugins,
+            ProbeSpec::Haproxy(_) | ProbeSpec::Tcp(_) => &self.network,
+        }
+    }
 }
 
 /// Makes the wanted probes until `wanted` or `observed` is closed. Runs in a `LocalSet`.
@@ -100,8 +113,15 @@ pub async fn run(
     observed: mpsc::Sender<Observation>,
 ) {
     let limits = checks.limits.within(descriptors());
+    let plugins = checks.specs.iter().any(|spec| matches!(spec.probe, ProbeSpec::Plugin(_)));
+    let runner = match plugins {
+        true => Runner::start(limits.plugins, checks.adopt),
+        false => Runner::none(),
+    };
     let common = Common {
         network: Lanes::new(limits.probes),
+        plugins: Lanes::new(limits.plugins),
+        runner: runner.handle(),
         haproxy: Shared::default(),
         observed: observed.clone(),
     };
@@ -146,6 +166,8 @@ pub async fn run(
     for mut running in tasks {
         let _ = (&mut running.task).await;
     }
+    drop(common);
+    runner.end().await;
 }
 
 /// Starts one probe, or what watches for its results.
@@ -157,8 +179,8 @@ fn start(
     common: &Common,
 ) -> JoinHandle<()> {
     match &spec.probe {
-        ProbeSpec::Tcp(_) => {
-            tokio::task::spawn_local(poll(spec, at, reporter, spread, common.network.clone()))
+        ProbeSpec::Plugin(_) | ProbeSpec::Tcp(_) => {
+            tokio::task::spawn_local(poll(spec, at, reporter, spread, common.clone()))
         }
         ProbeSpec::Haproxy(probe) => {
             let looks = common.haproxy.subscribe(&probe.source, haproxy::hub::run);
@@ -168,13 +190,8 @@ fn start(
 }
 
 /// Makes a probe at its intervals.
-async fn poll(
-    spec: Rc<CheckSpec>,
-    at: Target,
-    reporter: Reporter,
-    spread: Spread,
-    lanes: Rc<Lanes>,
-) {
+async fn poll(spec: Rc<CheckSpec>, at: Target, reporter: Reporter, spread: Spread, common: Common) {
+    let lanes = common.lanes(&spec.probe);
     let mut schedule = Schedule::new(spec.timing, spread, Instant::now());
     let mut streak = Streak::default();
     let mut slow = false;
@@ -185,7 +202,7 @@ async fn poll(
             Some(_place) => {
                 let phase = Phase::default();
                 let timeout = spec.timing.timeout;
-                let made = tokio::time::timeout(timeout, probe(&spec, at, &phase)).await;
+                let made = tokio::time::timeout(timeout, probe(&spec, at, &phase, &common)).await;
                 slow = made.is_err();
                 made.unwrap_or_else(|_| phase.timed_out(timeout))
             }
@@ -200,8 +217,9 @@ async fn poll(
 }
 
 /// Makes one probe.
-async fn probe(spec: &CheckSpec, at: Target, phase: &Phase) -> ProbeResult {
+async fn probe(spec: &CheckSpec, at: Target, phase: &Phase, common: &Common) -> ProbeResult {
     match &spec.probe {
+        ProbeSpec::Plugin(plugin) => plugin.run(&common.runner, at, phase).await,
         ProbeSpec::Tcp(tcp) => tcp.run(&spec.source, at, phase).await,
         // They are watched, not polled.
         ProbeSpec::Haproxy(_) => ProbeResult::new(Outcome::Unknown, "not polled"),

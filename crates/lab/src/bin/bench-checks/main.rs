@@ -41,7 +41,9 @@ fn main() -> Outcome<()> {
     if tools::find("haproxy").is_none() {
         return Err("no haproxy here: cargo xtask lab-setup".into());
     }
-    println!("{vips} VIPs, each checked every second by HTTP; {repeat} × {seconds} s each, in turns");
+    println!(
+        "{vips} VIPs, each checked every second by HTTP; {repeat} × {seconds} s each, in turns"
+    );
     let host = Netns::new("bench-checks")?;
     host.ip(&["route", "add", "local", "100.64.0.0/16", "dev", "lo"])?;
     let server = Server::start(&host)?;

@@ -9,8 +9,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-const ANSWER: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK";
 /// A longer request is none of the bench's.
 const REQUEST_MAX: usize = 4096;
 /// So many connections may wait to be accepted.
