@@ -1,6 +1,10 @@
 //! Checks as the daemon makes them: real probes on loopback, and what is reported of them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod http;
+mod http_tls;
 mod pool;
+mod server;
 mod stand;
 mod tcp;
+mod tls_server;

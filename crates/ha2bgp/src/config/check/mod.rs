@@ -6,8 +6,10 @@
 
 mod common;
 mod fields;
+mod http;
 mod local;
 mod tcp;
+mod tls;
 
 use ha2bgp_core::check::Counting;
 use ha2bgp_core::config::{CheckConfig, CheckKind};
@@ -15,6 +17,8 @@ use ha2bgp_core::config::{CheckConfig, CheckKind};
 #[cfg(test)]
 pub(super) use self::common::{COUNTING, POWERS, SOURCE, TIMING};
 use self::fields::Fields;
+#[cfg(test)]
+pub(super) use self::tls::TLS;
 use super::file::keys::Key;
 use super::raw::CheckSection;
 use super::reader::{Host, Reader};
@@ -62,7 +66,7 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, tcp::KIND];
+pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, http::KIND, tcp::KIND];
 
 impl Kind {
     /// All keys, those of its own first.
