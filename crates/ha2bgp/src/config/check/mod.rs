@@ -6,6 +6,7 @@
 
 mod common;
 mod fields;
+mod grpc;
 mod http;
 mod local;
 mod tcp;
@@ -66,7 +67,7 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, http::KIND, tcp::KIND];
+pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, grpc::KIND, http::KIND, tcp::KIND];
 
 impl Kind {
     /// All keys, those of its own first.

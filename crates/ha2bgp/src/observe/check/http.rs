@@ -11,7 +11,6 @@
 mod exchange;
 mod text;
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
@@ -25,10 +24,10 @@ use hyper::header::{
 };
 use hyper::{Method, StatusCode, Uri};
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::Instant;
 
 use self::exchange::{Answer, Connection};
 use super::net::{self, SourceOptions};
+use super::times::Times;
 use super::tls::{self, Stream};
 use super::{Phase, Target};
 
@@ -95,23 +94,6 @@ struct Way {
     headers: HeaderMap,
 }
 
-/// How long what took, for the detail text.
-#[derive(Debug, Default)]
-struct Times {
-    text: String,
-}
-
-impl Times {
-    fn add(&mut self, what: &str, since: Instant) {
-        let comma = if self.text.is_empty() { "" } else { ", " };
-        let _ = write!(self.text, "{comma}{what} {:.1}", millis(since));
-    }
-}
-
-fn millis(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1000.0
-}
-
 impl HttpProbe {
     /// Makes one probe.
     pub async fn run(
@@ -121,8 +103,7 @@ impl HttpProbe {
         at: Target,
         phase: &Phase,
     ) -> ProbeResult {
-        let begun = Instant::now();
-        let mut times = Times::default();
+        let mut times = Times::begin();
         let (result, expiry) = match self.probe(kept, source, at, phase, &mut times).await {
             Ok(judged) => judged,
             Err(result) => return result,
@@ -130,10 +111,7 @@ impl HttpProbe {
         if result.outcome != Outcome::Pass {
             return result;
         }
-        let mut detail = format!("{} in {:.1} ms", result.detail, millis(begun));
-        if !times.text.is_empty() {
-            let _ = write!(detail, " ({})", times.text);
-        }
+        let detail = format!("{}{times}", result.detail);
         let result = ProbeResult::new(Outcome::Pass, &detail);
         expiry.map_or(result.clone(), |expiry| expiry.warn(&result))
     }
@@ -289,11 +267,10 @@ impl HttpProbe {
         times: &mut Times,
     ) -> Result<Connection, ProbeResult> {
         let target = way.target;
-        let begun = Instant::now();
         phase.begin("connecting");
         let connecting = |error| net::failure(&format!("connecting to {target}"), &error);
         let mut stream = source.connect(target).await.map_err(connecting)?;
-        times.add("connect", begun);
+        times.part("connect");
         if let Some(version) = self.proxy {
             let ends = stream.local_addr().and_then(|own| Ok((own, stream.peer_addr()?)));
             let (source, destination) = ends.map_err(connecting)?;
@@ -305,10 +282,9 @@ impl HttpProbe {
         let (stream, expiry) = match (way.url.scheme, &self.tls) {
             (Scheme::Http, _) => (Stream::Plain(stream), None),
             (Scheme::Https, Some(tls)) => {
-                let begun = Instant::now();
                 phase.begin("agreeing on TLS");
                 let (stream, expiry) = tls.handshake(stream, &way.url.host).await?;
-                times.add("tls", begun);
+                times.part("tls");
                 (Stream::Tls(Box::new(stream)), expiry)
             }
             (Scheme::Https, None) => {

@@ -5,17 +5,20 @@
 //!
 //! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
 //! * [`schedule`] says when, [`lanes`] how many at once. * [`net`] connects.
-//! * One file a kind: [`http`], [`tcp`]. * [`tls`] is for all of them.
+//! * One file a kind: [`grpc`], [`http`], [`tcp`]. * [`tls`] and [`times`] are for all of
+//!   them.
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
+pub mod grpc;
 pub mod http;
 pub mod lanes;
 pub mod net;
 pub mod pool;
 pub mod schedule;
 pub mod tcp;
+pub mod times;
 pub mod tls;
 
 use std::cell::Cell;
@@ -47,6 +50,8 @@ pub struct CheckSpec {
 /// What a probe does, one for each kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeSpec {
+    /// Asks the health service of gRPC.
+    Grpc(Box<grpc::GrpcProbe>),
     /// Asks for a page.
     Http(Box<http::HttpProbe>),
     /// Connects.

@@ -120,7 +120,7 @@ fn start(
     common: &Common,
 ) -> JoinHandle<()> {
     match &spec.probe {
-        ProbeSpec::Http(_) | ProbeSpec::Tcp(_) => {
+        ProbeSpec::Grpc(_) | ProbeSpec::Http(_) | ProbeSpec::Tcp(_) => {
             tokio::task::spawn_local(poll(spec, at, reporter, spread, common.network.clone()))
         }
     }
@@ -168,6 +168,7 @@ async fn poll(
 /// Makes one probe.
 async fn probe(spec: &CheckSpec, kept: &mut Kept, at: Target, phase: &Phase) -> ProbeResult {
     match &spec.probe {
+        ProbeSpec::Grpc(grpc) => grpc.run(&spec.source, at, phase).await,
         ProbeSpec::Http(http) => http.run(&mut kept.http, &spec.source, at, phase).await,
         ProbeSpec::Tcp(tcp) => tcp.run(&spec.source, at, phase).await,
     }

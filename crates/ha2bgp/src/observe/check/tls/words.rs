@@ -15,11 +15,12 @@ pub fn words(error: &io::Error) -> Option<String> {
         Error::InvalidMessage(_)
         | Error::InappropriateMessage { .. }
         | Error::PeerSentOversizedRecord => "the server does not speak TLS here".to_owned(),
-        Error::AlertReceived(alert) => format!("the server refused: {}", alert_words(*alert)),
-        Error::NoCertificatesPresented => "the server shows no certificate".to_owned(),
-        Error::NoApplicationProtocol => {
+        Error::NoApplicationProtocol
+        | Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
             "the server does not speak the protocol that is needed (ALPN)".to_owned()
         }
+        Error::AlertReceived(alert) => format!("the server refused: {}", alert_words(*alert)),
+        Error::NoCertificatesPresented => "the server shows no certificate".to_owned(),
         Error::PeerIncompatible(what) => {
             format!("no version or cipher of TLS in common with the server ({what:?})")
         }
