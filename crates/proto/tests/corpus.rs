@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use ha2bgp_proto::{
-    bgp, dns, exabgp, filter, haproxy, http, icmp, inet_diag, maintenance, nagios, proxy_protocol,
-    tcp_expect, template,
+    bgp, dns, exabgp, filter, grpc_health, haproxy, http, icmp, inet_diag, maintenance, nagios,
+    proxy_protocol, tcp_expect, template, x509,
 };
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -130,4 +130,14 @@ fn haproxy_csv() {
 #[test]
 fn haproxy_session() {
     replay("haproxy_session", haproxy::fuzz_session);
+}
+
+#[test]
+fn certificate_end() {
+    replay("certificate_end", x509::fuzz_certificate_end);
+}
+
+#[test]
+fn grpc_health() {
+    replay("grpc_health", grpc_health::fuzz_grpc_health);
 }

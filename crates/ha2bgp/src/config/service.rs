@@ -18,7 +18,7 @@ use super::reader::{Host, Reader};
 use super::settings::{allow_list, damping};
 use crate::observe::check::haproxy::HaproxyProbe;
 use crate::observe::check::net::SourceOptions;
-use crate::observe::check::{CheckSpec, CheckSpecs, ProbeSpec, Timing};
+use crate::observe::check::{CheckSpec, CheckSpecs, ProbeSpec, Timing, Watched};
 
 /// The longest name of a service.
 const NAME_MAX: usize = 64;
@@ -56,7 +56,7 @@ impl Services {
         let spec = CheckSpec {
             timing,
             source: SourceOptions::default(),
-            probe: ProbeSpec::Haproxy(probe),
+            probe: ProbeSpec::Watched(Watched::Haproxy(probe)),
         };
         self.specs.of.insert(CheckIndex(index), (self.specs.specs.len(), counting));
         self.specs.specs.push(spec);

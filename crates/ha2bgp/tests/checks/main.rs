@@ -1,7 +1,12 @@
 //! Checks as the daemon makes them: real probes on loopback, and what is reported of them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod grpc;
+mod http;
+mod http_tls;
 mod plugin;
 mod pool;
+mod server;
 mod stand;
 mod tcp;
+mod tls_server;

@@ -13,7 +13,7 @@ use super::super::file::keys::{self, key};
 use super::common::{self, COUNTING, POWERS, TIMING};
 use super::fields::Fields;
 use super::{Kind, Read};
-use crate::observe::check::ProbeSpec;
+use crate::observe::check::Watched;
 use crate::observe::check::haproxy::{HaproxyProbe, Socket, Source};
 
 /// Where Debian's HAProxy has its stats socket.
@@ -137,7 +137,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Read> {
     };
     let reload_grace = fields.get("reload-grace", duration::parse)?;
     let probe = HaproxyProbe { source, requirement, port, reload_grace, implicit: false };
-    Some(Read::Probe { probe: ProbeSpec::Haproxy(probe), per_vip })
+    Some(Read::watched(Watched::Haproxy(probe), per_vip))
 }
 
 /// What `--socket` asks of every VIP that is found.

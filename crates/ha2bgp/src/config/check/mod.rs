@@ -6,10 +6,13 @@
 
 mod common;
 mod fields;
+mod grpc;
 pub(super) mod haproxy;
+mod http;
 mod local;
 mod plugin;
 mod tcp;
+mod tls;
 
 use ha2bgp_core::check::Counting;
 use ha2bgp_core::config::{CheckConfig, CheckKind};
@@ -17,10 +20,12 @@ use ha2bgp_core::config::{CheckConfig, CheckKind};
 #[cfg(test)]
 pub(super) use self::common::{COUNTING, POWERS, SOURCE, TIMING};
 use self::fields::Fields;
+#[cfg(test)]
+pub(super) use self::tls::TLS;
 use super::file::keys::Key;
 use super::raw::CheckSection;
 use super::reader::{Host, Reader};
-use crate::observe::check::{CheckSpec, ProbeSpec};
+use crate::observe::check::{CheckSpec, Polled, ProbeSpec, Watched};
 
 /// The longest name of a check.
 const NAME_MAX: usize = 64;
@@ -54,6 +59,18 @@ enum Read {
     },
 }
 
+impl Read {
+    /// A probe that is made at its intervals.
+    const fn polled(polled: Polled, per_vip: bool) -> Self {
+        Self::Probe { probe: ProbeSpec::Polled(polled), per_vip }
+    }
+
+    /// What reports by itself.
+    const fn watched(watched: Watched, per_vip: bool) -> Self {
+        Self::Probe { probe: ProbeSpec::Watched(watched), per_vip }
+    }
+}
+
 /// A check that was read.
 #[derive(Debug)]
 pub(super) struct Check {
@@ -64,7 +81,15 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, haproxy::KIND, plugin::KIND, tcp::KIND];
+pub const KINDS: &[Kind] = &[
+    local::LISTEN,
+    local::ADDRESS,
+    http::KIND,
+    haproxy::KIND,
+    tcp::KIND,
+    grpc::KIND,
+    plugin::KIND,
+];
 
 impl Kind {
     /// All keys, those of its own first.

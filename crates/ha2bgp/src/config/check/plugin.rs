@@ -16,7 +16,7 @@ use super::super::file::keys::{self, key};
 use super::common::{self, COUNTING, POWERS, TIMING};
 use super::fields::Fields;
 use super::{Kind, Read};
-use crate::observe::check::ProbeSpec;
+use crate::observe::check::Polled;
 use crate::observe::check::plugin::PluginProbe;
 
 /// Where a program is looked up that is given without a path: Debian and others, Arch and SUSE,
@@ -150,7 +150,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Read> {
         max_output: usize::try_from(max_output?).ok()?,
         limits,
     };
-    Some(Read::Probe { probe: ProbeSpec::Plugin(Box::new(probe)), per_vip })
+    Some(Read::polled(Polled::Plugin(Box::new(probe)), per_vip))
 }
 
 /// The program's path and its arguments. Nothing when something is wrong.

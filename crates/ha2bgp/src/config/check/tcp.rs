@@ -4,7 +4,7 @@ use super::super::file::keys::{self, key};
 use super::common::{self, COUNTING, POWERS, SOURCE, TIMING};
 use super::fields::Fields;
 use super::{Kind, Read};
-use crate::observe::check::ProbeSpec;
+use crate::observe::check::Polled;
 use crate::observe::check::tcp::TcpProbe;
 
 /// A connection can be opened.
@@ -23,5 +23,5 @@ fn read(fields: &mut Fields<'_>) -> Option<Read> {
     let port = fields.required("port", "443", common::port);
     let address = fields.get("address", common::ip);
     let per_vip = address.is_none();
-    Some(Read::Probe { probe: ProbeSpec::Tcp(TcpProbe { address, port: port? }), per_vip })
+    Some(Read::polled(Polled::Tcp(TcpProbe { address, port: port? }), per_vip))
 }

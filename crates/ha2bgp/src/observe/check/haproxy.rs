@@ -20,8 +20,8 @@ use tokio::time::Instant;
 
 use self::hub::{Look, Picture};
 use self::mapping::Mapping;
+use super::Reporter;
 use super::Target;
-use super::pool::Reporter;
 
 pub mod hub;
 mod mapping;

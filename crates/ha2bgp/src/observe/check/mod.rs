@@ -4,21 +4,29 @@
 //! probes hold up the engine or a BGP session.
 //!
 //! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
-//! * [`schedule`] says when, [`lanes`] how many at once. * [`net`] connects.
-//! * [`shared`]: what many checks look through.
-//! * One file a kind: [`haproxy`], [`plugin`], [`tcp`].
+//!   `start` knows how each kind is started: polled at its intervals, or watched. `report` hands its
+//!   results to every check that uses it.
+//! * [`schedule`] says when, [`lanes`] how many at once. [`shared`]: what many checks look through.
+//! * [`net`] connects, [`tls`] is for all kinds that talk, [`times`] for what they tell of time.
+//! * One file a kind: [`grpc`], [`haproxy`], [`http`], [`plugin`], [`tcp`].
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
+pub mod grpc;
 pub mod haproxy;
+pub mod http;
 pub mod lanes;
 pub mod net;
 pub mod plugin;
-pub mod pool;
+mod pool;
+mod report;
 pub mod schedule;
 pub mod shared;
+mod start;
 pub mod tcp;
+pub mod times;
+pub mod tls;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +38,7 @@ use ha2bgp_core::fact::Observation;
 use tokio::sync::{mpsc, watch};
 
 pub use self::lanes::Limits;
+pub use self::report::Reporter;
 pub use self::schedule::Timing;
 
 /// How long the end of all probes may take.
@@ -46,15 +55,33 @@ pub struct CheckSpec {
     pub probe: ProbeSpec,
 }
 
-/// What a probe does, one for each kind.
+/// What a probe does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeSpec {
-    /// Asks HAProxy.
-    Haproxy(haproxy::HaproxyProbe),
+    /// It is made at its intervals.
+    Polled(Polled),
+    /// It reports by itself.
+    Watched(Watched),
+}
+
+/// Kinds whose probes are made at their intervals.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Polled {
+    /// Asks the health service of gRPC.
+    Grpc(Box<grpc::GrpcProbe>),
+    /// Asks for a page.
+    Http(Box<http::HttpProbe>),
     /// Runs a program.
     Plugin(Box<plugin::PluginProbe>),
     /// Connects.
     Tcp(tcp::TcpProbe),
+}
+
+/// Kinds that report by themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Watched {
+    /// Asks HAProxy.
+    Haproxy(haproxy::HaproxyProbe),
 }
 
 /// All checks of a configuration.

@@ -1,3 +1,4 @@
+use crate::observe::check::{Polled, ProbeSpec};
 use ha2bgp_core::config::CheckKind;
 
 use super::*;
@@ -23,7 +24,7 @@ fn what_keys_come_to() {
     .unwrap();
     let specs = &settings.checks.specs;
     assert_eq!(specs.len(), 1, "both services have the same probe");
-    let ProbeSpec::Plugin(probe) = &specs[0].probe else { panic!("{specs:?}") };
+    let ProbeSpec::Polled(Polled::Plugin(probe)) = &specs[0].probe else { panic!("{specs:?}") };
     assert_eq!(probe.program, "/usr/lib/nagios/plugins/check_tcp");
     assert_eq!((probe.port, probe.arguments.len()), (Some(25), 4));
     assert_eq!(probe.identity.as_ref().unwrap().groups, [110, 115]);
@@ -54,7 +55,7 @@ fn complaints_have_their_place() {
         ("command = [\"/opt/check\"]\ngroup = \"7\"", "5:9: ", "add user"),
         ("command = [\"/opt/check\"]\nenvironment = [\"A\"]", "5:16: ", "there is no ="),
         ("command = [\"/opt/check\"]\nmax-output = \"1MiB\"", "5:14: ", "not a size"),
-        ("command = [\"/opt/check\"]\nsource-mark = 1", "5:1: ", "type \"tcp\" has it"),
+        ("command = [\"/opt/check\"]\nsource-mark = 1", "5:1: ", "has it"),
     ] {
         let error = read(check).map(drop).unwrap_err();
         assert!(error.contains(at) && error.contains(words), "{check}: {error}");

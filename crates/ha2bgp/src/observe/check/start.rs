@@ -1,0 +1,109 @@
+//! How each kind is started: polled at its intervals, or watched.
+
+use std::rc::Rc;
+
+use ha2bgp_core::check::{Outcome, ProbeResult, Streak};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::lanes::Lanes;
+use super::pool::Common;
+use super::report::Reporter;
+use super::schedule::{Schedule, Spread};
+use super::{CheckSpec, Phase, Polled, ProbeSpec, Target, Watched, haproxy, http};
+
+/// One probe that is wanted.
+pub(super) struct Job {
+    pub(super) spec: Rc<CheckSpec>,
+    pub(super) at: Target,
+    pub(super) reporter: Reporter,
+    pub(super) spread: Spread,
+}
+
+/// Starts it.
+pub(super) fn start(job: Job, common: &Common) -> JoinHandle<()> {
+    let spec = job.spec.clone();
+    match &spec.probe {
+        ProbeSpec::Polled(_) => tokio::task::spawn_local(poll(job, common.clone())),
+        ProbeSpec::Watched(watched) => watch(watched, job, common),
+    }
+}
+
+/// What reports by itself.
+fn watch(watched: &Watched, job: Job, common: &Common) -> JoinHandle<()> {
+    let Job { at, reporter, .. } = job;
+    match watched {
+        Watched::Haproxy(probe) => {
+            let looks = common.haproxy.subscribe(&probe.source, haproxy::hub::run);
+            tokio::task::spawn_local(haproxy::watch(probe.clone(), at, reporter, looks))
+        }
+    }
+}
+
+/// Makes a probe at its intervals.
+async fn poll(job: Job, common: Common) {
+    let Job { spec, at, reporter, spread } = job;
+    let ProbeSpec::Polled(polled) = &spec.probe else { return };
+    let lanes = lanes(polled, &common);
+    let timing = spec.timing;
+    let mut schedule = Schedule::new(timing, spread, Instant::now());
+    let mut streak = Streak::default();
+    let mut kept = Kept::default();
+    let mut slow = false;
+    loop {
+        tokio::time::sleep_until(schedule.due()).await;
+        let result = match lanes.enter(slow, timing.interval).await {
+            None => crowded(lanes.limit()),
+            Some(_place) => {
+                let phase = Phase::default();
+                let probe = probe(polled, &spec, &mut kept, at, &phase, &common);
+                let made = tokio::time::timeout(timing.timeout, probe).await;
+                slow = made.is_err();
+                made.unwrap_or_else(|_| phase.timed_out(timing.timeout))
+            }
+        };
+        streak.push(result.outcome);
+        let deciding = reporter.is_deciding(&streak);
+        if !reporter.report(result).await {
+            return;
+        }
+        schedule.advance(Instant::now(), deciding);
+    }
+}
+
+/// What one probe leaves for the next of the same check and VIP.
+#[derive(Debug, Default)]
+struct Kept {
+    http: http::Kept,
+}
+
+/// Makes one probe.
+async fn probe(
+    polled: &Polled,
+    spec: &CheckSpec,
+    kept: &mut Kept,
+    at: Target,
+    phase: &Phase,
+    common: &Common,
+) -> ProbeResult {
+    let source = &spec.source;
+    match polled {
+        Polled::Grpc(grpc) => grpc.run(source, at, phase).await,
+        Polled::Http(http) => http.run(&mut kept.http, source, at, phase).await,
+        Polled::Plugin(plugin) => plugin.run(&common.runner, at, phase).await,
+        Polled::Tcp(tcp) => tcp.run(source, at, phase).await,
+    }
+}
+
+/// The places for a probe of that kind.
+fn lanes(polled: &Polled, common: &Common) -> Rc<Lanes> {
+    match polled {
+        Polled::Plugin(_) => common.plugins.clone(),
+        Polled::Grpc(_) | Polled::Http(_) | Polled::Tcp(_) => common.network.clone(),
+    }
+}
+
+fn crowded(limit: usize) -> ProbeResult {
+    let text = format!("not made: {limit} probes at once is the limit, and all were busy");
+    ProbeResult::new(Outcome::Unknown, &text)
+}
