@@ -214,9 +214,9 @@ fn origin(path: &str) -> &str {
 }
 
 /// The speaker of both hosts; the second one is a little worse as long as all is well.
-fn spoken(kind: Kind, asn: u32, worse: &str) -> Result<()> {
+fn spoken(kind: Kind, asn: u32, how: &str, worse: &str) -> Result<()> {
     let lan = Lan::start(kind, asn)?;
-    let one = lan.speaker("one", ONE, "", SIDE)?;
+    let one = lan.speaker("one", ONE, how, SIDE)?;
     let two = lan.speaker("two", TWO, worse, "")?;
     lan.moves_and_comes_back(&one, &two)?;
     for node in [&one, &two] {
@@ -226,15 +226,20 @@ fn spoken(kind: Kind, asn: u32, worse: &str) -> Result<()> {
     Ok(())
 }
 
-/// By the length of the path: also where MEDs are not compared, as between ASes.
+/// As it is without a word of it; by the length of the path alone, as between ASes, where MEDs are
+/// not compared; by MED alone.
 fn to_another_as(kind: Kind) -> Result<()> {
-    spoken(kind, 65001, "prepend = 1")
+    spoken(kind, 65001, "", "prepend = 1")?;
+    let path = "last-choice = { med = \"off\", communities = [] }";
+    spoken(kind, 65001, path, "prepend = 1")?;
+    let med = "last-choice = { prepend = 0, communities = [] }";
+    spoken(kind, 65001, med, "med = 50")
 }
 with_each_router!(to_another_as: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd);
 
 /// By LOCAL_PREF.
 fn within_the_as(kind: Kind) -> Result<()> {
-    spoken(kind, 65000, "local-pref = 90")
+    spoken(kind, 65000, "", "local-pref = 90")
 }
 with_each_router!(within_the_as: bird = Bird, frr = Frr, gobgp = GoBgp, openbgpd = OpenBgpd);
 
@@ -264,6 +269,8 @@ macro_rules! through_exabgp {
 through_exabgp! {
     bird_through_4_2_21 = Bird, Debian;
     bird_through_5_0_15 = Bird, V5_0_15;
+    gobgp_through_4_2_21 = GoBgp, Debian;
+    openbgpd_through_4_2_21 = OpenBgpd, Debian;
     frr_through_4_2_21 = Frr, Debian;
     frr_through_5_0_15 = Frr, V5_0_15;
 }
