@@ -25,6 +25,9 @@ use ha2bgp_sys::tcp;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+/// What stands behind the next hop of a route that is the last choice.
+const LAST: &str = " med 4294967295 local-preference 0 community [ 65535:0 ]";
+
 /// How long anything may take on a busy machine. Nothing waits for it in vain.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -95,7 +98,8 @@ impl Peer {
     fn wait_for(&mut self, want: &RouteSet) {
         let mut table = BTreeMap::new();
         want.for_each(&mut |prefix, route| {
-            table.insert(prefix.address().to_string(), route.next_hop.to_string());
+            let last = if route.last_choice { LAST } else { "" };
+            table.insert(prefix.address().to_string(), format!("{}{last}", route.next_hop));
         });
         while self.table != table {
             match self.lines.recv_timeout(PATIENCE) {
@@ -113,15 +117,18 @@ impl Peer {
     }
 
     fn obey(&mut self, line: String) {
-        let words: Vec<&str> = line.split(' ').collect();
-        let (hop, prefixes) = match words.as_slice() {
-            [_, "route", prefix, "next-hop", hop] => (hop, vec![*prefix]),
-            [_, "attributes", "next-hop", hop, "nlri", prefixes @ ..] => (hop, prefixes.to_vec()),
+        let (head, attributes) = line.split_once(" next-hop ").unwrap();
+        let words: Vec<&str> = head.split(' ').collect();
+        let (attributes, prefixes) = match (words.as_slice(), attributes.split_once(" nlri ")) {
+            ([_, "route", prefix], None) => (attributes, vec![*prefix]),
+            ([_, "attributes"], Some((attributes, list))) => {
+                (attributes, list.split(' ').collect())
+            }
             _ => panic!("{line}"),
         };
         for prefix in prefixes {
             match words[0] {
-                "announce" => self.table.insert(prefix.to_owned(), (*hop).to_owned()),
+                "announce" => self.table.insert(prefix.to_owned(), attributes.to_owned()),
                 "withdraw" => self.table.remove(prefix),
                 _ => panic!("{line}"),
             };
@@ -314,6 +321,41 @@ async fn the_last_set_is_sent_after_the_channel_closed() {
         let (ended, peer) = bench.end().await;
         assert_eq!(ended, Ended::Finished, "{kind:?}");
         assert_eq!(peer.table, BTreeMap::new(), "{kind:?}");
+    }
+}
+
+/// A route that becomes the last choice, or no longer is, is said again as what it is; others are
+/// not said again, and it is never withdrawn for that.
+#[tokio::test]
+async fn the_last_choice_is_told_as_such() {
+    let with = |last: fn(u32) -> bool| -> RouteSet {
+        (0..300)
+            .map(|i| {
+                let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + i));
+                let route = Route { next_hop: NextHop::SelfAddress, last_choice: last(i) };
+                (Prefix::host(address), route)
+            })
+            .collect()
+    };
+    for kind in ALL {
+        let mut bench = Bench::start(kind, &with(|i| i % 2 == 0));
+        bench.reaches(&with(|i| i % 2 == 0)).await;
+        for last in [|i| i % 3 == 0, |_| false, |_| true, |i| i < 10] {
+            bench.desired.send_replace(desire(with(last)));
+            bench.reaches(&with(last)).await;
+        }
+        // Nobody warns for longer than it takes to say so: what is said is right in the end.
+        for round in 0..50 {
+            let last = if round % 2 == 0 { |i| i % 7 == 0 } else { |i| i == 299 };
+            bench.desired.send_replace(desire(with(last)));
+            tokio::task::yield_now().await;
+        }
+        bench.reaches(&with(|i| i == 299)).await;
+        bench.desired.send_replace(desire(with(|i| i % 2 == 1)));
+        let (ended, peer) = bench.end().await;
+        assert_eq!(ended, Ended::Finished, "{kind:?}");
+        assert_eq!(peer.table.values().filter(|it| it.ends_with(LAST)).count(), 150, "{kind:?}");
+        assert!(!peer.seen.iter().any(|line| line.starts_with("withdraw")), "{kind:?}");
     }
 }
 

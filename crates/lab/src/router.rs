@@ -76,8 +76,8 @@ pub struct Options {
     /// Keeps the routes of a neighbor that restarts (RFC 4724), for GoBGP; the others but ExaBGP
     /// do so anyway.
     pub helps: bool,
-    /// A second neighbor in the same AS: the routes of each are reflected to the other (RFC 4456).
-    /// BIRD and FRR.
+    /// A second neighbor in the AS of the first one; of our own AS, the routes of each are reflected
+    /// to the other (RFC 4456) by BIRD and FRR. Not ExaBGP.
     pub second: Option<String>,
 }
 

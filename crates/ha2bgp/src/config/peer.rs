@@ -18,9 +18,11 @@ use super::reader::{Host, Reader, go_bool};
 use super::settings::{allow_list, number, on_off};
 use super::speaker::{Common, asn, peer_address};
 
+mod last_choice;
 mod route;
 mod value;
 
+pub(super) use self::last_choice::of_exabgp as last_choice_of_exabgp;
 pub(super) use self::route::Route;
 pub(super) use self::value::device;
 pub use self::value::read_key;
@@ -370,11 +372,13 @@ const fn key_of(objection: &Objection) -> Option<&'static str> {
         Objection::Backoff { field, .. } => field,
         Objection::RestartTime { .. } => "graceful-restart.restart-time",
         Objection::MartianNextHop { .. } | Objection::NextHopIsPeer { .. } => "next-hop",
-        Objection::LocalPrefExternal { .. } => "local-pref",
         Objection::RoleInternal { .. } => "role",
         Objection::StrictWithoutRole => "strict-role",
-        Objection::PrependInternal { .. } | Objection::Prepend { .. } => "prepend",
-        Objection::Attributes { .. } => "communities",
+        Objection::LocalPrefExternal { field, .. }
+        | Objection::PrependInternal { field, .. }
+        | Objection::Prepend { field, .. }
+        | Objection::Attributes { field, .. }
+        | Objection::LastChoiceBetter { field, .. } => field,
         Objection::MaxPrefixes => "max-prefixes",
         Objection::NoCapabilities => "capabilities.none",
     })

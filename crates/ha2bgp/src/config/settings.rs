@@ -7,12 +7,13 @@ use ha2bgp_core::damping::{DampingConfig, DampingError};
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_core::glob::Glob;
 use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
-use ha2bgp_proto::exabgp::ApiVersion;
+use ha2bgp_proto::exabgp::{ApiVersion, LastChoice};
 
 use super::check::haproxy;
 use super::duration;
 use super::error::{self, ConfigError};
 use super::origin::{Origin, Written};
+use super::peer;
 use super::raw::{Raw, Values};
 use super::reader::{Host, Reader, go_bool};
 use super::service;
@@ -52,6 +53,8 @@ pub struct Settings {
     pub exabgp_api: ApiVersion,
     /// From how many waiting routes on several go on one line; `None`: never.
     pub exabgp_group: Option<usize>,
+    /// What ExaBGP is told of routes that are the last choice.
+    pub exabgp_last_choice: LastChoice,
     /// How often announcements are repeated; zero means never.
     pub reassert: Duration,
     /// Whom the speaker speaks to; with [`Backend::Speaker`] only.
@@ -154,6 +157,7 @@ impl Settings {
         let exabgp_group = reader.one(values, "exabgp-group", group).flatten();
         let reassert = reader.one(values, "reassert", duration::parse);
         let next_hops = next_hops(&mut reader, values);
+        let mut exabgp_last_choice = LastChoice::default();
         let speaker = if backend == Some(Backend::Speaker) {
             let common = speaker::Common { networks: &engine.networks, next_hops, allow_any };
             speaker::read(&mut reader, raw, host, &common)
@@ -161,6 +165,7 @@ impl Settings {
             if raw.is_whole() {
                 speaker::refuse(&mut reader, raw);
             }
+            exabgp_last_choice = peer::last_choice_of_exabgp(&mut reader, values);
             engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
             None
         };
@@ -188,6 +193,7 @@ impl Settings {
                     backend,
                     exabgp_api,
                     exabgp_group,
+                    exabgp_last_choice,
                     reassert,
                     speaker,
                     state_file,

@@ -37,7 +37,11 @@ pub(super) struct Common<'a> {
 /// With another backend nothing of the speaker may be given.
 pub(super) fn refuse(reader: &mut Reader, raw: &Raw) {
     let flags = FLAGS.iter().filter(|flag| flag.heading == SPEAKER).map(|flag| flag.long);
-    let of_speaker = |path: &&str| path.starts_with("defaults.route.");
+    // ExaBGP is told the other attributes of routes that are the last choice.
+    let of_speaker = |path: &&str| match path.strip_prefix("defaults.route.") {
+        Some(key) => !key.starts_with("last-choice.") || key == "last-choice.prepend",
+        None => false,
+    };
     let keys = keys::KEYS.iter().map(|key| key.path).filter(of_speaker);
     let given = flags.chain(keys).filter_map(|name| raw.values.one(name));
     let by_file = |section: &&Section| matches!(section.at.origin, Origin::File(_));

@@ -57,6 +57,7 @@ pub(super) fn announcer(
         detected: detected.dialect,
         group_from: settings.exabgp_group,
         reassert: (!settings.reassert.is_zero()).then_some(settings.reassert),
+        last_choice: settings.exabgp_last_choice.clone(),
         ..Options::default()
     };
     let stdio = Stdio::of_process()?;

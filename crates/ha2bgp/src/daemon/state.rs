@@ -8,6 +8,9 @@
 //! 100.64.0.10/32 self         what is announced, one a line, with its next hop
 //! end 1                       how many
 //! ```
+//!
+//! Whether a route was the last choice is not kept: a service is judged anew before it is announced,
+//! and nothing that follows from this file depends on it. So older versions read it, and we theirs.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

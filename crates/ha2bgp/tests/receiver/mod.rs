@@ -12,7 +12,10 @@ const OPEN: u8 = 1;
 const UPDATE: u8 = 2;
 const NOTIFICATION: u8 = 3;
 const KEEPALIVE: u8 = 4;
+const AS_PATH: u8 = 2;
 const NEXT_HOP: u8 = 3;
+const MED: u8 = 4;
+const COMMUNITIES: u8 = 8;
 
 /// The AS of the receiver.
 pub(crate) const ASN: u16 = 65001;
@@ -100,13 +103,18 @@ fn lines(body: &[u8]) -> String {
         None | Some(SPEAKER) => "self".to_owned(),
         Some(hop) => hop.to_string(),
     };
+    let last = if is_last_choice(attributes) {
+        " med 4294967295 local-preference 0 community [ 65535:0 ]"
+    } else {
+        ""
+    };
     let mut text = String::new();
     for (verb, prefixes) in [("withdraw", withdrawn), ("announce", announced)] {
         let prefixes = prefixes.chunks(5);
         for prefix in prefixes {
             let [32, a, b, c, d] = *prefix else { panic!("{prefix:?}") };
             let address = Ipv4Addr::new(a, b, c, d);
-            writeln!(text, "{verb} route {address} next-hop {hop}").unwrap();
+            writeln!(text, "{verb} route {address} next-hop {hop}{last}").unwrap();
         }
     }
     text
@@ -118,15 +126,37 @@ fn counted(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes[2..].split_at(length)
 }
 
-fn next_hop(mut attributes: &[u8]) -> Option<Ipv4Addr> {
+fn next_hop(attributes: &[u8]) -> Option<Ipv4Addr> {
+    match value(attributes, NEXT_HOP) {
+        Some([a, b, c, d]) => Some(Ipv4Addr::new(*a, *b, *c, *d)),
+        _ => None,
+    }
+}
+
+/// As an external peer is told: with a longer path, the worst MED and GRACEFUL_SHUTDOWN. Some of it
+/// only is nothing that may be said.
+fn is_last_choice(attributes: &[u8]) -> bool {
+    let own = 65000_u16.to_be_bytes();
+    let path = |count: u8| [&[2, count][..], &own.repeat(usize::from(count))].concat();
+    let said = [AS_PATH, MED, COMMUNITIES].map(|kind| value(attributes, kind));
+    if attributes.is_empty() || said == [Some(path(1).as_slice()), None, None] {
+        return false;
+    }
+    let last: [Option<&[u8]>; 3] = [Some(&path(4)), Some(&[0xff; 4]), Some(&[0xff, 0xff, 0, 0])];
+    assert_eq!(said, last);
+    true
+}
+
+/// The value of an attribute.
+fn value(mut attributes: &[u8], wanted: u8) -> Option<&[u8]> {
     while let [flags, kind, rest @ ..] = attributes {
         let (value, rest) = if flags & 0x10 == 0 {
             rest[1..].split_at(usize::from(rest[0]))
         } else {
             counted(rest)
         };
-        if let (NEXT_HOP, [a, b, c, d]) = (*kind, value) {
-            return Some(Ipv4Addr::new(*a, *b, *c, *d));
+        if *kind == wanted {
+            return Some(value);
         }
         attributes = rest;
     }

@@ -16,8 +16,8 @@ fn text(config: &Config) -> String {
     // What RFC 8950 needs; meant for sessions over IPv6.
     let extended = if ipv6(neighbor) { "extended next hop;" } else { "" };
     let paths = if config.options.add_path { "add paths on;" } else { "" };
-    let (client, export) =
-        if config.options.second.is_some() { ("rr client;", "all") } else { ("", "none") };
+    let reflects = config.options.second.is_some() && !config.ebgp();
+    let (client, export) = if reflects { ("rr client;", "all") } else { ("", "none") };
     // Connected networks, so that next hops can be resolved. After an error, also one that it was
     // told of, BIRD refuses connections for 60 s by default: too long for a test.
     let session = |name: &str, neighbor: &str| {

@@ -38,7 +38,7 @@ fn text(config: &Config) -> String {
         text.push_str(&format!(" address-family {family} unicast\n"));
         for neighbor in &neighbors {
             text.push_str(&format!("  neighbor {neighbor} activate\n"));
-            if config.options.second.is_some() {
+            if config.options.second.is_some() && !config.ebgp() {
                 text.push_str(&format!("  neighbor {neighbor} route-reflector-client\n"));
             }
             // It receives several paths anyway.

@@ -36,11 +36,21 @@ fn text(config: &Config) -> String {
         .unwrap_or_default();
     let mut text = format!(
         "[global.config]\n  as = {asn}\n  router-id = \"10.255.0.1\"\n  port = 179\n  \
-         local-address-list = [\"{listen}\"]\n\
-         [[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"{neighbor}\"\n    \
-         peer-as = {neighbor_as}\n{password}\
-         \x20 [neighbors.transport.config]\n    local-address = \"{address}\"\n"
+         local-address-list = [\"{listen}\"]\n"
     );
+    for neighbor in [&neighbor].into_iter().chain(&config.options.second) {
+        text.push_str(&format!(
+            "[[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"{neighbor}\"\n    \
+             peer-as = {neighbor_as}\n{password}\
+             \x20 [neighbors.transport.config]\n    local-address = \"{address}\"\n"
+        ));
+        features(config, neighbor, &mut text);
+    }
+    text
+}
+
+/// What is said of a neighbor beyond its address.
+fn features(config: &Config, neighbor: &str, text: &mut String) {
     if config.ttl_security {
         text.push_str("  [neighbors.ttl-security.config]\n    enabled = true\n    ttl-min = 255\n");
     }
@@ -55,7 +65,7 @@ fn text(config: &Config) -> String {
              afi-safi-name = \"{family}\"\n"
         ));
         // It waits for End-of-RIB of all these, also of those that the session does not have.
-        if config.options.helps && family.starts_with("ipv6") == ipv6(&neighbor) {
+        if config.options.helps && family.starts_with("ipv6") == ipv6(neighbor) {
             text.push_str(
                 "    [neighbors.afi-safis.mp-graceful-restart.config]\n      enabled = true\n",
             );
@@ -64,7 +74,6 @@ fn text(config: &Config) -> String {
             text.push_str("    [neighbors.afi-safis.add-paths.config]\n      receive = true\n");
         }
     }
-    text
 }
 
 pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {

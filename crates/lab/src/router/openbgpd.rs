@@ -24,11 +24,17 @@ fn text(config: &Config, socket: &str) -> String {
     let paths = if config.options.add_path { "  announce add-path recv yes\n" } else { "" };
     // By default it takes nothing from eBGP peers.
     let allow = if config.ebgp() { "allow from ebgp\n" } else { "allow from ibgp\n" };
-    format!(
-        "AS {asn}\nrouter-id 10.255.0.1\nlisten on {address}\nsocket \"{socket}\"\nfib-update no\n\
-         neighbor {neighbor} {{\n  remote-as {neighbor_as}\n  local-address {address}\n\
-         \x20 announce IPv4 unicast\n  announce IPv6 unicast\n{paths}{password}{security}}}\n{allow}"
-    )
+    let mut text = format!(
+        "AS {asn}\nrouter-id 10.255.0.1\nlisten on {address}\nsocket \"{socket}\"\nfib-update no\n"
+    );
+    for neighbor in [&neighbor].into_iter().chain(&config.options.second) {
+        text.push_str(&format!(
+            "neighbor {neighbor} {{\n  remote-as {neighbor_as}\n  local-address {address}\n\
+             \x20 announce IPv4 unicast\n  announce IPv6 unicast\n{paths}{password}{security}}}\n"
+        ));
+    }
+    text.push_str(allow);
+    text
 }
 
 fn socket(router: &Router) -> String {

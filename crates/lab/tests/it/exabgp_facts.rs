@@ -13,12 +13,28 @@ use std::time::Duration;
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// A command and its answer: Debian's 4.2.21, 4.2.25, 5.0.15.
-const ANSWERS: [(&str, [Option<&str>; 3]); 11] = [
+const ANSWERS: [(&str, [Option<&str>; 3]); 16] = [
     ("announce route 100.64.0.1 next-hop self", [Some("done"); 3]),
     ("announce route 100.64.0.2/32 next-hop self", [Some("done"); 3]),
     ("withdraw route 100.64.0.2 next-hop self", [Some("done"); 3]),
     ("withdraw route 100.64.0.9 next-hop self", [Some("done"); 3]),
     ("announce attributes next-hop self nlri 100.64.0.3 100.64.0.4/32", [Some("done"); 3]),
+    // With attributes. A withdrawal without them finds the route.
+    (
+        "announce route 100.64.0.20 next-hop self med 4294967295 local-preference 0 community [ 65535:0 ]",
+        [Some("done"); 3],
+    ),
+    (
+        "announce route 100.64.0.21 next-hop self med 4294967295 local-preference 0 community [ 65535:0 ]",
+        [Some("done"); 3],
+    ),
+    ("withdraw route 100.64.0.21 next-hop self", [Some("done"); 3]),
+    (
+        "announce attributes next-hop self med 4294967295 local-preference 0 community [ 65535:0 ] nlri \
+         100.64.0.22 100.64.0.23",
+        [Some("done"); 3],
+    ),
+    ("withdraw attributes next-hop self nlri 100.64.0.23", [Some("done"); 3]),
     ("neighbor 127.0.1.1 announce route 100.64.0.5 next-hop self", [Some("done"); 3]),
     (
         "neighbor * announce route 100.64.0.6 next-hop self",
@@ -48,7 +64,7 @@ fn answers(version: Version, column: usize) -> Result<()> {
     assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), lab.exabgp.log());
 
     let mut expected = BTreeSet::from(["100.64.0.1/32", "100.64.0.3/32", "100.64.0.4/32"]);
-    expected.insert("100.64.0.5/32");
+    expected.extend(["100.64.0.5/32", "100.64.0.20/32", "100.64.0.22/32"]);
     if version != Version::Debian {
         expected.insert("100.64.0.6/32");
     }
@@ -56,7 +72,14 @@ fn answers(version: Version, column: usize) -> Result<()> {
         let routes = lab.bird1.routes_from("exabgp").map_err(|error| error.to_string())?;
         let routes: BTreeSet<&str> = routes.iter().map(String::as_str).collect();
         if routes == expected { Ok(()) } else { Err(format!("{routes:?}")) }
-    })
+    })?;
+    for route in ["100.64.0.20/32", "100.64.0.22/32"] {
+        let text = lab.bird1.ask(&format!("show route {route} all"))?.join("\n");
+        for part in ["med: 4294967295", "local_pref: 0", "community: (65535,0)"] {
+            assert!(text.contains(part), "{part:?} is missing:\n{text}");
+        }
+    }
+    Ok(())
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod lab_haproxy;
 mod lab_hostile;
 mod lab_plugins;
 mod lab_servers;
+mod last_choice;
 mod load;
 mod readme;
 mod readme_ipv6;

@@ -11,6 +11,9 @@ use super::address::PeerAddress;
 use super::config_error::{self, ConfigError};
 use super::wire::{Asn, Families, LinkLocal};
 
+/// GRACEFUL_SHUTDOWN (RFC 8326 section 3).
+pub(super) const GRACEFUL_SHUTDOWN: u32 = 0xffff_0000;
+
 /// Everything about one peer. Check it with [`PeerConfig::validate`] before use.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PeerConfig {
@@ -264,4 +267,44 @@ pub struct Policy {
     pub large_communities: Vec<[u32; 3]>,
     /// Draining: GRACEFUL_SHUTDOWN on every route, LOCAL_PREF 0 in iBGP (RFC 8326).
     pub graceful_shutdown: bool,
+    /// What is otherwise about routes that are the last choice.
+    pub last_choice: LastChoice,
+}
+
+/// What is otherwise about a route that is announced as the last choice
+/// ([`ha2bgp_core::route::Route::last_choice`]).
+///
+/// The defaults make BIRD, FRR, GoBGP and OpenBGPD prefer every other announcer without any
+/// configuration: in iBGP by LOCAL_PREF, in eBGP by the length of AS_PATH.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LastChoice {
+    /// MULTI_EXIT_DISC in the place of [`Policy::med`]; none: that one. Routers compare it between
+    /// routes from the same neighboring AS only (RFC 4271 section 9.1.2.2, c).
+    pub med: Option<u32>,
+    /// LOCAL_PREF in the place of [`Policy::local_pref`], iBGP only; 0 when absent.
+    pub local_pref: Option<u32>,
+    /// How often our AS is prepended beyond [`Policy::prepend`], eBGP only; 3 when absent. At most
+    /// 16.
+    pub prepend: Option<u8>,
+    /// Communities (RFC 1997) beside [`Policy::communities`].
+    pub communities: Vec<u32>,
+}
+
+impl LastChoice {
+    /// What [`LastChoice::local_pref`] is when absent.
+    pub const LOCAL_PREF: u32 = 0;
+    /// What [`LastChoice::prepend`] is when absent.
+    pub const PREPEND: u8 = 3;
+}
+
+impl Default for LastChoice {
+    /// The worst MED, and GRACEFUL_SHUTDOWN (RFC 8326) for routers that have a policy for it.
+    fn default() -> Self {
+        Self {
+            med: Some(u32::MAX),
+            local_pref: None,
+            prepend: None,
+            communities: Vec::from([GRACEFUL_SHUTDOWN]),
+        }
+    }
 }

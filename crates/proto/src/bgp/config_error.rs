@@ -10,6 +10,8 @@ use super::wire::Asn;
 
 /// How many octets the attributes of a route may take: half of a message of 4096 octets.
 pub(super) const ATTRIBUTES_MAX: usize = 2048;
+/// And those that only routes have that are the last choice.
+const LAST_CHOICE_MAX: usize = 1024;
 const PREPEND_MAX: u8 = 16;
 
 /// Why a [`PeerConfig`] cannot work. Each message names the value, the rule and the fix.
@@ -135,9 +137,11 @@ pub enum ConfigError {
     },
     /// LOCAL_PREF never leaves the AS (RFC 4271 section 5.1.5).
     #[error(
-        "local-pref {local_pref} cannot be sent to {peer} in another AS: use med, prepend or a community"
+        "{field} {local_pref} cannot be sent to {peer} in another AS: use med, prepend or a community"
     )]
     LocalPrefExternal {
+        /// `local-pref` or `last-choice.local-pref`.
+        field: &'static str,
         /// What was given.
         local_pref: u32,
         /// The peer.
@@ -153,26 +157,48 @@ pub enum ConfigError {
     #[error("strict role without a role: set the role too")]
     StrictWithoutRole,
     /// Our AS in an iBGP path is a loop (RFC 4271 section 9.1.2).
-    #[error("prepend {prepend} makes {peer} in our own AS drop the routes: remove it")]
+    #[error("{field} {prepend} makes {peer} in our own AS drop the routes: remove it")]
     PrependInternal {
+        /// `prepend` or `last-choice.prepend`.
+        field: &'static str,
         /// What was given.
         prepend: u8,
         /// The peer.
         peer: PeerAddress,
     },
     /// Too long a path.
-    #[error("prepend {prepend} is too much: {PREPEND_MAX} is the most that helps")]
+    #[error("{field} {prepend} is too much: {PREPEND_MAX} is the most that helps")]
     Prepend {
+        /// `prepend` or `last-choice.prepend`.
+        field: &'static str,
         /// What was given.
         prepend: u8,
     },
+    /// The route would be the first choice.
+    #[error(
+        "{field} {last} makes a route that is the last choice better than others with {usual}: {fix}"
+    )]
+    LastChoiceBetter {
+        /// `last-choice.local-pref` or `last-choice.med`.
+        field: &'static str,
+        /// What was given.
+        last: u32,
+        /// What others have.
+        usual: u32,
+        /// What to write.
+        fix: &'static str,
+    },
     /// Attributes that leave no room for prefixes.
     #[error(
-        "the communities take {octets} octets: more than {ATTRIBUTES_MAX} leave no room for prefixes, give fewer"
+        "the {field} take {octets} octets: more than {max} leave no room for prefixes, give fewer"
     )]
     Attributes {
+        /// `communities` or `last-choice.communities`.
+        field: &'static str,
         /// What they take.
         octets: usize,
+        /// What they may.
+        max: usize,
     },
     /// The lengths are one octet each.
     #[error("the host name \"{name}\" does not fit: 1 to 255 octets without control characters")]
@@ -294,22 +320,54 @@ fn next_hops(config: &PeerConfig, errors: &mut Vec<ConfigError>) {
 
 fn attributes(config: &PeerConfig, errors: &mut Vec<ConfigError>) {
     let policy = &config.policy;
-    if let Some(local_pref) = policy.local_pref
-        && !config.is_internal()
+    let last = &policy.last_choice;
+    let internal = config.is_internal();
+    let prepends =
+        [("prepend", policy.prepend), ("last-choice.prepend", last.prepend.unwrap_or(0))];
+    let local_prefs =
+        [("local-pref", policy.local_pref), ("last-choice.local-pref", last.local_pref)];
+    for (field, local_pref) in local_prefs {
+        if let Some(local_pref) = local_pref.filter(|_| !internal) {
+            errors.push(ConfigError::LocalPrefExternal { field, local_pref, peer: config.peer });
+        }
+    }
+    for (field, prepend) in prepends {
+        if prepend > 0 && internal {
+            errors.push(ConfigError::PrependInternal { field, prepend, peer: config.peer });
+        }
+        if prepend > PREPEND_MAX {
+            errors.push(ConfigError::Prepend { field, prepend });
+        }
+    }
+    let usual = policy.local_pref.unwrap_or(100);
+    if let Some(local_pref) = last.local_pref.filter(|it| internal && *it > usual) {
+        errors.push(ConfigError::LastChoiceBetter {
+            field: "last-choice.local-pref",
+            last: local_pref,
+            usual,
+            fix: "write less, or 0",
+        });
+    }
+    if let (Some(med), Some(usual)) = (last.med, policy.med)
+        && med < usual
     {
-        errors.push(ConfigError::LocalPrefExternal { local_pref, peer: config.peer });
-    }
-    if policy.prepend > 0 && config.is_internal() {
-        errors.push(ConfigError::PrependInternal { prepend: policy.prepend, peer: config.peer });
-    }
-    if policy.prepend > PREPEND_MAX {
-        errors.push(ConfigError::Prepend { prepend: policy.prepend });
+        errors.push(ConfigError::LastChoiceBetter {
+            field: "last-choice.med",
+            last: med,
+            usual,
+            fix: "write more, or \"off\" for the same",
+        });
     }
     let octets = policy.communities.len() * 4
         + policy.extended_communities.len() * 8
         + policy.large_communities.len() * 12;
-    if octets > ATTRIBUTES_MAX {
-        errors.push(ConfigError::Attributes { octets });
+    for (field, octets, max) in [
+        ("communities", octets, ATTRIBUTES_MAX),
+        ("last-choice.communities", last.communities.len() * 4, LAST_CHOICE_MAX),
+    ] {
+        if octets > max {
+            errors.push(ConfigError::Attributes { field, octets, max });
+        }
     }
 }
 

@@ -7,13 +7,10 @@ use ha2bgp_core::net::{NextHop, Prefix};
 use ha2bgp_core::route::Route;
 
 use super::address::is_link_local;
-use super::config::{PeerConfig, Policy};
+use super::config::{GRACEFUL_SHUTDOWN, LastChoice, PeerConfig, Policy};
 use super::config_error::is_martian_next_hop;
 use super::event::{Negotiated, Unsendable};
 use super::wire::{Asn, Attributes, Families, Family, LinkLocal, Shape};
-
-/// GRACEFUL_SHUTDOWN (RFC 8326).
-const GRACEFUL_SHUTDOWN: u32 = 0xffff_0000;
 
 /// The rules of one session. They change only with the policy.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,45 +21,63 @@ pub(super) struct Export {
     local: IpAddr,
     peer: IpAddr,
     link_local: LinkLocal,
-    pub(super) attributes: Attributes,
+    /// Of most routes.
+    usual: Attributes,
+    /// Of those that are the last choice, if they differ.
+    last_choice: Option<Attributes>,
     /// Families whose routes have path identifiers, and the identifier of ours.
     add_path: Families,
     path_id: u32,
+}
+
+/// How a route goes out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Sent {
+    pub(super) next_hop: IpAddr,
+    /// With the attributes of the last choice; never where those are the usual ones.
+    pub(super) last_choice: bool,
 }
 
 impl Export {
     pub(super) fn new(config: &PeerConfig, negotiated: &Negotiated) -> Self {
         let policy = &config.policy;
         let internal = config.is_internal();
-        let mut communities = policy.communities.clone();
-        if policy.graceful_shutdown {
-            communities.push(GRACEFUL_SHUTDOWN);
-        }
-        let local_pref = internal.then(|| match policy.graceful_shutdown {
-            true => 0,
-            false => policy.local_pref.unwrap_or(100),
-        });
-        let own = 1 + usize::from(policy.prepend);
-        let path = core::iter::repeat_n(config.local_as, if internal { 0 } else { own });
         let role = config.capabilities.role.filter(|_| !internal);
-        Self {
-            families: negotiated.families,
-            extended_next_hop: negotiated.extended_next_hop,
-            local: negotiated.local,
-            peer: config.peer.ip(),
-            link_local: config.link_local,
-            attributes: Attributes {
+        let attributes = |last_choice: Option<&LastChoice>| {
+            let mut communities = policy.communities.clone();
+            communities.extend(last_choice.iter().flat_map(|it| &it.communities));
+            communities.extend(policy.graceful_shutdown.then_some(GRACEFUL_SHUTDOWN));
+            let local_pref = match (policy.graceful_shutdown, last_choice) {
+                (true, _) => 0,
+                (false, Some(last)) => last.local_pref.unwrap_or(LastChoice::LOCAL_PREF),
+                (false, None) => policy.local_pref.unwrap_or(100),
+            };
+            let more = last_choice.map_or(0, |it| it.prepend.unwrap_or(LastChoice::PREPEND));
+            let own = 1 + usize::from(policy.prepend) + usize::from(more);
+            let path = core::iter::repeat_n(config.local_as, if internal { 0 } else { own });
+            Attributes {
                 as_path: path.collect::<Vec<Asn>>(),
                 four_octet_as: negotiated.four_octet_as,
-                med: policy.med,
-                local_pref,
+                med: last_choice.and_then(|it| it.med).or(policy.med),
+                local_pref: internal.then_some(local_pref),
                 communities: sorted(communities),
                 extended_communities: sorted(policy.extended_communities.clone()),
                 large_communities: sorted(policy.large_communities.clone()),
                 only_to_customer: role
                     .filter(|role| role.adds_only_to_customer())
                     .map(|_| config.local_as),
-            },
+            }
+        };
+        let usual = attributes(None);
+        let last_choice = Some(attributes(Some(&policy.last_choice))).filter(|it| *it != usual);
+        Self {
+            families: negotiated.families,
+            extended_next_hop: negotiated.extended_next_hop,
+            local: negotiated.local,
+            peer: config.peer.ip(),
+            link_local: config.link_local,
+            usual,
+            last_choice,
             policy: policy.clone(),
             add_path: negotiated.add_path_send,
             path_id: config.add_path_send.unwrap_or_default(),
@@ -79,18 +94,22 @@ impl Export {
         Shape { max, path_id, link_local: self.link_local }
     }
 
-    /// The next hop that this route goes out with; nothing when the policy keeps it here.
-    pub(super) fn next_hop(
-        &self,
-        prefix: Prefix,
-        route: &Route,
-    ) -> Option<Result<IpAddr, Unsendable>> {
-        is_allowed(&self.policy, prefix).then(|| self.resolve(prefix, route))
+    /// The attributes that a route goes out with.
+    pub(super) fn attributes(&self, last_choice: bool) -> &Attributes {
+        self.last_choice.as_ref().filter(|_| last_choice).unwrap_or(&self.usual)
+    }
+
+    /// How this route goes out; nothing when the policy keeps it here.
+    pub(super) fn route(&self, prefix: Prefix, route: &Route) -> Option<Result<Sent, Unsendable>> {
+        is_allowed(&self.policy, prefix).then(|| {
+            let next_hop = self.resolve(prefix, route)?;
+            Ok(Sent { next_hop, last_choice: route.last_choice && self.last_choice.is_some() })
+        })
     }
 
     /// The same for what can be sent.
-    pub(super) fn sent(&self, prefix: Prefix, route: Option<&Route>) -> Option<IpAddr> {
-        self.next_hop(prefix, route?)?.ok()
+    pub(super) fn sent(&self, prefix: Prefix, route: Option<&Route>) -> Option<Sent> {
+        self.route(prefix, route?)?.ok()
     }
 
     fn resolve(&self, prefix: Prefix, route: &Route) -> Result<IpAddr, Unsendable> {

@@ -29,7 +29,9 @@ pub mod wire;
 
 pub use address::{AddressError, PeerAddress, Zone};
 pub use community::{Community, CommunityError};
-pub use config::{Backoff, Capabilities, Fqdn, GracefulRestart, Mode, PeerConfig, Policy, Role};
+pub use config::{
+    Backoff, Capabilities, Fqdn, GracefulRestart, LastChoice, Mode, PeerConfig, Policy, Role,
+};
 pub use config_error::ConfigError;
 pub use event::{
     Counters, DownCause, Event, Negotiated, Others, PeerGracefulRestart, Snapshot, Unsendable,

@@ -273,7 +273,8 @@ impl Session {
         let Some(agreed) = self.negotiated() else { return Others::Unknown };
         let export = Export::new(&self.config, agreed);
         let sent = export.sent(prefix, self.rib.desired().get(prefix));
-        let own: Vec<IpAddr> = sent.into_iter().chain([agreed.local]).collect();
+        let own: Vec<IpAddr> =
+            sent.map(|it| it.next_hop).into_iter().chain([agreed.local]).collect();
         self.announcers.others(prefix, &own, agreed.add_path_receive)
     }
 

@@ -16,6 +16,7 @@ mod classes;
 mod collision;
 mod config;
 mod hostile;
+mod last_choice;
 mod net;
 mod pair;
 mod paths;

@@ -2,6 +2,7 @@
 //! configuration can ever end a line early or start another command.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
@@ -9,14 +10,16 @@ use core::fmt::{self, Write};
 use ha2bgp_core::net::{NextHop, Prefix};
 
 use super::dialect::Dialect;
+use super::last_choice::{self, LastChoice};
 
 /// The most prefixes one grouped line carries.
 pub(super) const GROUP_MAX: usize = 100;
 /// The most bytes one line has, its newline counted: one line always fits one write.
 pub(super) const LINE_MAX: usize = 4000;
 /// No line with one prefix is longer: `peer * withdraw route `, an IPv6 prefix (43),
-/// ` next-hop `, an IPv6 address (39), newline.
-pub(super) const SINGLE_MAX: usize = 22 + 43 + 10 + 39 + 1;
+/// ` next-hop `, an IPv6 address (39), attributes, newline. In a group ` attributes` and ` nlri` take
+/// less than the prefix.
+pub(super) const SINGLE_MAX: usize = 22 + 43 + 10 + 39 + last_choice::TEXT_MAX + 1;
 
 /// What a command does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,6 +60,9 @@ pub struct Command {
     /// The next hop. ExaBGP looks withdrawn routes up without it, but 5.0.15 answers `error` when
     /// it does not fit, so a withdrawal names the one that was announced.
     pub next_hop: NextHop,
+    /// The attributes of an announcement as the last choice. A withdrawal has none: no version
+    /// needs them to find the route.
+    pub last_choice: Option<Arc<LastChoice>>,
     /// One prefix, or up to 100 of one family.
     pub prefixes: Vec<Prefix>,
     /// Why it is sent.
@@ -65,7 +71,7 @@ pub struct Command {
 
 impl Command {
     pub(super) fn single(verb: Verb, next_hop: NextHop, prefix: Prefix, purpose: Purpose) -> Self {
-        Self { verb, next_hop, prefixes: vec![prefix], purpose }
+        Self { verb, next_hop, last_choice: None, prefixes: vec![prefix], purpose }
     }
 
     /// The line, without its newline.
@@ -82,14 +88,24 @@ impl Command {
         if let [prefix] = self.prefixes.as_slice() {
             write!(line, "{selector}{verb} route ")?;
             write_prefix(line, dialect, *prefix)?;
-            return write!(line, " next-hop {next_hop}");
+            write!(line, " next-hop {next_hop}")?;
+            return self.write_attributes(line);
         }
-        write!(line, "{selector}{verb} attributes next-hop {next_hop} nlri")?;
+        write!(line, "{selector}{verb} attributes next-hop {next_hop}")?;
+        self.write_attributes(line)?;
+        line.push_str(" nlri");
         for prefix in &self.prefixes {
             line.push(' ');
             write_prefix(line, dialect, *prefix)?;
         }
         Ok(())
+    }
+
+    fn write_attributes(&self, line: &mut String) -> fmt::Result {
+        match &self.last_choice {
+            Some(attributes) => write!(line, "{attributes}"),
+            None => Ok(()),
+        }
     }
 }
 

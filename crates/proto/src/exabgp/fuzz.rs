@@ -25,7 +25,8 @@ pub fn fuzz_answers(input: &[u8]) {
         if round % 3 == 2 {
             routes.remove(prefix);
         } else {
-            routes.insert(prefix, Route::new(NextHop::SelfAddress));
+            let last_choice = round % 5 == 4;
+            routes.insert(prefix, Route { next_hop: NextHop::SelfAddress, last_choice });
         }
         session.set_routes(&routes, now);
         session.handle_bytes(chunk, now);

@@ -5,7 +5,7 @@
 //! lines to write, takes the answers' bytes, and says what happened as [`Event`]s.
 //!
 //! * [`ApiVersion`], [`Dialect`], [`detect`]: which grammar ExaBGP understands.
-//! * [`Command`]: one line and its meaning. * `answer`: bytes to answers.
+//! * [`Command`]: one line and its meaning. [`LastChoice`]: attributes of some of them. * `answer`: bytes to answers.
 //! * `rib`: what was sent and what still must be. * `flight`: commands that wait for an answer.
 //! * `liveness`: are there answers at all, and do they still come?
 //!
@@ -17,6 +17,7 @@ mod dialect;
 mod event;
 mod flight;
 mod fuzz;
+mod last_choice;
 mod liveness;
 mod rib;
 mod session;
@@ -27,6 +28,7 @@ pub use command::{Command, Purpose, Verb};
 pub use dialect::{ApiVersion, ApiVersionError, Detection, Dialect, detect};
 pub use event::{Acks, Event, Snapshot};
 pub use fuzz::fuzz_answers;
+pub use last_choice::LastChoice;
 pub use session::{Options, Session};
 
 /// No single write is longer: POSIX promises that a pipe which polls writable takes `PIPE_BUF`

@@ -5,14 +5,16 @@
 //! the pipe is blocked costs one place in a queue and one line.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use ha2bgp_core::net::{NextHop, Prefix};
+use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::{Route, RouteSet};
 use ha2bgp_core::time::Instant;
 
 use super::command::{Command, Purpose, Verb};
+use super::last_choice::LastChoice;
 
 /// Withdrawn prefixes that are remembered to say it again; the longest withdrawn go first.
 pub(super) const TOMBSTONES_MAX: usize = if cfg!(test) { 1024 } else { 131_072 };
@@ -31,15 +33,16 @@ pub(super) enum Lane {
 /// What the last command for a prefix said.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Said {
-    Announced(NextHop),
-    /// With the next hop that the announcement had.
-    Withdrawn(NextHop),
+    Announced(Route),
+    /// With the next hop that the announcement had. Never as the last choice: a withdrawal has no
+    /// attributes, and shares a line with any other.
+    Withdrawn(Route),
 }
 
-const fn said(verb: Verb, next_hop: NextHop) -> Said {
+const fn said(verb: Verb, route: Route) -> Said {
     match verb {
-        Verb::Announce => Said::Announced(next_hop),
-        Verb::Withdraw => Said::Withdrawn(next_hop),
+        Verb::Announce => Said::Announced(route),
+        Verb::Withdraw => Said::Withdrawn(route),
     }
 }
 
@@ -47,7 +50,7 @@ const fn said(verb: Verb, next_hop: NextHop) -> Said {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Preview {
     verb: Verb,
-    next_hop: NextHop,
+    route: Route,
     purpose: Purpose,
     /// It may not share a line.
     pub(super) alone: bool,
@@ -98,13 +101,15 @@ pub(super) struct Rib {
     tombstones: BTreeMap<u64, Prefix>,
     sequence: u64,
     reassert_every: Option<Duration>,
+    /// What is said with routes that are the last choice, if anything is.
+    last_choice: Option<Arc<LastChoice>>,
     pub(super) sent: usize,
     pub(super) acknowledged: usize,
     pub(super) rejected: usize,
 }
 
 impl Rib {
-    pub(super) fn new(reassert_every: Option<Duration>) -> Self {
+    pub(super) fn new(reassert_every: Option<Duration>, last_choice: LastChoice) -> Self {
         Self {
             desired: RouteSet::new(),
             entries: BTreeMap::new(),
@@ -114,6 +119,7 @@ impl Rib {
             tombstones: BTreeMap::new(),
             sequence: 0,
             reassert_every: reassert_every.filter(|every| !every.is_zero()),
+            last_choice: Some(last_choice).filter(|it| !it.is_empty()).map(Arc::new),
             sent: 0,
             acknowledged: 0,
             rejected: 0,
@@ -135,7 +141,7 @@ impl Rib {
             }
             self.entries.insert(prefix, Entry::default());
             self.update(prefix, |entry| {
-                entry.said = Some(Said::Announced(route.next_hop));
+                entry.said = Some(Said::Announced(*route));
                 entry.held = true;
             });
             self.plan(prefix, serial);
@@ -146,7 +152,7 @@ impl Rib {
     /// whose last command still waits for its answer waits too: ExaBGP has dropped an announcement
     /// that came within milliseconds of a withdrawal (Exa-Networks/exabgp issue 661).
     pub(super) fn plan(&mut self, prefix: Prefix, serial: bool) {
-        let want = self.desired.get(prefix).copied();
+        let want = self.wanted(prefix);
         let Some(entry) = self.entries.get(&prefix).copied() else {
             if want.is_some() {
                 self.entries.insert(prefix, Entry::default());
@@ -160,7 +166,7 @@ impl Rib {
                 self.entries.remove(&prefix);
                 return;
             }
-            (Some(route), Some(Said::Announced(said))) if said == route.next_hop => None,
+            (Some(route), Some(Said::Announced(said))) if said == route => None,
             (Some(_), _) => Some(Lane::Announce),
             (None, Some(Said::Announced(_))) => Some(Lane::Withdraw),
             (None, Some(Said::Withdrawn(_))) => None,
@@ -173,6 +179,12 @@ impl Rib {
         });
         let wait = serial && entry.in_flight > 0;
         self.enqueue(prefix, lane.filter(|_| !wait));
+    }
+
+    /// The desired route, and whether it goes out as the last choice.
+    fn wanted(&self, prefix: Prefix) -> Option<Route> {
+        let route = *self.desired.get(prefix)?;
+        Some(Route { last_choice: route.last_choice && self.last_choice.is_some(), ..route })
     }
 
     /// Puts a prefix into one queue, or none. Who waits already keeps the place.
@@ -212,15 +224,17 @@ impl Rib {
     /// What the command for this prefix would be.
     pub(super) fn preview(&self, prefix: Prefix) -> Option<Preview> {
         let entry = self.entries.get(&prefix)?;
-        let (verb, next_hop) = match (self.desired.get(prefix), entry.said) {
-            (Some(Route { next_hop, .. }), _) => (Verb::Announce, *next_hop),
-            (None, Some(Said::Announced(said) | Said::Withdrawn(said))) => (Verb::Withdraw, said),
+        let (verb, route) = match (self.wanted(prefix), entry.said) {
+            (Some(route), _) => (Verb::Announce, route),
+            (None, Some(Said::Announced(said) | Said::Withdrawn(said))) => {
+                (Verb::Withdraw, Route::new(said.next_hop))
+            }
             (None, None) => return None,
         };
-        let said = Some(said(verb, next_hop));
+        let said = Some(said(verb, route));
         Some(Preview {
             verb,
-            next_hop,
+            route,
             purpose: entry.again.filter(|_| said == entry.said).unwrap_or(Purpose::Change),
             // An `error` for a group does not say which one: they are tried again one by one.
             alone: entry.rejected.is_some(),
@@ -229,8 +243,8 @@ impl Rib {
 
     /// Turns the newest state of a prefix into a command and notes it as said.
     pub(super) fn take(&mut self, prefix: Prefix, now: Instant) -> Option<Command> {
-        let Preview { verb, next_hop, purpose, .. } = self.preview(prefix)?;
-        let said = said(verb, next_hop);
+        let Preview { verb, route, purpose, .. } = self.preview(prefix)?;
+        let said = said(verb, route);
         self.enqueue(prefix, None);
         self.sequence += 1;
         let sequence = self.sequence;
@@ -251,7 +265,8 @@ impl Rib {
         };
         self.set_reassert(prefix, every.map(|every| now + every));
         self.set_tombstone(prefix, (verb == Verb::Withdraw).then_some(sequence));
-        Some(Command::single(verb, next_hop, prefix, purpose))
+        let last_choice = self.last_choice.clone().filter(|_| route.last_choice);
+        Some(Command { last_choice, ..Command::single(verb, route.next_hop, prefix, purpose) })
     }
 
     /// Takes the answer to a command with this prefix. `pause` is none while the dialect is being

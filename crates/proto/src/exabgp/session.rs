@@ -28,6 +28,7 @@ use super::command::Command;
 use super::dialect::{ApiVersion, Dialect};
 use super::event::{Acks, Event, Snapshot};
 use super::flight::{Flight, Matched, Waiting};
+use super::last_choice::LastChoice;
 use super::liveness::{Liveness, Verdict};
 use super::rib::{Lane, Outcome, Rib};
 
@@ -55,6 +56,8 @@ pub struct Options {
     pub group_from: Option<usize>,
     /// Say each announcement again after so long, each withdrawal after three times that.
     pub reassert: Option<Duration>,
+    /// What else is said of routes that are the last choice.
+    pub last_choice: LastChoice,
 }
 
 impl Default for Options {
@@ -65,6 +68,7 @@ impl Default for Options {
             answers: true,
             group_from: None,
             reassert: Some(Duration::from_secs(300)),
+            last_choice: LastChoice::default(),
         }
     }
 }
@@ -116,7 +120,7 @@ impl Session {
         let answers = options.answers && fixed != Some(Dialect::V3);
         let acks = if answers { Acks::Unknown } else { Acks::Absent };
         Self {
-            rib: Rib::new(options.reassert),
+            rib: Rib::new(options.reassert, options.last_choice.clone()),
             flight: Flight::default(),
             liveness: Liveness::new(acks),
             reader: Reader::default(),

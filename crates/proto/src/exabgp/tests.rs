@@ -1,5 +1,6 @@
 //! Sessions over virtual time: scripted cases here, a random model of ExaBGP in `model`.
 
+mod last_choice;
 mod model;
 mod silence;
 
@@ -12,6 +13,7 @@ use ha2bgp_core::net::{NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
 use ha2bgp_core::time::Instant;
 
+use super::command::{LINE_MAX, SINGLE_MAX};
 use super::rib::TOMBSTONES_MAX;
 use super::session::{WINDOW, WINDOW_BYTES};
 use super::*;
@@ -92,16 +94,21 @@ impl Lab {
     }
 }
 
-/// `192.0.2.1` for a host route, `10.0.0.0/8` for a network, `A via B` for a next hop.
+/// `192.0.2.1` for a host route, `10.0.0.0/8` for a network, `A via B` for a next hop, `last` behind
+/// it for the last choice.
 fn routes(texts: &[&str]) -> RouteSet {
     texts
         .iter()
         .map(|text| {
+            let (text, last_choice) = match text.strip_suffix(" last") {
+                Some(text) => (text, true),
+                None => (*text, false),
+            };
             let (prefix, next_hop) = match text.split_once(" via ") {
                 Some((prefix, hop)) => (prefix, NextHop::Address(hop.parse().unwrap())),
-                None => (*text, NextHop::SelfAddress),
+                None => (text, NextHop::SelfAddress),
             };
-            (prefix_of(prefix), Route::new(next_hop))
+            (prefix_of(prefix), Route { next_hop, last_choice })
         })
         .collect()
 }

@@ -130,6 +130,31 @@ pub const KEYS: &[Key] = &[
         "Large communities (RFC 8092): `65000:1:2`",
     ),
     key(
+        "defaults.route.last-choice.med",
+        Kind::NumberOrOff,
+        "4294967295",
+        "MULTI_EXIT_DISC in the place of `med`; `\"off\"`: that of all routes. Routers compare it \
+         between routes from one AS only",
+    ),
+    key(
+        "defaults.route.last-choice.local-pref",
+        Kind::Number,
+        "0",
+        "LOCAL_PREF in the place of `local-pref`, for peers in our own AS",
+    ),
+    key(
+        "defaults.route.last-choice.prepend",
+        Kind::Number,
+        "3",
+        "How often our AS is prepended beyond `prepend`, for peers in other ASes; at most 16",
+    ),
+    key(
+        "defaults.route.last-choice.communities",
+        Kind::Texts,
+        "graceful-shutdown",
+        "Communities beside `communities`, at most 8 of them for ExaBGP",
+    ),
+    key(
         "defaults.on-warn",
         Kind::Text,
         "announce",
@@ -251,6 +276,30 @@ pub const KEYS: &[Key] = &[
     key("peer.communities", Kind::Texts, "", "In the place of those of [defaults.route]"),
     key("peer.extended-communities", Kind::Texts, "", "In the place of those of [defaults.route]"),
     key("peer.large-communities", Kind::Texts, "", "In the place of those of [defaults.route]"),
+    key(
+        "peer.last-choice.med",
+        Kind::NumberOrOff,
+        "",
+        "As in [defaults.route.last-choice], for this peer",
+    ),
+    key(
+        "peer.last-choice.local-pref",
+        Kind::Number,
+        "",
+        "As in [defaults.route.last-choice]; only within our own AS",
+    ),
+    key(
+        "peer.last-choice.prepend",
+        Kind::Number,
+        "",
+        "As in [defaults.route.last-choice]; only to another AS",
+    ),
+    key(
+        "peer.last-choice.communities",
+        Kind::Texts,
+        "",
+        "In the place of those of [defaults.route.last-choice]",
+    ),
     key(
         "peer.role",
         Kind::Text,

@@ -22,7 +22,14 @@ const SECTIONS: &[(&str, &str, &str)] = &[
         "defaults.route",
         "`[defaults.route]`",
         "What is announced with every route. A peer may have its own, key by key. ExaBGP is told \
-         the next hop only.",
+         the next hop, and what is otherwise about the last choice.",
+    ),
+    (
+        "defaults.route.last-choice",
+        "`[defaults.route.last-choice]`",
+        "What is otherwise about a route that is the last choice: that of a service which warns, with \
+         `on-warn = \"depreference\"`. A peer may have its own, key by key. ExaBGP is told all but \
+         `prepend`. [speaker.md](speaker.md) says what routers make of each.",
     ),
     (
         "service",
@@ -43,6 +50,11 @@ const SECTIONS: &[(&str, &str, &str)] = &[
         "`[[peer]]`",
         "A router to announce to; one section each. With one of them `backend` is `speaker` unless \
          something else is said.",
+    ),
+    (
+        "peer.last-choice",
+        "`[peer.last-choice]`",
+        "Below its `[[peer]]`, or as `last-choice = { prepend = 5 }` in it.",
     ),
     (
         "peer.graceful-restart",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ha2bgp_core::net::NextHop;
 use ha2bgp_proto::bgp::wire::{Families, LinkLocal};
-use ha2bgp_proto::bgp::{Mode, Role};
+use ha2bgp_proto::bgp::{LastChoice, Mode, Role};
 use ha2bgp_sys::tcp::{Hops, Key};
 use proptest::prelude::*;
 
@@ -219,6 +219,42 @@ fn a_peer_has_its_own_attributes_or_the_defaults() {
     assert_eq!((inside.med, inside.local_pref, inside.prepend), (Some(2), Some(7), 0));
     assert_eq!((inside.communities.len(), inside.large_communities.len()), (0, 1));
     assert_eq!(inside.next_hop_v4, None);
+}
+
+#[test]
+fn the_last_choice_is_said_for_all_and_for_a_peer() {
+    let text = format!(
+        "{US}[defaults.route]\nmed = 1\nlast-choice = {{ med = 9, local-pref = 5, prepend = 6, \
+         communities = [\"65000:9\"] }}\n{PEER}last-choice = {{ med = \"off\", communities = [] }}\n\
+         [[peer]]\naddress = \"10.0.0.2\"\nremote-as = 65000\n[peer.last-choice]\nlocal-pref = 7\n"
+    );
+    let peers = read(&text).unwrap().speaker.unwrap().peers;
+    let last = peers.iter().map(|peer| &peer.config.policy.last_choice).collect::<Vec<_>>();
+    let [outside, inside] = last.as_slice() else { panic!("{peers:?}") };
+    assert_eq!((outside.med, outside.local_pref, outside.prepend), (None, None, Some(6)));
+    assert_eq!(outside.communities, [0; 0]);
+    assert_eq!((inside.med, inside.local_pref, inside.prepend), (Some(9), Some(7), None));
+    assert_eq!(inside.communities, [65000 << 16 | 9]);
+    // Without a word of it.
+    let usual = only(peer("").unwrap()).config.policy.last_choice;
+    assert_eq!(usual, LastChoice::default());
+}
+
+#[test]
+fn exabgp_is_told_of_the_last_choice_too() {
+    let last = |keys: &str| {
+        let read = read(&format!("backend = \"exabgp\"\n[defaults.route.last-choice]\n{keys}\n"));
+        read.map(|settings| settings.exabgp_last_choice.to_string())
+    };
+    let usual = " med 4294967295 local-preference 0 community [ 65535:0 ]";
+    assert_eq!(last("").unwrap(), usual);
+    assert_eq!(
+        last("med = \"off\"\nlocal-pref = 3\ncommunities = []").unwrap(),
+        " local-preference 3"
+    );
+    let two = "communities = [\"no-export\", \"65000:1\"]\nmed = 1";
+    let said = " med 1 local-preference 0 community [ 65535:65281 65000:1 ]";
+    assert_eq!(last(two).unwrap(), said);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::super::raw::Values;
 use super::super::reader::Reader;
 use super::super::settings::number;
 use super::PeerSettings;
+use super::last_choice::{LastChoice, SECTION};
 
 /// What of them was given.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ pub(in crate::config) struct Route {
     communities: Option<Vec<Community>>,
     extended_communities: Option<Vec<Community>>,
     large_communities: Option<Vec<Community>>,
+    last_choice: LastChoice,
 }
 
 impl Route {
@@ -31,7 +33,7 @@ impl Route {
         values: &Values,
         next_hops: &[(Written, NextHop)],
     ) -> Self {
-        let route = Self::read(reader, values, "defaults.route.");
+        let route = Self::read(reader, values, SECTION);
         let next_hops = next_hops.to_vec();
         check_one_each(reader, &next_hops);
         Self { next_hops: Some(next_hops), ..route }
@@ -59,6 +61,7 @@ impl Route {
             communities: communities(reader, values, &name("communities")),
             extended_communities: communities(reader, values, &name("extended-communities")),
             large_communities: communities(reader, values, &name("large-communities")),
+            last_choice: LastChoice::read(reader, values, section),
         }
     }
 
@@ -80,6 +83,7 @@ impl Route {
         for community in lists.into_iter().flatten().flatten() {
             community.add_to(policy);
         }
+        self.last_choice.apply(policy);
     }
 
     /// Sets what was given, as far as a peer of this kind can have it: LOCAL_PREF never leaves the
@@ -88,8 +92,10 @@ impl Route {
         self.apply(policy);
         if internal {
             policy.prepend = 0;
+            policy.last_choice.prepend = None;
         } else {
             policy.local_pref = None;
+            policy.last_choice.local_pref = None;
         }
     }
 
@@ -162,12 +168,16 @@ fn next_hop(text: &str) -> Result<NextHop, String> {
     }
 }
 
-fn prepend(text: &str) -> Result<u8, String> {
+pub(super) fn prepend(text: &str) -> Result<u8, String> {
     text.parse().map_err(|_| format!("\"{text}\" cannot be prepended: write a number from 0 to 16"))
 }
 
 /// Reads a list of communities; the key says of which kind they must be.
-fn communities(reader: &mut Reader, values: &Values, name: &str) -> Option<Vec<Community>> {
+pub(super) fn communities(
+    reader: &mut Reader,
+    values: &Values,
+    name: &str,
+) -> Option<Vec<Community>> {
     let own = name.rsplit('.').next().unwrap_or(name);
     let mut read = Vec::new();
     for at in values.get(name)? {
@@ -179,10 +189,14 @@ fn communities(reader: &mut Reader, values: &Values, name: &str) -> Option<Vec<C
         };
         if right == own {
             read.push(community);
-        } else {
-            let error = format!("\"{}\" is not of this kind: write it under {right}", at.text);
-            reader.errors.push(ConfigError::new(at, error));
+            continue;
         }
+        let fix = match name.contains("last-choice") {
+            true => "write one such as 65000:80".to_owned(),
+            false => format!("write it under {right}"),
+        };
+        let error = format!("\"{}\" is not of this kind: {fix}", at.text);
+        reader.errors.push(ConfigError::new(at, error));
     }
     Some(read)
 }

@@ -86,7 +86,11 @@ fn a_state_is_read_back() {
     let mut state = state("0b1c", 77, "192.0.2.1/32 192.0.2.2/32 2001:db8::1/128");
     let next_hop = NextHop::Address("192.0.2.254".parse().unwrap());
     state.routes.insert("192.0.2.3/32".parse().unwrap(), Route::new(next_hop));
-    let (text, at) = State::text(&state.place, state.written, &state.routes);
+    // Whether a route was the last choice is not kept.
+    let mut announced = state.routes.clone();
+    announced.insert("192.0.2.3/32".parse().unwrap(), Route { next_hop, last_choice: true });
+    let (text, at) = State::text(&state.place, state.written, &announced);
+    assert!(text.contains("\n192.0.2.3/32 192.0.2.254\n"), "any version reads it:\n{text}");
     assert_eq!(State::parse(&text), Ok(state.clone()));
     // The time is written over in place.
     let later = Duration::from_millis(123_456_789_012);

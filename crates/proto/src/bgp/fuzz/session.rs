@@ -269,7 +269,8 @@ impl Bench {
             }
             9 => {
                 for number in choices.some() {
-                    let route = Route::new(NextHop::SelfAddress);
+                    let last_choice = which & 4 != 0;
+                    let route = Route { next_hop: NextHop::SelfAddress, last_choice };
                     if self.routes.remove(prefix(*number)).is_none() {
                         self.routes.insert(prefix(*number), route);
                     }

@@ -52,12 +52,11 @@ impl Rib {
                     self.fill(QUEUE);
                 }
                 let item = self.queue.get(self.said)?;
-                let fits = (Family::of(item.prefix), item.next_hop) == (family, first.next_hop)
-                    && wire::nlri_len(item.prefix) <= room;
+                let fits = item.group() == first.group() && wire::nlri_len(item.prefix) <= room;
                 fits.then(|| {
-                    let Item { prefix, next_hop, fresh } = *item;
+                    let Item { prefix, next_hop, notes } = *item;
                     self.said += 1;
-                    self.count += usize::from(fresh);
+                    self.count += usize::from(notes.is_fresh());
                     self.count = self.count.saturating_sub(usize::from(next_hop.is_none()));
                     prefix
                 })
@@ -67,7 +66,7 @@ impl Rib {
                 composed.withdrawn += wire::encode_withdraw(out, family, shape, next) as u64;
                 return true;
             };
-            let attributes = &export.attributes;
+            let attributes = export.attributes(first.notes.is_last_choice());
             let count = wire::encode_announce(out, family, next_hop, attributes, shape, next);
             composed.announced += count as u64;
             // Attributes that leave no room, which validation refuses: such a route is never

@@ -11,17 +11,56 @@ use rustbgpd_wire::attribute::PathAttribute;
 use super::*;
 use crate::bgp::event::Negotiated;
 use crate::bgp::wire::{self, Asn, Context, Framer, HEADER, Kind, Refresh};
-use crate::bgp::{Direction, PeerConfig};
+use crate::bgp::{Direction, LastChoice, PeerConfig};
 
-/// Next hop and MED.
-type Heard = BTreeMap<Prefix, (IpAddr, Option<u32>)>;
+/// What a route was announced with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Said {
+    next_hop: IpAddr,
+    med: Option<u32>,
+    /// ASes in the path.
+    path: usize,
+    communities: Vec<u32>,
+}
 
-fn export(med: Option<u32>, networks: &[&str]) -> Export {
+type Heard = BTreeMap<Prefix, Said>;
+
+/// What the rules say.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Rules {
+    med: Option<u32>,
+    /// Of [`NETWORKS`].
+    networks: usize,
+    /// Routes that are the last choice are like all others.
+    plain: bool,
+}
+
+const RULES: Rules = Rules { med: None, networks: 0, plain: false };
+
+impl Rules {
+    /// What a route goes out with.
+    fn said(self, next_hop: IpAddr, last_choice: bool) -> Said {
+        let usual = Said { next_hop, med: self.med, path: 1, communities: Vec::new() };
+        match last_choice && !self.plain {
+            true => {
+                Said { med: Some(u32::MAX), path: 4, communities: [0xffff_0000].into(), ..usual }
+            }
+            false => usual,
+        }
+    }
+}
+
+fn export(rules: Rules) -> Export {
+    let networks = NETWORKS[rules.networks];
     let id = Ipv4Addr::new(10, 0, 0, 2);
     let peer = IpAddr::from([10, 0, 0, 1]);
     let mut config = PeerConfig::new(Asn(65000), id, peer, Asn(65001));
     config.policy.networks = Networks::new(networks.iter().map(|it| it.parse().unwrap()).collect());
-    config.policy.med = med;
+    config.policy.med = rules.med;
+    if rules.plain {
+        config.policy.last_choice =
+            LastChoice { med: None, local_pref: None, prepend: Some(0), communities: Vec::new() };
+    }
     config.policy.next_hop_v6 = Some("2001:db8:ffff::1".parse().unwrap());
     let negotiated = Negotiated {
         peer_as: Asn(65001),
@@ -49,6 +88,7 @@ fn export(med: Option<u32>, networks: &[&str]) -> Export {
 struct Peer {
     rib: Rib,
     desired: RouteSet,
+    rules: Rules,
     export: Export,
     heard: Heard,
     /// What was heard since BoRR.
@@ -61,12 +101,14 @@ struct Peer {
 }
 
 impl Peer {
-    fn new(export: Export) -> Self {
+    fn new(rules: Rules) -> Self {
+        let export = export(rules);
         let mut rib = Rib::new(false);
         rib.up(export.clone(), 128, true);
         Self {
             rib,
             desired: RouteSet::new(),
+            rules,
             export,
             heard: Heard::new(),
             again: [None, None],
@@ -79,8 +121,8 @@ impl Peer {
     fn wanted(&self) -> Heard {
         let mut wanted = Heard::new();
         self.desired.for_each(&mut |prefix, route| {
-            if let Some(next_hop) = self.export.sent(prefix, Some(route)) {
-                wanted.insert(prefix, (next_hop, self.export.attributes.med));
+            if let Some(sent) = self.export.sent(prefix, Some(route)) {
+                wanted.insert(prefix, self.rules.said(sent.next_hop, route.last_choice));
             }
         });
         wanted
@@ -130,6 +172,14 @@ impl Peer {
             PathAttribute::Med(it) => Some(*it),
             _ => None,
         });
+        let path = parsed.update.attributes.iter().find_map(|it| match it {
+            PathAttribute::AsPath(it) => Some(it.len()),
+            _ => None,
+        });
+        let communities = parsed.update.attributes.iter().find_map(|it| match it {
+            PathAttribute::Communities(it) => Some(it.clone()),
+            _ => None,
+        });
         let next_hop = parsed.update.attributes.iter().find_map(|it| match it {
             PathAttribute::NextHop(it) => Some(IpAddr::V4(*it)),
             PathAttribute::MpReachNlri(it) => Some(it.next_hop),
@@ -152,7 +202,7 @@ impl Peer {
         if let Some(family) = received.end_of_rib {
             let of = |table: &Heard| {
                 let mine = table.iter().filter(|(it, _)| Family::of(**it) == family);
-                mine.map(|(prefix, heard)| (*prefix, *heard)).collect::<Heard>()
+                mine.map(|(prefix, heard)| (*prefix, heard.clone())).collect::<Heard>()
             };
             assert_eq!(of(&self.heard), of(wanted));
             assert!(!self.ended.contains(family), "one End-of-RIB a session");
@@ -161,9 +211,14 @@ impl Peer {
         for (prefix, announced) in routes {
             let again = &mut self.again[Family::of(prefix) as usize];
             if announced {
-                let heard = (next_hop.unwrap(), med);
+                let heard = Said {
+                    next_hop: next_hop.unwrap(),
+                    med,
+                    path: path.unwrap(),
+                    communities: communities.clone().unwrap_or_default(),
+                };
                 assert_eq!(wanted.get(&prefix), Some(&heard), "only the newest state");
-                let before = self.heard.insert(prefix, heard);
+                let before = self.heard.insert(prefix, heard.clone());
                 let first = again.as_mut().is_some_and(|again| again.insert(prefix));
                 let allowed = self.other_rules.remove(&prefix) || first;
                 assert!(allowed || before != Some(heard), "{prefix} twice");
@@ -185,18 +240,19 @@ impl Peer {
 enum Step {
     Set(Vec<(u8, u8)>),
     Change(u8, Option<u8>),
-    Policy(Option<u32>, usize),
+    Policy(Rules),
     Refresh(Family),
     Compose(usize),
     Reconnect,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let picked = prop::collection::vec((0u8..120, 0u8..4), 0..100);
+    let picked = prop::collection::vec((0u8..120, 0u8..8), 0..100);
+    let rules = (prop::option::of(0u32..2), 0usize..3, any::<bool>());
     prop_oneof![
         3 => picked.prop_map(Step::Set),
-        4 => (0u8..120, prop::option::of(0u8..4)).prop_map(|(n, hop)| Step::Change(n, hop)),
-        2 => (prop::option::of(0u32..2), 0usize..3).prop_map(|(med, nets)| Step::Policy(med, nets)),
+        4 => (0u8..120, prop::option::of(0u8..8)).prop_map(|(n, hop)| Step::Change(n, hop)),
+        2 => rules.prop_map(|(med, networks, plain)| Step::Policy(Rules { med, networks, plain })),
         2 => any::<bool>().prop_map(|v4| Step::Refresh(if v4 { Family::Ipv4 } else { Family::Ipv6 })),
         6 => (1usize..2000).prop_map(Step::Compose),
         1 => Just(Step::Reconnect),
@@ -212,14 +268,14 @@ fn prefix(n: u8) -> Prefix {
 }
 
 fn route(hop: u8) -> Route {
-    let next_hop = match hop {
+    let next_hop = match hop % 4 {
         0 => NextHop::SelfAddress,
         1 => NextHop::Address(IpAddr::from([192, 0, 2, 1])),
         2 => NextHop::Address("2001:db8:ffff::2".parse().unwrap()),
         // The peer itself: it cannot be sent.
         _ => NextHop::Address(IpAddr::from([10, 0, 0, 1])),
     };
-    Route::new(next_hop)
+    Route { next_hop, last_choice: hop >= 4 }
 }
 
 const NETWORKS: [&[&str]; 3] =
@@ -232,8 +288,7 @@ proptest! {
     /// of what it does not have, or the same twice; and in the end it has what is wanted.
     #[test]
     fn the_peer_hears_what_is_wanted(steps in prop::collection::vec(step(), 1..40)) {
-        let mut peer = Peer::new(export(None, NETWORKS[0]));
-        let (mut med, mut networks) = (None, 0);
+        let mut peer = Peer::new(RULES);
         for step in steps {
             match step {
                 Step::Set(picked) => {
@@ -249,9 +304,9 @@ proptest! {
                     peer.rib.set(&peer.desired);
                     peer.announcing = false;
                 }
-                Step::Policy(new, which) => {
-                    (med, networks) = (new, which);
-                    let new = export(med, NETWORKS[networks]);
+                Step::Policy(rules) => {
+                    peer.rules = rules;
+                    let new = export(rules);
                     if core::mem::replace(&mut peer.export, new.clone()) != new {
                         peer.other_rules = peer.heard.keys().copied().collect();
                     }
@@ -266,7 +321,7 @@ proptest! {
                     peer.rib.down();
                     prop_assert!(!peer.rib.has_work() && peer.rib.told() == 0);
                     let desired = peer.desired.clone();
-                    peer = Peer { desired, ..Peer::new(export(med, NETWORKS[networks])) };
+                    peer = Peer { desired, ..Peer::new(peer.rules) };
                     peer.rib.set(&peer.desired);
                 }
             }
@@ -279,4 +334,24 @@ proptest! {
         prop_assert_eq!(&peer.again, &[None, None]);
         prop_assert!(peer.rib.told == peer.desired && peer.rib.queue.capacity() == 0);
     }
+}
+
+/// Routes with the same next hop share a message only with routes of their kind; a queue that is
+/// full of both is put in order.
+#[test]
+fn a_message_holds_routes_of_one_kind() {
+    let mut peer = Peer::new(RULES);
+    peer.desired = (0..120u8).map(|n| (prefix(n), route(if n % 2 == 0 { 0 } else { 4 }))).collect();
+    peer.rib.max = 4096;
+    peer.rib.set(&peer.desired);
+    let composed = peer.rib.compose(&mut Vec::new(), usize::MAX);
+    // Both families, each of both kinds, and End-of-RIB of both.
+    assert_eq!((composed.updates, composed.announced), (6, 120));
+}
+
+/// What a session holds of its own while it speaks, an item a route at most, is not more than it
+/// was before there were routes of two kinds.
+#[test]
+fn an_item_is_small() {
+    assert_eq!(size_of::<Item>(), size_of::<Prefix>() + size_of::<Option<IpAddr>>() + 1);
 }

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 
 use super::*;
 
-/// Items of the queue at most: enough that routes with one next hop, wherever they stand, share
+/// Items of the queue at most: enough that routes with one next hop and the same attributes, wherever they stand, share
 /// messages.
 pub(super) const QUEUE: usize = 4096;
 
@@ -28,12 +28,47 @@ pub(super) struct Item {
     pub(super) prefix: Prefix,
     /// None: it is withdrawn.
     pub(super) next_hop: Option<IpAddr>,
+    pub(super) notes: Notes,
+}
+
+/// What else there is to know of an item, in one octet: a full queue is the most that a session
+/// has of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Notes(u8);
+
+impl Notes {
+    const NONE: Self = Self(0);
+    const FRESH: u8 = 1;
+    const LAST_CHOICE: u8 = 2;
+
+    const fn new(fresh: bool, last_choice: bool) -> Self {
+        let fresh = if fresh { Self::FRESH } else { 0 };
+        let last_choice = if last_choice { Self::LAST_CHOICE } else { 0 };
+        Self(fresh | last_choice)
+    }
+
     /// The peer has nothing of it.
-    pub(super) fresh: bool,
+    pub(super) const fn is_fresh(self) -> bool {
+        self.0 & Self::FRESH != 0
+    }
+
+    /// It goes out as the last choice.
+    pub(super) const fn is_last_choice(self) -> bool {
+        self.0 & Self::LAST_CHOICE != 0
+    }
+}
+
+/// What items have in common that can share a message.
+pub(super) type Group = (Family, Option<IpAddr>, bool);
+
+impl Item {
+    pub(super) fn group(&self) -> Group {
+        (Family::of(self.prefix), self.next_hop, self.notes.is_last_choice())
+    }
 }
 
 const fn withdrawal(prefix: Prefix) -> Item {
-    Item { prefix, next_hop: None, fresh: false }
+    Item { prefix, next_hop: None, notes: Notes::NONE }
 }
 
 impl Rib {
@@ -102,8 +137,8 @@ impl Rib {
             queue.extend(item);
             if queue.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
-        let mut wanted = |prefix, route: Option<&Route>| match export.next_hop(prefix, route?)? {
-            Ok(next_hop) => Some(next_hop),
+        let mut wanted = |prefix, route: Option<&Route>| match export.route(prefix, route?)? {
+            Ok(sent) => Some(sent),
             Err(problem) => {
                 problems.note(prefix, problem);
                 None
@@ -137,11 +172,14 @@ impl Rib {
             Phase::Announce => told.diff_after(desired, start, &mut |change| {
                 let prefix = change.prefix;
                 *to = Some(prefix);
-                let next_hop = wanted(prefix, change.after);
+                let after = wanted(prefix, change.after);
                 let before = export.sent(prefix, change.before);
                 let fresh = before.is_none() && stale.get(prefix).is_none();
-                let news = next_hop.is_some() && before != next_hop;
-                push(news.then_some(Item { prefix, next_hop, fresh }))
+                push(after.filter(|_| before != after).map(|sent| Item {
+                    prefix,
+                    next_hop: Some(sent.next_hop),
+                    notes: Notes::new(fresh, sent.last_choice),
+                }))
             }),
             Phase::Done => ControlFlow::Continue(()),
         }
@@ -150,16 +188,15 @@ impl Rib {
     /// Puts announcements that can share a message next to each other; the group that has the
     /// first prefix goes first, so that the walk gets on whatever comes between.
     fn arrange(&mut self) {
-        let group = |item: &Item| (Family::of(item.prefix), item.next_hop);
-        let one = |pair: &[Item]| matches!(pair, [a, b] if group(a) == group(b));
+        let one = |pair: &[Item]| matches!(pair, [a, b] if a.group() == b.group());
         if self.queue.windows(2).all(one) {
             return;
         }
         let mut first = BTreeMap::new();
         for item in &self.queue {
-            first.entry(group(item)).or_insert(item.prefix);
+            first.entry(item.group()).or_insert(item.prefix);
         }
-        self.queue.sort_by_key(|item| (first.get(&group(item)).copied(), item.prefix));
+        self.queue.sort_by_key(|item| (first.get(&item.group()).copied(), item.prefix));
     }
 
     /// Brings `told` and `stale` in line with what was said, before something changes.

@@ -121,6 +121,38 @@ fn each_error_names_the_value_the_rule_and_the_fix() {
         ),
         (|it| it.policy.prepend = 17, &["prepend 17 is too much: 16 is the most that helps"]),
         (
+            |it| {
+                it.policy.last_choice.prepend = Some(17);
+                it.policy.last_choice.local_pref = Some(0);
+                it.policy.last_choice.med = Some(9);
+                it.policy.med = Some(10);
+            },
+            &[
+                "last-choice.local-pref 0 cannot be sent to 10.0.0.1 in another AS: use med, \
+                 prepend or a community",
+                "last-choice.prepend 17 is too much: 16 is the most that helps",
+                "last-choice.med 9 makes a route that is the last choice better than others with \
+                 10: write more, or \"off\" for the same",
+            ],
+        ),
+        (
+            |it| {
+                it.peer_as = it.local_as;
+                it.policy.last_choice.prepend = Some(1);
+                it.policy.last_choice.local_pref = Some(101);
+            },
+            &[
+                "last-choice.prepend 1 makes 10.0.0.1 in our own AS drop the routes: remove it",
+                "last-choice.local-pref 101 makes a route that is the last choice better than \
+                 others with 100: write less, or 0",
+            ],
+        ),
+        (
+            |it| it.policy.last_choice.communities = [7].repeat(300),
+            &["the last-choice.communities take 1200 octets: more than 1024 leave no room for \
+               prefixes, give fewer"],
+        ),
+        (
             |it| it.policy.communities = [7].repeat(600),
             &["the communities take 2400 octets: more than 2048 leave no room for prefixes, give \
                fewer"],

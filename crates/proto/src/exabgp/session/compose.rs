@@ -73,8 +73,8 @@ impl Session {
         }
     }
 
-    /// Adds prefixes to a command while the next in the queue is like it: one next hop and one
-    /// family, since 4.2.21 puts nonsense on the wire for two.
+    /// Adds prefixes to a command while the next in the queue is like it: one next hop, the same
+    /// attributes, and one family, since 4.2.21 puts nonsense on the wire for two.
     fn gather(&mut self, command: &mut Command, lane: Lane, like: Preview, now: Instant) {
         let Some(first) = command.prefixes.first().copied() else {
             return;

@@ -21,7 +21,8 @@ enum Mood {
 
 #[derive(Clone, Debug)]
 enum Op {
-    /// Toggle these of the 24 prefixes; every third one changes its next hop instead.
+    /// Toggle these of the 24 prefixes; every third one changes its next hop instead, every fourth
+    /// one becomes the last choice.
     Change(u32),
     Pass(u32),
     /// Work off so many commands in this mood.
@@ -47,7 +48,7 @@ struct World {
     answers: Vec<u8>,
     table: BTreeMap<String, String>,
     /// The last line about each prefix, for the check against needless repetition.
-    last: BTreeMap<Prefix, (Verb, NextHop)>,
+    last: BTreeMap<Prefix, (Verb, NextHop, bool)>,
     desired: RouteSet,
     blocked: bool,
     repeated: usize,
@@ -97,6 +98,9 @@ impl World {
             let next = match self.desired.get(prefix) {
                 None => Some(hop(1)),
                 Some(route) if bit % 3 == 0 && *route == hop(1) => Some(hop(2)),
+                Some(route) if bit % 4 == 1 && !route.last_choice => {
+                    Some(Route { last_choice: true, ..*route })
+                }
                 Some(_) => None,
             };
             match next {
@@ -171,7 +175,7 @@ impl World {
         while let Some(event) = self.lab.session.poll_event() {
             if let Event::Sent { command } = event {
                 for &prefix in &command.prefixes {
-                    let says = (command.verb, command.next_hop);
+                    let says = (command.verb, command.next_hop, command.last_choice.is_some());
                     let said = self.last.insert(prefix, says);
                     let same = said == Some(says);
                     match command.purpose {
@@ -214,18 +218,22 @@ impl World {
     }
 
     fn obey(&mut self, command: &str) {
-        let words: Vec<&str> = command.split(' ').collect();
-        let (hop, prefixes) = match words.as_slice() {
-            [_, "route", prefix, "next-hop", hop] => (*hop, vec![*prefix]),
-            [_, "attributes", "next-hop", hop, "nlri", prefixes @ ..] => (*hop, prefixes.to_vec()),
+        let (head, attributes) = command.split_once(" next-hop ").unwrap();
+        let words: Vec<&str> = head.split(' ').collect();
+        let (attributes, prefixes) = match (words.as_slice(), attributes.split_once(" nlri ")) {
+            ([_, "route", prefix], None) => (attributes, vec![*prefix]),
+            ([_, "attributes"], Some((attributes, list))) => {
+                (attributes, list.split(' ').collect())
+            }
             _ => panic!("{command}"),
         };
         for prefix in prefixes {
             match words[0] {
                 "announce" => {
-                    self.table.insert(prefix.to_string(), hop.to_string());
+                    self.table.insert(prefix.to_string(), attributes.to_string());
                 }
                 "withdraw" => {
+                    assert!(!attributes.contains(' '), "{command}");
                     self.table.remove(prefix);
                 }
                 _ => panic!("{command}"),
@@ -270,7 +278,9 @@ impl World {
     fn check(&self) {
         let mut want = BTreeMap::new();
         self.desired.for_each(&mut |prefix, route| {
-            want.insert(prefix.address().to_string(), route.next_hop.to_string());
+            let last =
+                if route.last_choice { LastChoice::default().to_string() } else { String::new() };
+            want.insert(prefix.address().to_string(), format!("{}{last}", route.next_hop));
         });
         assert_eq!(self.table, want);
         assert!(self.lab.session.is_settled());

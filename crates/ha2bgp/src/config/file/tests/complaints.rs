@@ -83,6 +83,26 @@ fn in_a_peer() {
             "communities = [\"1:2:3\"]",
             "8:16: peer.communities: \"1:2:3\" is not of this kind: write it under large-comm",
         ),
+        (
+            "last-choice = { communities = [\"1:2:3\"] }",
+            "8:32: peer.last-choice.communities: \"1:2:3\" is not of this kind: write one such as",
+        ),
+        (
+            "last-choice = { local-pref = 1 }",
+            "8:30: peer.last-choice.local-pref: last-choice.local-pref 1 cannot be sent to 10.0.0.1",
+        ),
+        (
+            "med = 2\nlast-choice = { med = 1 }",
+            "9:23: peer.last-choice.med: last-choice.med 1 makes a route that is the last choice",
+        ),
+        (
+            "last-choice = { prepend = 17 }",
+            "8:27: peer.last-choice.prepend: last-choice.prepend 17 is too much: 16 is the most",
+        ),
+        (
+            "last-choice = { med = \"worst\" }",
+            "8:23: peer.last-choice.med: \"worst\" is not a whole number from 0 to 4294967295: write",
+        ),
         ("communities = [\"x\"]", "8:16: peer.communities: \"x\" is not a community: write"),
         ("max-prefixes = 0", "8:16: peer.max-prefixes: max-prefixes 0 would end every session"),
         (
@@ -158,6 +178,16 @@ fn outside_of_peers() {
         (
             "[defaults]\nroute = { med = 1 }".to_owned(),
             "2:17: defaults.route.med: is of the built-in speaker: add backend",
+        ),
+        (
+            "[defaults]\nroute = { last-choice = { prepend = 1 } }".to_owned(),
+            "2:37: defaults.route.last-choice.prepend: is of the built-in speaker: add backend",
+        ),
+        (
+            "[defaults.route.last-choice]\ncommunities = [\"1:1\", \"1:2\", \"1:3\", \"1:4\", \
+             \"1:5\", \"1:6\", \"1:7\", \"1:8\", \"1:9\"]"
+                .to_owned(),
+            "2:72: defaults.route.last-choice.communities: \"1:9\" is one too many: ExaBGP is told 8",
         ),
         (
             "[defaults]\nroute = { next-hop = [\"192.0.2.1\", \"2001:db8::1\"] }".to_owned(),
