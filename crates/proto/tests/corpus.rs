@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use ha2bgp_proto::{
-    bgp, dns, exabgp, filter, http, icmp, inet_diag, maintenance, nagios, proxy_protocol,
-    tcp_expect, template,
+    accept_queue, bgp, dns, exabgp, filter, http, icmp, inet_diag, maintenance, nagios,
+    proxy_protocol, tcp_expect, template,
 };
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -115,4 +115,9 @@ fn tcp_expect() {
 #[test]
 fn dns_answer() {
     replay("dns_answer", dns::fuzz_dns_answer);
+}
+
+#[test]
+fn accept_queue() {
+    replay("accept_queue", accept_queue::fuzz_accept_queue);
 }
