@@ -4,9 +4,12 @@
 //! has a file of its own for its keys and how they are read; what it then does is in
 //! `observe/check`.
 
+mod accept_queue;
 mod common;
 mod fields;
+mod file;
 mod local;
+mod process;
 mod tcp;
 
 use ha2bgp_core::check::Counting;
@@ -62,7 +65,8 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, tcp::KIND];
+pub const KINDS: &[Kind] =
+    &[local::LISTEN, local::ADDRESS, accept_queue::KIND, file::KIND, process::KIND, tcp::KIND];
 
 impl Kind {
     /// All keys, those of its own first.

@@ -5,14 +5,20 @@
 //!
 //! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
 //! * [`schedule`] says when, [`lanes`] how many at once. * [`net`] connects.
-//! * One file a kind: [`tcp`].
+//! * One file a kind: [`tcp`]; of this host itself [`accept_queue`], [`file`] and [`process`], which are
+//!   told rather than probe. [`inotify`] rings for files, [`place`] names them.
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
+pub mod accept_queue;
+pub mod file;
+pub mod inotify;
 pub mod lanes;
 pub mod net;
+pub mod place;
 pub mod pool;
+pub mod process;
 pub mod schedule;
 pub mod tcp;
 
@@ -47,6 +53,12 @@ pub struct CheckSpec {
 pub enum ProbeSpec {
     /// Connects.
     Tcp(tcp::TcpProbe),
+    /// Reads the accept queues of a VIP.
+    AcceptQueue(accept_queue::QueueProbe),
+    /// Looks at a file.
+    File(file::FileProbe),
+    /// Watches a process.
+    Process(process::ProcessProbe),
 }
 
 /// All checks of a configuration.

@@ -15,9 +15,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::accept_queue::{self, Sampler};
+use super::inotify::Watches;
 use super::lanes::Lanes;
+use super::process::{ProcessProbe, pidfile};
 use super::schedule::{Schedule, Spread};
-use super::{CheckSpec, CheckSpecs, Phase, ProbeSpec, Target};
+use super::{CheckSpec, CheckSpecs, Phase, ProbeSpec, Target, file};
 
 /// Whom the results of one probe are for.
 #[derive(Clone, Debug)]
@@ -62,6 +65,10 @@ impl Drop for Running {
 #[derive(Clone, Debug)]
 pub struct Common {
     network: Rc<Lanes>,
+    queues: Rc<Sampler>,
+    files: Rc<Watches>,
+    #[cfg(feature = "systemd")]
+    buses: Rc<super::process::unit::Buses>,
     observed: mpsc::Sender<Observation>,
 }
 
@@ -72,7 +79,14 @@ pub async fn run(
     observed: mpsc::Sender<Observation>,
 ) {
     let limits = checks.limits.within(descriptors());
-    let common = Common { network: Lanes::new(limits.probes), observed: observed.clone() };
+    let common = Common {
+        network: Lanes::new(limits.probes),
+        queues: Rc::default(),
+        files: Rc::default(),
+        #[cfg(feature = "systemd")]
+        buses: Rc::default(),
+        observed: observed.clone(),
+    };
     let specs: Vec<Rc<CheckSpec>> = checks.specs.into_iter().map(Rc::new).collect();
     // Of this start of this host: others begin at other moments.
     let seeds = RandomState::new();
@@ -119,9 +133,28 @@ fn start(
     spread: Spread,
     common: &Common,
 ) -> JoinHandle<()> {
+    let interval = spec.timing.interval;
     match &spec.probe {
         ProbeSpec::Tcp(_) => {
             tokio::task::spawn_local(poll(spec, at, reporter, spread, common.network.clone()))
+        }
+        ProbeSpec::AcceptQueue(queue) => {
+            let (queue, sampler) = (queue.clone(), common.queues.clone());
+            tokio::task::spawn_local(accept_queue::watch(queue, interval, at, reporter, sampler))
+        }
+        ProbeSpec::File(file) => {
+            let (file, files) = (file.clone(), common.files.clone());
+            tokio::task::spawn_local(file::watch(file, interval, at, reporter, files))
+        }
+        ProbeSpec::Process(ProcessProbe::Pidfile { path, name }) => {
+            let (path, name, files) = (path.clone(), name.clone(), common.files.clone());
+            tokio::task::spawn_local(pidfile::watch(path, name, interval, at, reporter, files))
+        }
+        #[cfg(feature = "systemd")]
+        ProbeSpec::Process(ProcessProbe::Unit { unit, bus }) => {
+            let (unit, bus, buses) = (unit.clone(), bus.clone(), common.buses.clone());
+            let watch = super::process::unit::watch(unit, bus, interval, at, reporter, buses);
+            tokio::task::spawn_local(watch)
         }
     }
 }
@@ -162,6 +195,10 @@ async fn poll(
 async fn probe(spec: &CheckSpec, at: Target, phase: &Phase) -> ProbeResult {
     match &spec.probe {
         ProbeSpec::Tcp(tcp) => tcp.run(&spec.source, at, phase).await,
+        // These watch by themselves.
+        ProbeSpec::AcceptQueue(_) | ProbeSpec::File(_) | ProbeSpec::Process(_) => {
+            ProbeResult::new(Outcome::Unknown, "this kind is not polled")
+        }
     }
 }
 
