@@ -8,6 +8,8 @@ mod accept_queue;
 mod common;
 mod fields;
 mod file;
+#[cfg(test)]
+mod host_tests;
 mod local;
 mod process;
 mod tcp;
