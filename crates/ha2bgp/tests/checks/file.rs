@@ -148,7 +148,7 @@ async fn what_may_not_be_seen_is_unknown() {
     let path = dir.path().join("closed/file");
     fs::create_dir(dir.path().join("closed")).unwrap();
     fs::write(&path, "").unwrap();
-    fs::set_permissions(dir.path().join("closed"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(dir.path().join("closed"), fs::Permissions::from_mode(0o000)).unwrap();
     let mut stand = told(path.to_str().unwrap(), "exists = false");
     stand.finds(Outcome::Unknown, "permission denied").await;
     fs::set_permissions(dir.path().join("closed"), fs::Permissions::from_mode(0o700)).unwrap();

@@ -5,7 +5,7 @@
 //! after org.freedesktop.systemd1(5): what a real systemd says beyond that is not tested here.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use ha2bgp_core::check::Outcome;
@@ -45,7 +45,7 @@ impl Bus {
             Ok(child) => child,
             Err(error) => {
                 assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
-                println!("skipped: there is no dbus-daemon");
+                let _ = std::io::stderr().write_all(b"skipped: there is no dbus-daemon\n");
                 return None;
             }
         };

@@ -61,11 +61,13 @@ fn processes() {
         ProbeSpec::Process(process) => process,
         other => panic!("{other:?}"),
     };
-    let ProcessProbe::Pidfile { path, name } = process("pidfile = \"/run/x.pid\"\nname = \"x\"")
-    else {
-        panic!("no pid file")
-    };
-    assert_eq!((path.template.as_str(), name.as_deref()), ("/run/x.pid", Some("x")));
+    match process("pidfile = \"/run/x.pid\"\nname = \"x\"") {
+        ProcessProbe::Pidfile { path, name } => {
+            assert_eq!((path.template.as_str(), name.as_deref()), ("/run/x.pid", Some("x")));
+        }
+        #[cfg(feature = "systemd")]
+        ProcessProbe::Unit { .. } => panic!("no pid file"),
+    }
     #[cfg(feature = "systemd")]
     assert!(matches!(
         process("unit = \"{service}@{vip}.service\""),

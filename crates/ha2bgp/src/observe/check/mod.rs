@@ -34,6 +34,10 @@ use tokio::sync::{mpsc, watch};
 pub use self::lanes::Limits;
 pub use self::schedule::Timing;
 
+/// The most files that are looked at at once: each look is a thread, until a network file system
+/// that hangs lets it go. Threads that have nothing to do end.
+const LOOKS_MAX: usize = 64;
+
 /// How long the end of all probes may take.
 pub const END_WAIT: Duration = Duration::from_secs(2);
 
@@ -111,7 +115,8 @@ pub fn spawn(
     observed: mpsc::Sender<Observation>,
 ) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
     let (ending, ended) = tokio::sync::oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(LOOKS_MAX).build()?;
     std::thread::Builder::new().name("checks".to_owned()).spawn(move || {
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, pool::run(checks, wanted, observed));
