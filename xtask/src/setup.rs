@@ -8,7 +8,7 @@ mod exabgp;
 use crate::{paths, sh};
 
 /// Debian packages, each with something that shows it is there.
-const PACKAGES: [(&str, Probe); 19] = [
+const PACKAGES: [(&str, Probe); 20] = [
     ("iproute2", Probe::Program("ss")),
     ("bird2", Probe::Program("birdc")),
     ("exabgp", Probe::Program("exabgp")),
@@ -31,6 +31,8 @@ const PACKAGES: [(&str, Probe); 19] = [
     // check_dns, which runs nslookup, and check_dig.
     ("monitoring-plugins-standard", Probe::File("/usr/lib/nagios/plugins/check_dns")),
     ("bind9-dnsutils", Probe::Program("nslookup")),
+    // A private bus, for checks of systemd units. The package alone starts no service.
+    ("dbus-daemon", Probe::Program("dbus-daemon")),
 ];
 
 #[derive(Clone, Copy)]

@@ -8,6 +8,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod accept_queue;
 pub mod bgp;
 pub mod dns;
 pub mod exabgp;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use ha2bgp_proto::{
-    bgp, dns, exabgp, filter, grpc_health, haproxy, http, icmp, inet_diag, maintenance, nagios,
-    proxy_protocol, tcp_expect, template, x509,
+    accept_queue, bgp, dns, exabgp, filter, grpc_health, haproxy, http, icmp, inet_diag,
+    maintenance, nagios, proxy_protocol, tcp_expect, template, x509,
 };
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -140,4 +140,9 @@ fn certificate_end() {
 #[test]
 fn grpc_health() {
     replay("grpc_health", grpc_health::fuzz_grpc_health);
+}
+
+#[test]
+fn accept_queue() {
+    replay("accept_queue", accept_queue::fuzz_accept_queue);
 }

@@ -21,7 +21,7 @@ fn listener() -> (TcpListener, ExactQuery) {
 }
 
 const ALL: DumpRequest<'_> =
-    DumpRequest { family: Family::V4, protocol: Protocol::Tcp, bytecode: &[] };
+    DumpRequest { family: Family::V4, protocol: Protocol::Tcp, bytecode: &[], memory: false };
 
 #[test]
 fn a_query_finds_a_listener_until_it_closes() {

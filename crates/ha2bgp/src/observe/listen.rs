@@ -316,7 +316,7 @@ impl Observer {
         for &protocol in &self.config.protocols {
             for &family in &self.config.families {
                 let bytecode = &self.config.bytecode;
-                let request = DumpRequest { family, protocol, bytecode };
+                let request = DumpRequest { family, protocol, bytecode, memory: false };
                 let dumped = &mut self.dumped;
                 let start = dumped.len();
                 loop {

@@ -6,6 +6,7 @@
 mod answers;
 mod bad_input;
 mod checks_haproxy;
+mod checks_local;
 mod checks_plugin;
 mod checks_stage;
 mod discovery;

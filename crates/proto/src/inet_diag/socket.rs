@@ -10,6 +10,10 @@ use crate::netlink::{Attributes, Malformed, u32_at};
 
 /// Size of `struct inet_diag_msg`.
 const MESSAGE_LENGTH: usize = 72;
+/// `INET_DIAG_SKMEMINFO`, on request: an array of `SK_MEMINFO_VARS` words.
+pub(super) const SKMEMINFO: u16 = 7;
+/// `SK_MEMINFO_DROPS` of include/uapi/linux/sock_diag.h, in octets.
+const DROPS_AT: usize = 8 * 4;
 /// `INET_DIAG_PROTOCOL`, in events.
 const PROTOCOL: u16 = 10;
 /// `INET_DIAG_SKV6ONLY`, for IPv6 sockets in LISTEN or CLOSE.
@@ -49,6 +53,9 @@ pub struct DiagSocket {
     pub v6only: Option<bool>,
     /// The protocol, in destroy events.
     pub protocol: Option<Protocol>,
+    /// What was dropped at this socket since it is there, modulo 2^32, where that was asked for.
+    /// LISTEN: handshakes that found the queue full. UDP: datagrams.
+    pub drops: Option<u32>,
 }
 
 impl DiagSocket {
@@ -84,10 +91,12 @@ impl DiagSocket {
             inode: number(68),
             v6only: None,
             protocol: None,
+            drops: None,
         };
         for attribute in Attributes::new(attributes) {
             match attribute? {
                 (SKV6ONLY, &[value]) => socket.v6only = Some(value != 0),
+                (SKMEMINFO, memory) => socket.drops = u32_at(memory, DROPS_AT),
                 (PROTOCOL, &[6]) => socket.protocol = Some(Protocol::Tcp),
                 (PROTOCOL, &[17]) => socket.protocol = Some(Protocol::Udp),
                 _ => {}

@@ -73,6 +73,7 @@ fn a_listener_of_a_dump() {
             inode: 0x1_20d0,
             v6only: None,
             protocol: None,
+            drops: None,
         }
     );
 }
@@ -134,6 +135,11 @@ fn emit(socket: &DiagSocket) -> Vec<u8> {
     for value in [0, socket.rqueue, socket.wqueue, socket.uid, socket.inode] {
         number(&mut out, value);
     }
+    if let Some(drops) = socket.drops {
+        let mut memory = [0xa5; DROPS_AT + 4];
+        memory[DROPS_AT..].copy_from_slice(&drops.to_ne_bytes());
+        crate::netlink::push_attribute(&mut out, SKMEMINFO, &memory).unwrap();
+    }
     if let Some(v6only) = socket.v6only {
         crate::netlink::push_attribute(&mut out, SKV6ONLY, &[u8::from(v6only)]).unwrap();
     }
@@ -154,9 +160,13 @@ fn sockets() -> impl Strategy<Value = DiagSocket> {
     ];
     let numbers = any::<(u32, u32, u32, u32, u32)>();
     let protocol = prop_oneof![Just(None), Just(Some(Protocol::Tcp)), Just(Some(Protocol::Udp))];
-    let rest = (any::<(u8, u16, u16, u64, Option<bool>)>(), protocol);
+    let rest = (any::<(u8, u16, u16, u64, Option<bool>)>(), protocol, any::<Option<u32>>());
     (addresses, numbers, rest).prop_map(
-        |((family, src, dst), (interface, rqueue, wqueue, uid, inode), (small, protocol))| {
+        |(
+            (family, src, dst),
+            (interface, rqueue, wqueue, uid, inode),
+            (small, protocol, drops),
+        )| {
             let (state, sport, dport, cookie, v6only) = small;
             DiagSocket {
                 family,
@@ -173,6 +183,7 @@ fn sockets() -> impl Strategy<Value = DiagSocket> {
                 inode,
                 v6only,
                 protocol,
+                drops,
             }
         },
     )

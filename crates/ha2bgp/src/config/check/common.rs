@@ -119,7 +119,8 @@ pub(super) fn counting(fields: &mut Fields<'_>) -> Counting {
 pub(super) fn timing(fields: &mut Fields<'_>) -> Option<Timing> {
     let interval = fields.get("interval", interval)?;
     let fast_interval = fields.get("fast-interval", self::interval).unwrap_or(interval);
-    let timeout = fields.get("timeout", time)?;
+    // Kinds that only watch have neither a time-out nor jitter.
+    let timeout = fields.get("timeout", time).unwrap_or(interval);
     let splay = fields.get("splay", duration::parse);
     if fast_interval > interval {
         fields.fail(
@@ -136,7 +137,7 @@ pub(super) fn timing(fields: &mut Fields<'_>) -> Option<Timing> {
         fast_interval,
         timeout,
         splay: splay.unwrap_or_else(|| interval.min(SPLAY_MAX)),
-        jitter: fields.get("jitter", share)?,
+        jitter: fields.get("jitter", share).unwrap_or(0.0),
     })
 }
 

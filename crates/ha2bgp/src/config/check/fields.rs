@@ -2,11 +2,15 @@
 //! table.
 
 use std::fmt::Display;
+use std::sync::Arc;
+
+use ha2bgp_proto::template::{Template, TemplateError};
 
 use super::super::error::ConfigError;
 use super::super::origin::Written;
 use super::super::raw::CheckSection;
 use super::super::reader::{Host, Reader, go_bool};
+use crate::observe::check::place::Place;
 
 /// One check that is being read.
 pub(in crate::config) struct Fields<'a> {
@@ -59,6 +63,23 @@ impl Fields<'_> {
     ) -> Vec<T> {
         let given = self.section.values.all(name);
         given.iter().filter_map(|at| self.reader.keep(at, read(&at.text))).collect()
+    }
+
+    /// A text with placeholders, for what has no port.
+    pub(super) fn place(&mut self, name: &str) -> Option<Place> {
+        let template = self.get(name, |text| {
+            let template: Template =
+                text.parse().map_err(|error: TemplateError| error.to_string())?;
+            if template.uses_port() {
+                return Err(
+                    "{port} has no value here: write {vip} or {service}, or a number".to_owned()
+                );
+            }
+            Ok(template)
+        })?;
+        // Only where it is used: identical checks of several services are made once.
+        let service = self.service.filter(|_| template.uses_service()).map(Arc::from);
+        Some(Place { template, service })
     }
 
     /// Whether a switch is on.

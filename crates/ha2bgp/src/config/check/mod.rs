@@ -4,13 +4,18 @@
 //! has a file of its own for its keys and how they are read; what it then does is in
 //! `observe/check`.
 
+mod accept_queue;
 mod common;
 mod fields;
+mod file;
 mod grpc;
 pub(super) mod haproxy;
+#[cfg(test)]
+mod host_tests;
 mod http;
 mod local;
 mod plugin;
+mod process;
 mod tcp;
 mod tls;
 
@@ -89,6 +94,9 @@ pub const KINDS: &[Kind] = &[
     tcp::KIND,
     grpc::KIND,
     plugin::KIND,
+    accept_queue::KIND,
+    process::KIND,
+    file::KIND,
 ];
 
 impl Kind {

@@ -3,23 +3,30 @@
 //! All of it runs on one thread of its own ([`spawn`]): neither a slow target nor ten thousand
 //! probes hold up the engine or a BGP session.
 //!
-//! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
+//! * `pool` starts and ends what makes the probes that are wanted; identical ones are made once.
 //!   `start` knows how each kind is started: polled at its intervals, or watched. `report` hands its
 //!   results to every check that uses it.
 //! * [`schedule`] says when, [`lanes`] how many at once. [`shared`]: what many checks look through.
 //! * [`net`] connects, [`tls`] is for all kinds that talk, [`times`] for what they tell of time.
-//! * One file a kind: [`grpc`], [`haproxy`], [`http`], [`plugin`], [`tcp`].
+//! * One file a kind: [`grpc`], [`http`], [`plugin`], [`tcp`] are polled; [`haproxy`] is asked for many
+//!   checks at once; [`accept_queue`], [`file`] and [`process`] are told by this host. [`inotify`] rings
+//!   for files, [`place`] names them.
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
+pub mod accept_queue;
+pub mod file;
 pub mod grpc;
 pub mod haproxy;
 pub mod http;
+pub mod inotify;
 pub mod lanes;
 pub mod net;
+pub mod place;
 pub mod plugin;
 mod pool;
+pub mod process;
 mod report;
 pub mod schedule;
 pub mod shared;
@@ -40,6 +47,10 @@ use tokio::sync::{mpsc, watch};
 pub use self::lanes::Limits;
 pub use self::report::Reporter;
 pub use self::schedule::Timing;
+
+/// The most files that are looked at at once: each look is a thread, until a network file system
+/// that hangs lets it go. Threads that have nothing to do end.
+const LOOKS_MAX: usize = 64;
 
 /// How long the end of all probes may take.
 pub const END_WAIT: Duration = Duration::from_secs(2);
@@ -80,8 +91,14 @@ pub enum Polled {
 /// Kinds that report by themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Watched {
+    /// Reads the accept queues of a VIP.
+    AcceptQueue(accept_queue::QueueProbe),
+    /// Looks at a file.
+    File(file::FileProbe),
     /// Asks HAProxy.
     Haproxy(haproxy::HaproxyProbe),
+    /// Watches a process.
+    Process(process::ProcessProbe),
 }
 
 /// All checks of a configuration.
@@ -148,7 +165,8 @@ pub fn spawn(
     observed: mpsc::Sender<Observation>,
 ) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
     let (ending, ended) = tokio::sync::oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(LOOKS_MAX).build()?;
     std::thread::Builder::new().name("checks".to_owned()).spawn(move || {
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, pool::run(checks, wanted, observed));

@@ -13,6 +13,8 @@ use ha2bgp_core::fact::Observation;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::accept_queue::Sampler;
+use super::inotify::Watches;
 use super::lanes::Lanes;
 use super::plugin::{Handle, Runner};
 use super::report::Reporter;
@@ -41,6 +43,10 @@ pub(super) struct Common {
     pub(super) plugins: Rc<Lanes>,
     pub(super) runner: Handle,
     pub(super) haproxy: Shared<haproxy::Source, haproxy::hub::Look>,
+    pub(super) queues: Rc<Sampler>,
+    pub(super) files: Rc<Watches>,
+    #[cfg(feature = "systemd")]
+    pub(super) buses: Rc<super::process::unit::Buses>,
 }
 
 /// Makes the wanted probes until `wanted` or `observed` is closed. Runs in a `LocalSet`.
@@ -60,6 +66,10 @@ pub(super) async fn run(
         plugins: Lanes::new(limits.plugins),
         runner: runner.handle(),
         haproxy: Shared::default(),
+        queues: Rc::default(),
+        files: Rc::default(),
+        #[cfg(feature = "systemd")]
+        buses: Rc::default(),
     };
     let specs: Vec<Rc<CheckSpec>> = checks.specs.into_iter().map(Rc::new).collect();
     // Of this start of this host: others begin at other moments.

@@ -8,9 +8,12 @@ use tokio::time::Instant;
 
 use super::lanes::Lanes;
 use super::pool::Common;
+use super::process::{ProcessProbe, pidfile};
 use super::report::Reporter;
 use super::schedule::{Schedule, Spread};
-use super::{CheckSpec, Phase, Polled, ProbeSpec, Target, Watched, haproxy, http};
+use super::{
+    CheckSpec, Phase, Polled, ProbeSpec, Target, Watched, accept_queue, file, haproxy, http,
+};
 
 /// One probe that is wanted.
 pub(super) struct Job {
@@ -31,8 +34,27 @@ pub(super) fn start(job: Job, common: &Common) -> JoinHandle<()> {
 
 /// What reports by itself.
 fn watch(watched: &Watched, job: Job, common: &Common) -> JoinHandle<()> {
-    let Job { at, reporter, .. } = job;
+    let Job { spec, at, reporter, .. } = job;
+    let interval = spec.timing.interval;
     match watched {
+        Watched::AcceptQueue(queue) => {
+            let (queue, sampler) = (queue.clone(), common.queues.clone());
+            tokio::task::spawn_local(accept_queue::watch(queue, interval, at, reporter, sampler))
+        }
+        Watched::File(file) => {
+            let (file, files) = (file.clone(), common.files.clone());
+            tokio::task::spawn_local(file::watch(file, interval, at, reporter, files))
+        }
+        Watched::Process(ProcessProbe::Pidfile { path, name }) => {
+            let (path, name, files) = (path.clone(), name.clone(), common.files.clone());
+            tokio::task::spawn_local(pidfile::watch(path, name, interval, at, reporter, files))
+        }
+        #[cfg(feature = "systemd")]
+        Watched::Process(ProcessProbe::Unit { unit, bus }) => {
+            let (unit, bus, buses) = (unit.clone(), bus.clone(), common.buses.clone());
+            let watch = super::process::unit::watch(unit, bus, interval, at, reporter, buses);
+            tokio::task::spawn_local(watch)
+        }
         Watched::Haproxy(probe) => {
             let looks = common.haproxy.subscribe(&probe.source, haproxy::hub::run);
             tokio::task::spawn_local(haproxy::watch(probe.clone(), at, reporter, looks))

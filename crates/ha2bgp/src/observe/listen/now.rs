@@ -22,7 +22,8 @@ pub fn listeners_now(
     let mut listeners = Vec::new();
     for &protocol in &config.protocols {
         for &family in &config.families {
-            let request = DumpRequest { family, protocol, bytecode: &config.bytecode };
+            let request =
+                DumpRequest { family, protocol, bytecode: &config.bytecode, memory: false };
             diag.dump(&request, &mut |socket| {
                 let found = Endpoint::of(protocol, socket).map(|(id, endpoint)| Listener {
                     id,
