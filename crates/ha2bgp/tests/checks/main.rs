@@ -1,6 +1,8 @@
 //! Checks as the daemon makes them: real probes on loopback, and what is reported of them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod dns;
+mod icmp;
 mod pool;
 mod stand;
 mod tcp;

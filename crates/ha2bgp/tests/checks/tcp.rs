@@ -1,9 +1,11 @@
 //! `type = "tcp"`.
 
 use ha2bgp_core::check::Outcome;
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
-use crate::stand::Stand;
+use crate::stand::{SOON, Stand};
 
 #[tokio::test]
 async fn a_port_that_is_open_and_one_that_is_closed() {
@@ -39,5 +41,114 @@ async fn what_cannot_be_tried_is_unknown() {
         "[service.checks.tcp]\nport = 1\ninterval = \"20ms\"\nsource-address = \"192.0.2.77\"\n",
     );
     stand.finds(Outcome::Unknown, "on this host").await;
+    stand.end().await;
+}
+
+/// A check of a server that says `first`, then waits for `wanted` and answers it.
+async fn talk(keys: &str, first: &'static [u8], wanted: Vec<u8>, answer: Vec<u8>) -> Stand {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (wanted, answer) = (wanted.clone(), answer.clone());
+            tokio::spawn(async move {
+                stream.write_all(first).await?;
+                let mut got = vec![0; wanted.len()];
+                stream.read_exact(&mut got).await?;
+                let text = if got == wanted { answer } else { b"something else".to_vec() };
+                stream.write_all(&text).await?;
+                // Until the other side closes.
+                stream.read_to_end(&mut got).await
+            });
+        }
+    });
+    Stand::start(&format!(
+        "[service.checks.tcp]\nport = {port}\ninterval = \"20ms\"\ntimeout = \"200ms\"\n{keys}"
+    ))
+}
+
+#[tokio::test]
+async fn what_is_sent_and_what_must_come_back() {
+    let send = r#"send = '{service} at {vip}\r\n\x00\\{{'"#;
+    let wanted = b"web at 127.0.0.1\r\n\0\\{".to_vec();
+    for (expect, outcome, words) in [
+        (r"'+PONG\r\n'", Outcome::Pass, r#"answered "+PONG\r\n""#),
+        (r"'/^\+P[A-Z]+\r\n$/'", Outcome::Pass, "answered"),
+        (
+            r"'-ERR'",
+            Outcome::Fail,
+            r#"timed out after 200ms while waiting for the answer: no more than 7 octets in time, expected "-ERR"; it begins "+PONG\r\n""#,
+        ),
+        ("'ONG!'\nmax-answer = 5", Outcome::Fail, "not in the first 5 octets, expected"),
+    ] {
+        let keys = format!("{send}\nexpect = {expect}");
+        let mut stand = talk(&keys, b"", wanted.clone(), b"+PONG\r\n".to_vec()).await;
+        stand.finds(outcome, words).await;
+        stand.end().await;
+    }
+    let mut stand = talk(send, b"", wanted, Vec::new()).await;
+    stand.finds(Outcome::Pass, "sent to 127.0.0.1:").await;
+    stand.end().await;
+}
+
+/// A banner comes without being asked for.
+#[tokio::test]
+async fn a_banner() {
+    let mut stand = talk("expect = '/^220 /'", b"220 mail\r\n", vec![0], Vec::new()).await;
+    stand.finds(Outcome::Pass, "answered \"220 mail").await;
+    stand.end().await;
+}
+
+/// The header comes before everything else, with the addresses of this very connection.
+#[tokio::test]
+async fn the_proxy_protocol() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for version in ["v1", "v2"] {
+        let stand = Stand::start(&format!(
+            "[service.checks.tcp]\nport = {port}\ninterval = \"20ms\"\nsend = \"x\"\n\
+             expect = \"never\"\nproxy-protocol = \"{version}\"\n"
+        ));
+        let header = async {
+            let (mut stream, from) = listener.accept().await.unwrap();
+            let source = from.port();
+            let wanted = if version == "v1" {
+                format!("PROXY TCP4 127.0.0.1 127.0.0.1 {source} {port}\r\nx").into_bytes()
+            } else {
+                let head = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01";
+                [head, &source.to_be_bytes()[..], &port.to_be_bytes(), b"x"].concat()
+            };
+            let mut got = vec![0; wanted.len()];
+            stream.read_exact(&mut got).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(&wanted));
+        };
+        tokio::time::timeout(SOON, header).await.unwrap();
+        stand.end().await;
+        while let Ok(Ok(_)) =
+            tokio::time::timeout(std::time::Duration::ZERO, listener.accept()).await
+        {}
+    }
+}
+
+/// What comes from a server that means no good.
+#[tokio::test]
+async fn bad_answers() {
+    let endless = vec![b'x'; 10 << 20];
+    let mut stand = talk("expect = 'y'", b"", Vec::new(), endless).await;
+    stand.finds(Outcome::Fail, "not in the first 4096 octets, expected \"y\"; it begins").await;
+    stand.end().await;
+    let noise = b"\xff\xfe\x80\0\x1b[2J".to_vec();
+    let mut stand = talk("expect = '/y/'", b"", Vec::new(), noise).await;
+    let found = stand.finds(Outcome::Fail, "it begins").await;
+    assert!(found.detail.contains(r"\xff\xfe\x80"), "{}", found.detail);
+    stand.end().await;
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let mut stand = Stand::start(&format!(
+        "[service.checks.tcp]\nport = {port}\ninterval = \"20ms\"\nexpect = 'y'\n"
+    ));
+    stand.finds(Outcome::Fail, "closed without an answer, expected \"y\"").await;
     stand.end().await;
 }

@@ -5,7 +5,9 @@
 //! `observe/check`.
 
 mod common;
+mod dns;
 mod fields;
+mod icmp;
 mod local;
 mod tcp;
 
@@ -62,7 +64,7 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, tcp::KIND];
+pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, dns::KIND, icmp::KIND, tcp::KIND];
 
 impl Kind {
     /// All keys, those of its own first.

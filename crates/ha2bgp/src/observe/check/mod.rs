@@ -4,19 +4,24 @@
 //! probes hold up the engine or a BGP session.
 //!
 //! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
-//! * [`schedule`] says when, [`lanes`] how many at once. * [`net`] connects.
-//! * One file a kind: [`tcp`].
+//! * [`schedule`] says when, [`lanes`] how many at once.
+//! * [`net`] connects, [`stream`] and [`datagram`] talk.
+//! * One file a kind: [`dns`], [`icmp`], [`tcp`].
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
+pub mod datagram;
+pub mod dns;
+pub mod icmp;
 pub mod lanes;
 pub mod net;
 pub mod pool;
 pub mod schedule;
+pub mod stream;
 pub mod tcp;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -45,7 +50,11 @@ pub struct CheckSpec {
 /// What a probe does, one for each kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeSpec {
-    /// Connects.
+    /// Asks a name server.
+    Dns(dns::DnsProbe),
+    /// Sends echo requests.
+    Icmp(icmp::IcmpProbe),
+    /// Connects, and perhaps talks.
     Tcp(tcp::TcpProbe),
 }
 
@@ -69,23 +78,45 @@ pub struct Target {
 
 /// What a probe is at, to say so when its time is over.
 #[derive(Debug, Default)]
-pub struct Phase(Cell<&'static str>);
+pub struct Phase {
+    at: Cell<&'static str>,
+    note: RefCell<String>,
+}
 
 impl Phase {
     /// Notes what begins: `connecting`, `waiting for the answer`.
     pub fn begin(&self, what: &'static str) {
-        self.0.set(what);
+        self.at.set(what);
+        self.note.borrow_mut().clear();
+    }
+
+    /// Notes what is known so far, until something else begins.
+    pub fn note(&self, what: impl FnOnce() -> String) {
+        self.note.replace(what());
     }
 
     /// The result of a probe whose time is over.
     fn timed_out(&self, timeout: Duration) -> ProbeResult {
-        let at = match self.0.get() {
+        let at = match self.at.get() {
             "" => String::new(),
             what => format!(" while {what}"),
         };
+        let note = self.note.borrow();
+        let note = if note.is_empty() { String::new() } else { format!(": {note}") };
         let limit = crate::config::duration::show(timeout);
-        ProbeResult::new(Outcome::Fail, &format!("timed out after {limit}{at}"))
+        ProbeResult::new(Outcome::Fail, &format!("timed out after {limit}{at}{note}"))
     }
+}
+
+/// Octets that nobody can guess, of the kernel (getrandom(2)).
+///
+/// # Errors
+/// Where the kernel has none.
+fn random<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut octets = [0; N];
+    // Up to 256 octets come all at once, or not at all.
+    rustix::rand::getrandom(&mut octets, rustix::rand::GetRandomFlags::empty())?;
+    Ok(octets)
 }
 
 /// Makes the wanted checks until `wanted` is dropped. The receiver is told when all has ended: no

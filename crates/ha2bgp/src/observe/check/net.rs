@@ -68,6 +68,7 @@ pub fn failure(what: &str, error: &io::Error) -> ProbeResult {
                 | Errno::ADDRINUSE
                 | Errno::NODEV
                 | Errno::AFNOSUPPORT
+                | Errno::PROTONOSUPPORT
         )
     });
     let (outcome, note) =

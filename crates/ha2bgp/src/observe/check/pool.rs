@@ -120,7 +120,7 @@ fn start(
     common: &Common,
 ) -> JoinHandle<()> {
     match &spec.probe {
-        ProbeSpec::Tcp(_) => {
+        ProbeSpec::Dns(_) | ProbeSpec::Icmp(_) | ProbeSpec::Tcp(_) => {
             tokio::task::spawn_local(poll(spec, at, reporter, spread, common.network.clone()))
         }
     }
@@ -160,7 +160,10 @@ async fn poll(
 
 /// Makes one probe.
 async fn probe(spec: &CheckSpec, at: Target, phase: &Phase) -> ProbeResult {
+    let timeout = spec.timing.timeout;
     match &spec.probe {
+        ProbeSpec::Dns(dns) => dns.run(&spec.source, at, phase, timeout).await,
+        ProbeSpec::Icmp(icmp) => icmp.run(&spec.source, at, phase, timeout).await,
         ProbeSpec::Tcp(tcp) => tcp.run(&spec.source, at, phase).await,
     }
 }
