@@ -5,6 +5,10 @@
 
 mod answers;
 mod bad_input;
+mod checks_dns;
+mod checks_icmp;
+mod checks_net;
+mod checks_source;
 mod discovery;
 mod doorbell;
 mod exabgp_facts;
@@ -16,6 +20,7 @@ mod lab_hostile;
 mod lab_plugins;
 mod lab_servers;
 mod load;
+mod probes;
 mod readme;
 mod readme_ipv6;
 mod signals;

@@ -47,6 +47,8 @@ struct Tally {
     answered: u16,
     lost: u16,
     ignored: usize,
+    /// What ICMP, or the kernel, has said last.
+    error: Option<io::Error>,
     /// The sum of the times to the answers.
     time: Duration,
 }
@@ -93,6 +95,7 @@ impl IcmpProbe {
                 if self.count.saturating_sub(tally.lost) < self.least {
                     return failed(&error);
                 }
+                tally.error = Some(error);
             }
             if tally.answered >= self.least {
                 return self.answered(&tally);
@@ -130,11 +133,14 @@ impl IcmpProbe {
 
     fn missing(&self, tally: &Tally) -> String {
         let (answered, sent, least) = (tally.answered, tally.sent.len(), self.least);
-        let ignored = match tally.ignored {
-            0 => String::new(),
-            count => format!(", {count} messages were no answers"),
-        };
-        format!("{answered} of {sent} answered, {least} needed{ignored}")
+        let mut text = format!("{answered} of {sent} answered, {least} needed");
+        if let Some(error) = &tally.error {
+            text.push_str(&format!(", the last error: {}", net::reason(error)));
+        }
+        if tally.ignored > 0 {
+            text.push_str(&format!(", {} messages were no answers", tally.ignored));
+        }
+        text
     }
 }
 
