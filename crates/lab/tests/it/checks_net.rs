@@ -96,7 +96,7 @@ fn nothing_grows() -> Result<()> {
     let mut add = |name: &str, keys: &str| {
         if name != "probe" {
             rule.push_str(&format!(", {name}"));
-            checks.push_str("\n");
+            checks.push('\n');
         }
         let power = if name == "probe" { "" } else { "shadow = true\n" };
         checks.push_str(&format!(
