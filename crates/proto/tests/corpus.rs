@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use ha2bgp_proto::{
-    bgp, dns, exabgp, filter, http, icmp, inet_diag, maintenance, nagios, proxy_protocol,
-    tcp_expect, template,
+    bgp, dns, exabgp, filter, grpc_health, http, icmp, inet_diag, maintenance, nagios,
+    proxy_protocol, tcp_expect, template, x509,
 };
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -115,4 +115,14 @@ fn tcp_expect() {
 #[test]
 fn dns_answer() {
     replay("dns_answer", dns::fuzz_dns_answer);
+}
+
+#[test]
+fn certificate_end() {
+    replay("certificate_end", x509::fuzz_certificate_end);
+}
+
+#[test]
+fn grpc_health() {
+    replay("grpc_health", grpc_health::fuzz_grpc_health);
 }

@@ -2,7 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod dns;
+mod http;
+mod http_tls;
 mod icmp;
 mod pool;
+mod server;
 mod stand;
 mod tcp;
+mod tls_server;

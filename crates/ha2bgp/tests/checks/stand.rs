@@ -22,6 +22,18 @@ pub(crate) const VIP: &str = "127.0.0.1";
 /// # Panics
 /// When the text is wrong.
 pub(crate) fn checks(text: &str) -> CheckSpecs {
+    read(text).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+}
+
+/// What is wrong with such sections.
+///
+/// # Panics
+/// When nothing is.
+pub(crate) fn errors(text: &str) -> String {
+    read(text).expect_err("nothing is wrong")
+}
+
+fn read(text: &str) -> Result<CheckSpecs, String> {
     let file = format!(
         "networks = [\"127.0.0.0/8\", \"::1/128\"]\n[[service]]\nname = \"web\"\nnetworks = [\"127.0.0.0/8\"]\n{text}"
     );
@@ -37,7 +49,8 @@ pub(crate) fn checks(text: &str) -> CheckSpecs {
     };
     let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
     let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);
-    Settings::read(&raw, &host).unwrap_or_else(|errors| panic!("{file}\n{errors:?}")).checks
+    let settings = Settings::read(&raw, &host);
+    settings.map(|settings| settings.checks).map_err(|errors| format!("{errors:?}"))
 }
 
 /// Checks that run on their own thread, until this is dropped.

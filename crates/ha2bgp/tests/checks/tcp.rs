@@ -6,6 +6,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use crate::stand::{SOON, Stand};
+use crate::tls_server::{self, Tls};
 
 #[tokio::test]
 async fn a_port_that_is_open_and_one_that_is_closed() {
@@ -150,5 +151,57 @@ async fn bad_answers() {
         "[service.checks.tcp]\nport = {port}\ninterval = \"20ms\"\nexpect = 'y'\n"
     ));
     stand.finds(Outcome::Fail, "closed without an answer, expected \"y\"").await;
+    stand.end().await;
+}
+
+/// A server that speaks TLS, and answers `PING` in it.
+async fn over_tls(tls: Tls, keys: &str) -> Stand {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let acceptor = tls.acceptor();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let (mut stream, _) = tls_server::accept(&acceptor, stream).await?;
+                let mut got = [0; 4];
+                stream.read_exact(&mut got).await.ok().filter(|_| got == *b"PING")?;
+                stream.write_all(b"+PONG").await.ok()?;
+                // Closed without a word of TLS.
+                Some(())
+            });
+        }
+    });
+    Stand::start(&format!(
+        "[service.checks.tcp]\nport = {port}\ninterval = \"20ms\"\ntls = true\nsend = \"PING\"\n{keys}"
+    ))
+}
+
+#[tokio::test]
+async fn over_tls_as_in_the_clear() {
+    let ca = format!("tls-ca = \"{}\"\n", tls_server::file("ca.pem"));
+    let expired = Tls { certificate: "expired", ..Tls::default() };
+    let mutual = Tls { mutual: true, ..Tls::good() };
+    let (good, pong) = (Tls::good(), "expect = \"+PONG\"\n");
+    for (tls, keys, outcome, words) in [
+        (good, format!("{ca}{pong}"), Outcome::Pass, "answered \"+PONG\""),
+        (good, format!("{ca}tls-name = \"web.example\"\n{pong}"), Outcome::Pass, "answered"),
+        (good, format!("{ca}tls-name = \"mail.example\"\n"), Outcome::Fail, "not for mail.example"),
+        (good, format!("{ca}tls-expiry-warn = \"36500d\"\n{pong}"), Outcome::Warn, "; answered"),
+        (good, format!("{ca}expect = \"never\"\n"), Outcome::Fail, "closed after 5 octets"),
+        (expired, format!("{ca}{pong}"), Outcome::Fail, "the certificate has expired"),
+        (expired, format!("tls-verify = false\n{pong}"), Outcome::Pass, "answered"),
+        (mutual, format!("{ca}{pong}"), Outcome::Fail, "the server refused"),
+    ] {
+        let mut stand = over_tls(tls, &keys).await;
+        stand.finds(outcome, words).await;
+        stand.end().await;
+    }
+    let mut stand =
+        talk("tls = true\ntls-verify = false\n", b"220 mail\r\n", vec![0], vec![]).await;
+    stand.finds(Outcome::Fail, "the server does not speak TLS here").await;
+    stand.end().await;
+    let mut stand = talk("tls = true\ntls-verify = false\n", b"", vec![0; 1 << 20], vec![]).await;
+    stand.finds(Outcome::Fail, "timed out after 200ms while agreeing on TLS").await;
     stand.end().await;
 }

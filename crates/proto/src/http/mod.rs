@@ -5,6 +5,7 @@
 //! this module sees a response that was read already, and says pass or fail with the reason.
 //!
 //! * [`UrlTemplate`]: `http://{vip}:{port}/healthz` to [`Url`].
+//!   [`Url::follow`] is where a redirection leads.
 //! * [`Expectation`]: [`StatusSet`], [`HeaderRule`]s and body [`Pattern`]s, and the judgement.
 //!
 //! [`Pattern`]: crate::pattern::Pattern
@@ -12,6 +13,7 @@
 mod expectation;
 mod fuzz;
 mod header;
+mod redirect;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -20,5 +22,6 @@ mod url;
 pub use expectation::{BodyRule, Expectation};
 pub use fuzz::fuzz_http_expectation;
 pub use header::{HeaderRule, HeaderRuleError};
+pub use redirect::{RedirectError, RedirectProblem};
 pub use status::{StatusError, StatusSet};
 pub use url::{MAX_URL, Scheme, Url, UrlError, UrlTemplate};

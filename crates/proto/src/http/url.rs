@@ -335,6 +335,11 @@ impl UrlTemplate {
         }
     }
 
+    /// True if the host is `{vip}`.
+    pub fn is_of_vip(&self) -> bool {
+        self.host == Host::Vip
+    }
+
     /// True if `{vip}` is in it: one probe for each address.
     pub fn uses_vip(&self) -> bool {
         self.host == Host::Vip || self.target.uses_vip()

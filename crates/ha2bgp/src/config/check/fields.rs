@@ -11,11 +11,9 @@ use super::super::reader::{Host, Reader, go_bool};
 /// One check that is being read.
 pub(in crate::config) struct Fields<'a> {
     pub(super) reader: &'a mut Reader,
-    #[allow(dead_code, reason = "kinds that read files use it")]
     pub(super) host: &'a Host<'a>,
     pub(super) section: &'a CheckSection,
     /// The service that uses it.
-    #[allow(dead_code, reason = "kinds with placeholders use it")]
     pub(super) service: Option<&'a str>,
 }
 

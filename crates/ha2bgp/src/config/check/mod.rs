@@ -7,9 +7,11 @@
 mod common;
 mod dns;
 mod fields;
+mod http;
 mod icmp;
 mod local;
 mod tcp;
+mod tls;
 
 use ha2bgp_core::check::Counting;
 use ha2bgp_core::config::{CheckConfig, CheckKind};
@@ -17,6 +19,8 @@ use ha2bgp_core::config::{CheckConfig, CheckKind};
 #[cfg(test)]
 pub(super) use self::common::{COUNTING, POWERS, SOURCE, TIMING};
 use self::fields::Fields;
+#[cfg(test)]
+pub(super) use self::tls::TLS;
 use super::file::keys::Key;
 use super::raw::CheckSection;
 use super::reader::{Host, Reader};
@@ -64,7 +68,8 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, dns::KIND, icmp::KIND, tcp::KIND];
+pub const KINDS: &[Kind] =
+    &[local::LISTEN, local::ADDRESS, http::KIND, tcp::KIND, dns::KIND, icmp::KIND];
 
 impl Kind {
     /// All keys, those of its own first.

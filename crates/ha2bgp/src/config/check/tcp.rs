@@ -7,6 +7,7 @@ use ha2bgp_proto::template::Values;
 use super::super::file::keys::{self, key};
 use super::common::{self, COUNTING, POWERS, SOURCE, TIMING};
 use super::fields::Fields;
+use super::tls::{self, TLS};
 use super::{Kind, Read};
 use crate::observe::check::ProbeSpec;
 use crate::observe::check::tcp::{Send, TcpProbe};
@@ -44,8 +45,14 @@ pub(super) const KIND: Kind = Kind {
             "",
             "Sends a header of the PROXY protocol first: `v1` or `v2`",
         ),
+        key(
+            "tls",
+            keys::Kind::Bool,
+            "false",
+            "Speaks TLS; the certificate must be for the address, or for `tls-name`",
+        ),
     ],
-    groups: &[COUNTING, TIMING, POWERS, SOURCE],
+    groups: &[COUNTING, TIMING, POWERS, SOURCE, TLS],
     read,
 };
 
@@ -56,13 +63,20 @@ fn read(fields: &mut Fields<'_>) -> Option<Read> {
     let expect = fields.get("expect", str::parse::<ExpectRule>);
     let max_answer = fields.get("max-answer", window);
     let proxy_protocol = fields.get("proxy-protocol", str::parse::<Version>);
+    let tls = if fields.on("tls") {
+        Some(tls::client(fields, b"")?)
+    } else {
+        tls::unused(fields, "this check speaks none: add tls = true, or leave it out");
+        None
+    };
     let port = port?;
     let send = match template {
         Some(template) => Some(send(fields, template, port)?),
         None => None,
     };
     let per_vip = address.is_none() || matches!(send, Some(Send::PerVip { .. }));
-    let probe = TcpProbe { address, port, proxy_protocol, send, expect, max_answer: max_answer? };
+    let max_answer = max_answer?;
+    let probe = TcpProbe { address, port, proxy_protocol, tls, send, expect, max_answer };
     Some(Read::Probe { probe: ProbeSpec::Tcp(probe), per_vip })
 }
 

@@ -92,7 +92,7 @@ fn page() -> String {
         }
     }
     page.push_str(CHECKS);
-    for group in [check::POWERS, check::COUNTING, check::TIMING, check::SOURCE] {
+    for group in [check::POWERS, check::COUNTING, check::TIMING, check::SOURCE, check::TLS] {
         let having =
             KINDS.iter().filter(|kind| kind.groups.iter().any(|it| it[0].path == group[0].path));
         let having: Vec<String> = having.map(|kind| format!("`{}`", kind.name)).collect();

@@ -5,14 +5,15 @@
 //!
 //! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
 //! * [`schedule`] says when, [`lanes`] how many at once.
-//! * [`net`] connects, [`stream`] and [`datagram`] talk.
-//! * One file a kind: [`dns`], [`icmp`], [`tcp`].
+//! * [`net`] connects, [`stream`] and [`datagram`] talk, [`tls`] is for all kinds.
+//! * One file a kind: [`dns`], [`http`], [`icmp`], [`tcp`].
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
 pub mod datagram;
 pub mod dns;
+pub mod http;
 pub mod icmp;
 pub mod lanes;
 pub mod net;
@@ -20,6 +21,7 @@ pub mod pool;
 pub mod schedule;
 pub mod stream;
 pub mod tcp;
+pub mod tls;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +54,8 @@ pub struct CheckSpec {
 pub enum ProbeSpec {
     /// Asks a name server.
     Dns(dns::DnsProbe),
+    /// Asks for a page.
+    Http(Box<http::HttpProbe>),
     /// Sends echo requests.
     Icmp(icmp::IcmpProbe),
     /// Connects, and perhaps talks.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::lanes::Lanes;
 use super::schedule::{Schedule, Spread};
-use super::{CheckSpec, CheckSpecs, Phase, ProbeSpec, Target};
+use super::{CheckSpec, CheckSpecs, Phase, ProbeSpec, Target, http};
 
 /// Whom the results of one probe are for.
 #[derive(Clone, Debug)]
@@ -120,10 +120,16 @@ fn start(
     common: &Common,
 ) -> JoinHandle<()> {
     match &spec.probe {
-        ProbeSpec::Dns(_) | ProbeSpec::Icmp(_) | ProbeSpec::Tcp(_) => {
+        ProbeSpec::Dns(_) | ProbeSpec::Http(_) | ProbeSpec::Icmp(_) | ProbeSpec::Tcp(_) => {
             tokio::task::spawn_local(poll(spec, at, reporter, spread, common.network.clone()))
         }
     }
+}
+
+/// What one probe leaves for the next of the same check and VIP.
+#[derive(Debug, Default)]
+struct Kept {
+    http: http::Kept,
 }
 
 /// Makes a probe at its intervals.
@@ -137,6 +143,7 @@ async fn poll(
     let mut schedule = Schedule::new(spec.timing, spread, Instant::now());
     let mut streak = Streak::default();
     let mut slow = false;
+    let mut kept = Kept::default();
     loop {
         tokio::time::sleep_until(schedule.due()).await;
         let result = match lanes.enter(slow, spec.timing.interval).await {
@@ -144,7 +151,7 @@ async fn poll(
             Some(_place) => {
                 let phase = Phase::default();
                 let timeout = spec.timing.timeout;
-                let made = tokio::time::timeout(timeout, probe(&spec, at, &phase)).await;
+                let made = tokio::time::timeout(timeout, probe(&spec, &mut kept, at, &phase)).await;
                 slow = made.is_err();
                 made.unwrap_or_else(|_| phase.timed_out(timeout))
             }
@@ -159,11 +166,12 @@ async fn poll(
 }
 
 /// Makes one probe.
-async fn probe(spec: &CheckSpec, at: Target, phase: &Phase) -> ProbeResult {
+async fn probe(spec: &CheckSpec, kept: &mut Kept, at: Target, phase: &Phase) -> ProbeResult {
     let timeout = spec.timing.timeout;
     match &spec.probe {
         ProbeSpec::Dns(dns) => dns.run(&spec.source, at, phase, timeout).await,
         ProbeSpec::Icmp(icmp) => icmp.run(&spec.source, at, phase, timeout).await,
+        ProbeSpec::Http(http) => http.run(&mut kept.http, &spec.source, at, phase).await,
         ProbeSpec::Tcp(tcp) => tcp.run(&spec.source, at, phase).await,
     }
 }

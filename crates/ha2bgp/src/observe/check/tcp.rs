@@ -1,5 +1,6 @@
 //! `type = "tcp"`: a connection can be opened, and the other side answers as it should.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use ha2bgp_core::check::{Outcome, ProbeResult};
@@ -9,10 +10,10 @@ use ha2bgp_proto::template::Values;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::net::{self, SourceOptions};
-use super::{Phase, Target, stream};
+use super::{Phase, Target, stream, tls};
 
 /// What a TCP probe does.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TcpProbe {
     /// Where to; `None`: the VIP.
     pub address: Option<IpAddr>,
@@ -20,6 +21,8 @@ pub struct TcpProbe {
     pub port: u16,
     /// The header of the PROXY protocol that is sent before everything else.
     pub proxy_protocol: Option<Version>,
+    /// What TLS is agreed on with then; `None`: none is spoken.
+    pub tls: Option<tls::Client>,
     /// What is sent then.
     pub send: Option<Send>,
     /// What must come back; `None`: nothing is read.
@@ -58,8 +61,7 @@ impl TcpProbe {
             return Err(ProbeResult::new(Outcome::Unknown, "there is no address to connect to"));
         };
         let target = SocketAddr::new(address, self.port);
-        let failed =
-            |what: &'static str| move |error| net::failure(&format!("{what} {target}"), &error);
+        let failed = |what| move |error| failed(what, target, &error);
         phase.begin("connecting");
         let mut stream = source.connect(target).await.map_err(failed("connecting to"))?;
         if let Some(version) = self.proxy_protocol {
@@ -69,7 +71,13 @@ impl TcpProbe {
             phase.begin("sending");
             stream::write(&mut stream, &header).await.map_err(failed("sending to"))?;
         }
-        self.converse(&mut stream, at, target, phase).await
+        let Some(client) = &self.tls else {
+            return self.converse(&mut stream, at, target, phase).await;
+        };
+        phase.begin("agreeing on TLS");
+        let (mut stream, expiry) = client.handshake(stream, &address.to_string()).await?;
+        let result = self.converse(&mut stream, at, target, phase).await?;
+        Ok(expiry.map_or_else(|| result.clone(), |expiry| expiry.warn(&result)))
     }
 
     /// What is said on a connection that is there, on a plain one or in TLS.
@@ -80,8 +88,7 @@ impl TcpProbe {
         target: SocketAddr,
         phase: &Phase,
     ) -> Result<ProbeResult, ProbeResult> {
-        let failed =
-            |what: &'static str| move |error| net::failure(&format!("{what} {target}"), &error);
+        let failed = |what| move |error| failed(what, target, &error);
         if let Some(send) = &self.send {
             let filled;
             let octets = match send {
@@ -105,6 +112,11 @@ impl TcpProbe {
         let mut expect = Expect::new(rule, self.max_answer);
         loop {
             let read = stream::read(stream, |piece| expect.feed(piece)).await;
+            let read = match read {
+                // TLS that is closed without saying so.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+                other => other,
+            };
             let end = match read.map_err(failed("waiting for the answer of"))? {
                 Some(Feed::More) => {
                     phase.note(|| expect.judge(End::TimedOut).detail.to_string());
@@ -115,5 +127,13 @@ impl TcpProbe {
             };
             return Ok(expect.judge(end));
         }
+    }
+}
+
+/// What an error on the connection says.
+fn failed(what: &str, target: SocketAddr, error: &io::Error) -> ProbeResult {
+    match tls::words(error) {
+        Some(words) => ProbeResult::new(Outcome::Fail, &words),
+        None => net::failure(&format!("{what} {target}"), error),
     }
 }

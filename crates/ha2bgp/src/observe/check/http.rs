@@ -1,0 +1,326 @@
+//! `type = "http"`: a request is answered as expected.
+//!
+//! The connection goes to the VIP, whatever host the URL names: that host is what the service is
+//! asked for (`Host`, SNI). What makes an answer good is judged by `ha2bgp_proto::http`; this
+//! module gets the answer, within limits. [`exchange`] speaks HTTP/1.1 with hyper; [`text`] says
+//! what went wrong.
+//!
+//! It starts no task: the connection moves on while its probe waits for the answer, so that a probe
+//! whose time is over leaves nothing behind.
+
+mod exchange;
+mod text;
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use ha2bgp_core::check::{Outcome, ProbeResult};
+use ha2bgp_proto::http::{Expectation, Scheme, Url, UrlTemplate};
+use ha2bgp_proto::proxy_protocol::{self, Version};
+use ha2bgp_proto::template::Values;
+use hyper::body::Bytes;
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, LOCATION, USER_AGENT,
+};
+use hyper::{Method, StatusCode, Uri};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::Instant;
+
+use self::exchange::{Answer, Connection};
+use super::net::{self, SourceOptions};
+use super::tls::{self, Stream};
+use super::{Phase, Target};
+
+/// More redirections are never followed.
+pub const REDIRECTS_MAX: u8 = 5;
+/// What the name of this program is to servers.
+const AGENT: &str = concat!("ha2bgp/", env!("CARGO_PKG_VERSION"));
+
+/// What an HTTP probe does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpProbe {
+    /// What is asked for.
+    pub url: UrlTemplate,
+    /// What `{service}` stands for; empty where the URL does not use it.
+    pub service: String,
+    /// Where to, instead of the VIP or the address in the URL.
+    pub address: Option<IpAddr>,
+    /// The port to connect to, instead of the one in the URL, and what `{port}` stands for.
+    pub port: Option<u16>,
+    /// GET, HEAD or POST.
+    pub method: Method,
+    /// More fields of the request. Their values are marked as sensitive: none is ever shown.
+    pub headers: HeaderMap,
+    /// The body of a POST.
+    pub body: Body,
+    /// What the answer must be.
+    pub expectation: Expectation,
+    /// How much of the body is read, in octets; 0 reads none.
+    pub max_body: usize,
+    /// The connection is kept for the next probe. Only with methods that may be repeated.
+    pub keep_alive: bool,
+    /// How many redirections are followed, 0 to [`REDIRECTS_MAX`]; 0 takes one as the answer.
+    pub redirects: u8,
+    /// The header that comes before all else.
+    pub proxy: Option<Version>,
+    /// How `https` is spoken; there is one wherever it may be needed.
+    pub tls: Option<tls::Client>,
+}
+
+/// The body of a request. It may hold secrets, so it is not shown.
+#[derive(Clone, Default, Eq, PartialEq)]
+pub struct Body(pub Bytes);
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Body({} octets)", self.0.len())
+    }
+}
+
+/// What one probe leaves for the next one of the same check and VIP.
+#[derive(Debug, Default)]
+pub struct Kept {
+    way: Option<Rc<Way>>,
+    connection: Option<Connection>,
+}
+
+/// A URL made ready to ask for.
+#[derive(Debug)]
+struct Way {
+    url: Url,
+    target: SocketAddr,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+/// How long what took, for the detail text.
+#[derive(Debug, Default)]
+struct Times {
+    text: String,
+}
+
+impl Times {
+    fn add(&mut self, what: &str, since: Instant) {
+        let comma = if self.text.is_empty() { "" } else { ", " };
+        let _ = write!(self.text, "{comma}{what} {:.1}", millis(since));
+    }
+}
+
+fn millis(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
+impl HttpProbe {
+    /// Makes one probe.
+    pub async fn run(
+        &self,
+        kept: &mut Kept,
+        source: &SourceOptions,
+        at: Target,
+        phase: &Phase,
+    ) -> ProbeResult {
+        let begun = Instant::now();
+        let mut times = Times::default();
+        let (result, expiry) = match self.probe(kept, source, at, phase, &mut times).await {
+            Ok(judged) => judged,
+            Err(result) => return result,
+        };
+        if result.outcome != Outcome::Pass {
+            return result;
+        }
+        let mut detail = format!("{} in {:.1} ms", result.detail, millis(begun));
+        if !times.text.is_empty() {
+            let _ = write!(detail, " ({})", times.text);
+        }
+        let result = ProbeResult::new(Outcome::Pass, &detail);
+        expiry.map_or(result.clone(), |expiry| expiry.warn(&result))
+    }
+
+    /// Asks, and follows redirections.
+    async fn probe(
+        &self,
+        kept: &mut Kept,
+        source: &SourceOptions,
+        at: Target,
+        phase: &Phase,
+        times: &mut Times,
+    ) -> Result<(ProbeResult, Option<tls::Expiry>), ProbeResult> {
+        let mut way = match &kept.way {
+            Some(way) => Rc::clone(way),
+            None => {
+                let way = Rc::new(self.first(at)?);
+                kept.way = Some(Rc::clone(&way));
+                way
+            }
+        };
+        let mut followed = 0;
+        loop {
+            let answer = self.ask(kept, source, &way, phase, times).await?;
+            let location = answer.headers.get(LOCATION);
+            match location.filter(|_| self.redirects > 0 && is_redirection(answer.status)) {
+                Some(_) if followed == self.redirects => {
+                    let text = format!("redirected more than {followed} times");
+                    return Err(ProbeResult::new(Outcome::Fail, &text));
+                }
+                Some(location) => {
+                    followed += 1;
+                    way = Rc::new(self.next(&way, answer.status, location)?);
+                }
+                None => {
+                    return Ok((self.judge(&answer), answer.expiry));
+                }
+            }
+        }
+    }
+
+    fn judge(&self, answer: &Answer) -> ProbeResult {
+        let fields: Vec<(&str, &[u8])> = match self.expectation.headers.is_empty() {
+            true => Vec::new(),
+            false => {
+                let fields = answer.headers.iter();
+                fields.map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+            }
+        };
+        let status = answer.status.as_u16();
+        self.expectation.judge(status, fields.iter().copied(), &answer.body, answer.truncated)
+    }
+
+    /// What is asked for first.
+    fn first(&self, at: Target) -> Result<Way, ProbeResult> {
+        let unknown = |text: &str| ProbeResult::new(Outcome::Unknown, text);
+        let values = Values { vip: at.vip, port: self.port, service: &self.service };
+        let url = self.url.fill(&values).map_err(|error| unknown(&error.to_string()))?;
+        let address = self.address.or(url.address).or(at.vip);
+        let address = address.ok_or_else(|| unknown("there is no address to connect to"))?;
+        let target = SocketAddr::new(address, self.port.unwrap_or(url.port));
+        self.way(url, target, self.method.clone())
+    }
+
+    /// What is asked for after a redirection: of the same address, whatever host it names.
+    fn next(
+        &self,
+        from: &Way,
+        status: StatusCode,
+        location: &HeaderValue,
+    ) -> Result<Way, ProbeResult> {
+        let fail = |text: String| ProbeResult::new(Outcome::Fail, &text);
+        let url = from.url.follow(location.as_bytes()).map_err(|error| fail(error.to_string()))?;
+        let there = (url.scheme, url.port) == (from.url.scheme, from.url.port);
+        if let Some(address) = url.address
+            && url.address != from.url.address
+            && address != from.target.ip()
+        {
+            return Err(fail(format!("redirected to another address, {address}")));
+        }
+        let port = if there { from.target.port() } else { url.port };
+        // RFC 9110 sections 15.4.2 to 15.4.9: only 307 and 308 repeat a POST.
+        let method = match from.method {
+            Method::POST if !matches!(status.as_u16(), 307 | 308) => Method::GET,
+            _ => from.method.clone(),
+        };
+        self.way(url, SocketAddr::new(from.target.ip(), port), method)
+    }
+
+    fn way(&self, url: Url, target: SocketAddr, method: Method) -> Result<Way, ProbeResult> {
+        let wrong = |_| ProbeResult::new(Outcome::Unknown, "the URL is too long when it is filled");
+        let uri = Uri::try_from(url.target.as_str()).map_err(|error| wrong(error.into()))?;
+        let host = HeaderValue::from_str(&url.authority);
+        let mut headers = HeaderMap::with_capacity(4 + self.headers.len());
+        headers.insert(HOST, host.map_err(|error| wrong(hyper::http::Error::from(error)))?);
+        headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        if !self.keep_alive {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if method == Method::POST {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(self.body.0.len()));
+        }
+        for name in self.headers.keys() {
+            headers.remove(name);
+        }
+        headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Ok(Way { url, target, method, uri, headers })
+    }
+
+    /// Gets one answer, on the kept connection where there is one that still works.
+    async fn ask(
+        &self,
+        kept: &mut Kept,
+        source: &SourceOptions,
+        way: &Way,
+        phase: &Phase,
+        times: &mut Times,
+    ) -> Result<Answer, ProbeResult> {
+        if let Some(mut connection) = kept.connection.take()
+            && connection.fits(way)
+            && connection.still_works().await
+        {
+            match connection.exchange(self, way, phase).await {
+                Ok(answer) => {
+                    if self.keep_alive && connection.is_reusable(&answer) {
+                        kept.connection = Some(connection);
+                    }
+                    return Ok(answer);
+                }
+                // The server may have closed it just now: nothing is known of the service yet.
+                Err(failed) if failed.before_answer => {}
+                Err(failed) => return Err(failed.result),
+            }
+        }
+        let mut connection = self.connect(source, way, phase, times).await?;
+        match connection.exchange(self, way, phase).await {
+            Ok(answer) => {
+                if self.keep_alive && connection.is_reusable(&answer) {
+                    kept.connection = Some(connection);
+                }
+                Ok(answer)
+            }
+            Err(failed) => Err(failed.result),
+        }
+    }
+
+    /// Opens a connection: TCP, then the PROXY header, then TLS.
+    async fn connect(
+        &self,
+        source: &SourceOptions,
+        way: &Way,
+        phase: &Phase,
+        times: &mut Times,
+    ) -> Result<Connection, ProbeResult> {
+        let target = way.target;
+        let begun = Instant::now();
+        phase.begin("connecting");
+        let connecting = |error| net::failure(&format!("connecting to {target}"), &error);
+        let mut stream = source.connect(target).await.map_err(connecting)?;
+        times.add("connect", begun);
+        if let Some(version) = self.proxy {
+            let ends = stream.local_addr().and_then(|own| Ok((own, stream.peer_addr()?)));
+            let (source, destination) = ends.map_err(connecting)?;
+            let who = proxy_protocol::Connection::Proxied { source, destination };
+            let header = proxy_protocol::header(version, who);
+            let sending = |error| net::failure("sending the PROXY header", &error);
+            stream.write_all(&header).await.map_err(sending)?;
+        }
+        let (stream, expiry) = match (way.url.scheme, &self.tls) {
+            (Scheme::Http, _) => (Stream::Plain(stream), None),
+            (Scheme::Https, Some(tls)) => {
+                let begun = Instant::now();
+                phase.begin("agreeing on TLS");
+                let (stream, expiry) = tls.handshake(stream, &way.url.host).await?;
+                times.add("tls", begun);
+                (Stream::Tls(Box::new(stream)), expiry)
+            }
+            (Scheme::Https, None) => {
+                let text = "redirected to https, and there are no options for TLS";
+                return Err(ProbeResult::new(Outcome::Unknown, text));
+            }
+        };
+        Connection::open(stream, way, expiry).await
+    }
+}
+
+/// A status with which `Location` is where to ask instead (RFC 9110 section 15.4).
+fn is_redirection(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
