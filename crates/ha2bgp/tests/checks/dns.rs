@@ -8,7 +8,7 @@ use ha2bgp_core::check::Outcome;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UdpSocket};
 
-use crate::stand::{SOON, Stand};
+use crate::stand::{SOON, Stand, errors};
 
 /// Where the question of a query ends.
 fn question(query: &[u8]) -> &[u8] {
@@ -246,5 +246,26 @@ async fn bad_streams() {
         let at = udp(|_, _| vec![]).await;
         tcp(at, move |_| octets.clone()).await;
         finds(at, "protocol = \"tcp\"", Outcome::Fail, words).await;
+    }
+}
+
+/// What is wrong is told when the configuration is read.
+#[test]
+fn wrong_keys() {
+    for (keys, words) in [
+        ("", "name is missing"),
+        ("name = \"a..b\"", "is not a domain name"),
+        ("name = \"{vp}.example\"", "did you mean {vip}?"),
+        ("name = \".\"\nquery-type = \"AXFR\"", "is not a record type that can be asked for"),
+        ("name = \".\"\nclass = \"HS\"", "is not a class"),
+        ("name = \".\"\nexpect-rcode = [\"NOERROR\", \"NXDOMIAN\"]", "did you mean NXDOMAIN?"),
+        ("name = \".\"\nexpect-answer = \"www.example\"", "an IPv4 address such as"),
+        ("name = \".\"\nprotocol = \"sctp\"", "is no protocol"),
+        ("name = \".\"\nprotocol = \"tcp\"\nattempts = 2", "is for UDP"),
+        ("name = \".\"\nedns-size = 100", "is not a size from 512 to 65535"),
+        ("name = \".\"\nattempts = 11", "from 1 to 10"),
+    ] {
+        let errors = errors(&format!("[service.checks.dns]\n{keys}\n"));
+        assert!(errors.contains(words), "{keys}\n{errors}");
     }
 }

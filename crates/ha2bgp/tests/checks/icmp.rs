@@ -2,7 +2,7 @@
 
 use ha2bgp_core::check::Outcome;
 
-use crate::stand::Stand;
+use crate::stand::{Stand, errors};
 
 /// Whether `net.ipv4.ping_group_range` has a group of this process.
 fn allowed() -> bool {
@@ -32,4 +32,19 @@ async fn loopback_answers() {
 #[tokio::test]
 async fn what_cannot_be_tried_is_unknown() {
     finds("source-address = \"192.0.2.77\"", Outcome::Unknown, "on this host").await;
+}
+
+/// What is wrong is told when the configuration is read.
+#[test]
+fn wrong_keys() {
+    for (keys, words) in [
+        ("least = 2", "2 of 1 requests cannot be answered"),
+        ("count = 0", "is not a count from 1 to 100"),
+        ("size = 15", "is not a size from 16 to 65507"),
+        ("size = 65508", "is not a size from 16 to 65507"),
+        ("max-rtt-warn = \"0s\"", "no time at all"),
+    ] {
+        let errors = errors(&format!("[service.checks.icmp]\n{keys}\n"));
+        assert!(errors.contains(words), "{keys}\n{errors}");
+    }
 }

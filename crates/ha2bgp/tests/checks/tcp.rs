@@ -5,7 +5,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
-use crate::stand::{SOON, Stand};
+use crate::stand::{SOON, Stand, errors};
 use crate::tls_server::{self, Tls};
 
 #[tokio::test]
@@ -204,4 +204,21 @@ async fn over_tls_as_in_the_clear() {
     let mut stand = talk("tls = true\ntls-verify = false\n", b"", vec![0; 1 << 20], vec![]).await;
     stand.finds(Outcome::Fail, "timed out after 200ms while agreeing on TLS").await;
     stand.end().await;
+}
+
+/// What is wrong is told when the configuration is read.
+#[test]
+fn wrong_keys() {
+    for (keys, words) in [
+        ("", "port is missing"),
+        ("port = 1\nsend = '{vipp}'", "did you mean {vip}?"),
+        ("port = 1\nsend = '\\q'", "is no escape"),
+        ("port = 1\nexpect = '/(/'", "is not a regular expression"),
+        ("port = 1\nexpect = 'a'\nmax-answer = 65537", "is not a size from 1 to 65536"),
+        ("port = 1\nproxy-protocol = 'v3'", "write v1 or v2"),
+        ("port = 1\ntls-name = 'a.example'", "add tls = true"),
+    ] {
+        let errors = errors(&format!("[service.checks.tcp]\n{keys}\n"));
+        assert!(errors.contains(words), "{keys}\n{errors}");
+    }
 }

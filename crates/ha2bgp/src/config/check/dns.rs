@@ -117,7 +117,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Read> {
         attempts: attempts?,
         expectation: DnsExpectation { rcodes, authoritative, answers },
     };
-    Some(Read::Probe { probe: ProbeSpec::Dns(probe), per_vip })
+    Some(Read::Probe { probe: ProbeSpec::Dns(Box::new(probe)), per_vip })
 }
 
 /// Fills in all that is known already, so that what is wrong is told now.

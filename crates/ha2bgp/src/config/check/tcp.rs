@@ -77,7 +77,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Read> {
     let per_vip = address.is_none() || matches!(send, Some(Send::PerVip { .. }));
     let max_answer = max_answer?;
     let probe = TcpProbe { address, port, proxy_protocol, tls, send, expect, max_answer };
-    Some(Read::Probe { probe: ProbeSpec::Tcp(probe), per_vip })
+    Some(Read::Probe { probe: ProbeSpec::Tcp(Box::new(probe)), per_vip })
 }
 
 /// Fills in all that is known already, so that identical probes are made once.

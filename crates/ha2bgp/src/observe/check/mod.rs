@@ -53,13 +53,13 @@ pub struct CheckSpec {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeSpec {
     /// Asks a name server.
-    Dns(dns::DnsProbe),
+    Dns(Box<dns::DnsProbe>),
     /// Asks for a page.
     Http(Box<http::HttpProbe>),
     /// Sends echo requests.
     Icmp(icmp::IcmpProbe),
     /// Connects, and perhaps talks.
-    Tcp(tcp::TcpProbe),
+    Tcp(Box<tcp::TcpProbe>),
 }
 
 /// All checks of a configuration.
