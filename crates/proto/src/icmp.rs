@@ -10,6 +10,7 @@
 //! for this probe is told by the sequence number and a token of random octets, for a reply may be
 //! late, sent twice, or made up.
 
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 mod fuzz;
@@ -18,11 +19,12 @@ mod tests;
 
 pub use fuzz::fuzz_icmp_reply;
 
-/// The length of a request and of its reply, in octets: eight of header, then the token.
-pub const MESSAGE: usize = HEADER + TOKEN;
-
 /// The length of a token, in octets.
 pub const TOKEN: usize = 16;
+
+/// The most data that a request can carry, in octets: what an IPv4 packet of 65 535 octets has left
+/// behind its own header of 20 and that of ICMP.
+pub const MAX_DATA: u16 = 65_507;
 
 const HEADER: usize = 8;
 
@@ -66,8 +68,11 @@ pub struct Echo {
     pub family: Family,
     /// Counts the requests of a socket; wraps.
     pub sequence: u16,
-    /// Octets nobody else knows, new for each request.
+    /// Octets nobody else knows, new for each request: the beginning of the data.
     pub token: [u8; TOKEN],
+    /// How much data there is, in octets: at least [`TOKEN`], at most [`MAX_DATA`]; what is outside
+    /// counts as the nearest of both.
+    pub size: u16,
 }
 
 /// What a received message is.
@@ -108,16 +113,19 @@ pub enum NotOurs {
 }
 
 impl Echo {
-    /// The message to send.
-    pub fn request(&self) -> [u8; MESSAGE] {
-        let mut message = [0; MESSAGE];
-        let sequence = self.sequence.to_be_bytes();
-        // Type, code, checksum and identifier (both the kernel's), sequence, data.
-        let fields = [self.family.request(), 0, 0, 0, 0, 0].into_iter();
-        for (octet, value) in message.iter_mut().zip(fields.chain(sequence).chain(self.token)) {
-            *octet = value;
-        }
-        message
+    /// The message to send: eight octets of header, then the data.
+    pub fn request(&self) -> Vec<u8> {
+        let [high, low] = self.sequence.to_be_bytes();
+        // Type, code, checksum and identifier (both the kernel's), sequence.
+        let header = [self.family.request(), 0, 0, 0, 0, 0, high, low];
+        header.into_iter().chain(self.data()).collect()
+    }
+
+    /// The token, and behind it as many octets as are wanted: 0, 1, 2 and so on, so that one that
+    /// was changed on the way is noticed.
+    fn data(&self) -> impl Iterator<Item = u8> {
+        let size = usize::from(self.size.min(MAX_DATA)).max(TOKEN);
+        self.token.into_iter().chain((0..=u8::MAX).cycle()).take(size)
     }
 
     /// What a message received from the socket is.
@@ -133,7 +141,7 @@ impl Echo {
         if sequence != self.sequence {
             return Received::NotOurs(NotOurs::Sequence { sequence });
         }
-        if data != self.token {
+        if !self.data().eq(data.iter().copied()) {
             return Received::NotOurs(NotOurs::Token);
         }
         Received::Reply

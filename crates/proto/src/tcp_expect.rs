@@ -1,6 +1,7 @@
 //! The TCP check's own words: what is sent after the connection is there, and what must come back.
 //!
-//! * [`SendText`]: a text with escapes, as octets. * [`ExpectRule`]: a text with escapes, or `/regex/`.
+//! * [`SendText`]: a text with escapes, as octets; [`SendTemplate`]: with placeholders too.
+//! * [`ExpectRule`]: a text with escapes, or `/regex/`.
 //! * [`Expect`]: takes what is received, piece by piece, and says matched, more, or never.
 //!
 //! Connecting, TLS, waiting and closing belong to the prober.
@@ -19,11 +20,13 @@ use crate::quote::quote;
 
 mod escape;
 mod fuzz;
+mod send;
 #[cfg(test)]
 mod tests;
 
 pub use escape::EscapeError;
 pub use fuzz::fuzz_tcp_expect;
+pub use send::{SendTemplate, SendTemplateError};
 
 /// The longest text to send, in octets after escapes are read.
 pub const MAX_SEND: usize = 4096;

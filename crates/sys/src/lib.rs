@@ -7,10 +7,11 @@
 //! * [`diag`]: which sockets exist (sock_diag). * [`destroy`]: which sockets were destroyed.
 //! * [`doorbell`]: that a socket started or stopped to listen (eBPF).
 //! * [`route`]: links and addresses (rtnetlink). * [`lookup`]: names of the kernel to numbers.
-//! * [`tcp`]: sockets for BGP sessions.
+//! * [`tcp`]: sockets for BGP sessions. * [`datagram`]: an option for those of checks.
 #![deny(unsafe_code)]
 
 pub mod child;
+pub mod datagram;
 pub mod destroy;
 pub mod diag;
 pub mod doorbell;

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod accept_queue;
+mod dns;
 mod file;
 mod grpc;
 mod http;
 mod http_tls;
+mod icmp;
 mod pidfile;
 mod plugin;
 mod pool;

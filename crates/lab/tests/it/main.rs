@@ -5,9 +5,13 @@
 
 mod answers;
 mod bad_input;
+mod checks_dns;
 mod checks_haproxy;
+mod checks_icmp;
 mod checks_local;
+mod checks_net;
 mod checks_plugin;
+mod checks_source;
 mod checks_stage;
 mod discovery;
 mod doorbell;
@@ -21,6 +25,7 @@ mod lab_plugins;
 mod lab_servers;
 mod last_choice;
 mod load;
+mod probes;
 mod readme;
 mod readme_ipv6;
 mod signals;

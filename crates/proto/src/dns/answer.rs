@@ -93,8 +93,14 @@ impl DnsExpectation {
         if !self.rcodes.contains(code) {
             return fail(&format!("rcode {}, expected {}", rcode::name(code), self.rcodes));
         }
-        if self.authoritative && !message.header().aa() {
-            return fail("the answer is not authoritative (flag AA), expected one that is");
+        match (self.authoritative, message.header().aa()) {
+            (Some(true), false) => {
+                return fail("the answer is not authoritative (flag AA), expected one that is");
+            }
+            (Some(false), true) => {
+                return fail("the answer is authoritative (flag AA), expected one that is not");
+            }
+            (None, _) | (Some(true), true) | (Some(false), false) => {}
         }
         let found = match matching(query, message) {
             Ok(found) => found,

@@ -16,8 +16,9 @@ use super::{DnsName, DnsNameError, RcodeSet, RecordType};
 pub struct DnsExpectation {
     /// Which response codes are good.
     pub rcodes: RcodeSet,
-    /// True if the server must be an authority for the name (the flag AA).
-    pub authoritative: bool,
+    /// Whether the server must be an authority for the name (the flag AA), or must not be; `None`:
+    /// the flag is not looked at.
+    pub authoritative: Option<bool>,
     /// Each of these must hold, whatever the response code is; the configuration limits how many
     /// there are.
     pub answers: Vec<AnswerRule>,

@@ -174,13 +174,19 @@ fn codes_and_flags() {
     assert_eq!(judge(&both, &query, &refused), "pass REFUSED, 0 records of type A");
     let good = answer(&query, Rcode::NOERROR, |_| ());
     assert_eq!(judge(&both, &query, &good), "fail rcode NOERROR, expected NXDOMAIN,REFUSED");
-    let strict = DnsExpectation { authoritative: true, ..default.clone() };
+    let strict = DnsExpectation { authoritative: Some(true), ..default.clone() };
+    let cached = DnsExpectation { authoritative: Some(false), ..default.clone() };
     assert_eq!(
         judge(&strict, &query, &good),
         "fail the answer is not authoritative (flag AA), expected one that is"
     );
     let authority = answer(&query, Rcode::NOERROR, |answer| answer.header_mut().set_aa(true));
     assert!(judge(&strict, &query, &authority).starts_with("pass"));
+    assert!(judge(&cached, &query, &good).starts_with("pass"));
+    assert_eq!(
+        judge(&cached, &query, &authority),
+        "fail the answer is authoritative (flag AA), expected one that is not"
+    );
     let cut = answer(&query, Rcode::NOERROR, |answer| answer.header_mut().set_tc(true));
     assert_eq!(judge(&default, &query, &cut), "truncated");
     let over_tcp = default.judge(&query, ID, Transport::Tcp, &cut);

@@ -5,10 +5,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ECHO: Echo = Echo { family: Family::V4, sequence: 0x0102, token: *b"0123456789abcdef" };
+const ECHO: Echo =
+    Echo { family: Family::V4, sequence: 0x0102, token: *b"0123456789abcdef", size: 16 };
 
 fn reply_to(echo: &Echo) -> Vec<u8> {
-    let mut message = echo.request().to_vec();
+    let mut message = echo.request();
     message[0] = echo.family.reply();
     // The kernel's fields.
     message[2..6].copy_from_slice(b"\xaa\xbb\xcc\xdd");
@@ -46,6 +47,21 @@ fn only_the_reply_counts() {
     assert_eq!(why(&ECHO, &long), "the data is not what was sent");
 }
 
+#[test]
+fn the_data_may_be_longer() {
+    let large = Echo { size: 300, ..ECHO };
+    let request = large.request();
+    assert_eq!(request.len(), 308);
+    assert_eq!(request[24..27], *b"\0\x01\x02");
+    let mut reply = reply_to(&large);
+    assert_eq!(large.receive(&reply), Received::Reply);
+    assert_eq!(ECHO.receive(&reply), Received::NotOurs(NotOurs::Token));
+    reply[307] ^= 1;
+    assert_eq!(large.receive(&reply), Received::NotOurs(NotOurs::Token));
+    let length = |size| Echo { size, ..ECHO }.request().len();
+    assert_eq!((length(0), length(u16::MAX)), (24, 65_515));
+}
+
 proptest! {
     #[test]
     fn any_octets(octets: Vec<u8>) {
@@ -53,8 +69,10 @@ proptest! {
     }
 
     #[test]
-    fn each_request_knows_its_reply(sequence: u16, token: [u8; TOKEN], other: u16) {
-        let echo = Echo { family: Family::V6, sequence, token };
+    fn each_request_knows_its_reply(
+        sequence: u16, token: [u8; TOKEN], other: u16, size in 0_u16..200,
+    ) {
+        let echo = Echo { family: Family::V6, sequence, token, size };
         prop_assert_eq!(echo.receive(&reply_to(&echo)), Received::Reply);
         let second = Echo { sequence: other, ..echo };
         prop_assert_eq!(second.receive(&reply_to(&echo)) == Received::Reply, other == sequence);

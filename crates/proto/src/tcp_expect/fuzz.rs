@@ -5,7 +5,8 @@ use alloc::string::ToString;
 
 use ha2bgp_core::check::{DETAIL_MAX, Outcome};
 
-use super::{End, Expect, ExpectRule, Feed, Wanted};
+use super::{End, Expect, ExpectRule, Feed, MAX_SEND, SendTemplate, Wanted};
+use crate::template::Values;
 
 /// A line with a rule, an octet for the window, an octet for the size of the pieces, then the
 /// answer: a text is found in pieces exactly when it is found in the whole window.
@@ -13,6 +14,16 @@ use super::{End, Expect, ExpectRule, Feed, Wanted};
 pub fn fuzz_tcp_expect(input: &[u8]) {
     let mut parts = input.splitn(2, |octet| *octet == b'\n');
     let text = core::str::from_utf8(parts.next().unwrap_or_default()).unwrap_or_default();
+    match text.parse::<SendTemplate>() {
+        Ok(template) => {
+            let values = Values { vip: None, port: Some(80), service: r"\q" };
+            match template.fill(&values) {
+                Ok(send) => assert!(send.octets().len() <= MAX_SEND, "bounded"),
+                Err(error) => assert!(!error.to_string().is_empty(), "an error says why"),
+            }
+        }
+        Err(error) => assert!(!error.to_string().is_empty(), "an error says why"),
+    }
     let rule = match text.parse::<ExpectRule>() {
         Ok(rule) => rule,
         Err(error) => {

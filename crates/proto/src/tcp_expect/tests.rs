@@ -3,6 +3,7 @@ use alloc::string::ToString;
 use proptest::prelude::*;
 
 use super::*;
+use crate::template::Values;
 
 fn rule(text: &str) -> ExpectRule {
     text.parse().unwrap()
@@ -31,6 +32,27 @@ fn texts_have_escapes() {
     assert_eq!(rule("/").to_string(), "\"/\"");
     assert_eq!(rule(r"\x2fa/").to_string(), "\"/a/\"");
     assert_eq!(rule("/a/").to_string(), "/a/");
+}
+
+#[test]
+fn texts_to_send_have_places_to_fill() {
+    let values = Values { vip: "192.0.2.1".parse().ok(), port: Some(25), service: r"a\nb" };
+    let send = |text: &str| text.parse::<SendTemplate>().unwrap().fill(&values);
+    let octets = |text: &str| send(text).unwrap().octets().to_vec();
+    assert_eq!(octets(r"EHLO {vip}\r\n"), b"EHLO 192.0.2.1\r\n");
+    assert_eq!(octets(r#"{{"{service}":{port}}}\\"#), br#"{"a\nb":25}\"#);
+    let error = |text: &str| text.parse::<SendTemplate>().unwrap_err().to_string();
+    assert!(error("{prot}").contains("did you mean {port}?"));
+    assert!(error(r"\q").contains("is no escape"));
+    assert!(error(r"\{vip}").contains("is no escape"));
+    assert!(error(r"\x1{vip}").contains("is no escape"));
+    assert!(error("").contains("empty"));
+    let nowhere = Values { vip: None, ..values };
+    let filled = "{vip}".parse::<SendTemplate>().unwrap().fill(&nowhere);
+    assert!(filled.unwrap_err().to_string().contains("{vip} has no value"));
+    let long = "x".repeat(MAX_SEND);
+    let filled = format!("{long}{{service}}").parse::<SendTemplate>();
+    assert!(filled.unwrap_err().to_string().contains("may have 4096"));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod accept_queue;
 mod common;
+mod dns;
 mod fields;
 mod file;
 mod grpc;
@@ -13,6 +14,7 @@ pub(super) mod haproxy;
 #[cfg(test)]
 mod host_tests;
 mod http;
+mod icmp;
 mod local;
 mod plugin;
 mod process;
@@ -92,7 +94,9 @@ pub const KINDS: &[Kind] = &[
     http::KIND,
     haproxy::KIND,
     tcp::KIND,
+    dns::KIND,
     grpc::KIND,
+    icmp::KIND,
     plugin::KIND,
     accept_queue::KIND,
     process::KIND,

@@ -6,23 +6,28 @@
 //! * `pool` starts and ends what makes the probes that are wanted; identical ones are made once.
 //!   `start` knows how each kind is started: polled at its intervals, or watched. `report` hands its
 //!   results to every check that uses it.
-//! * [`schedule`] says when, [`lanes`] how many at once. [`shared`]: what many checks look through.
-//! * [`net`] connects, [`tls`] is for all kinds that talk, [`times`] for what they tell of time.
-//! * One file a kind: [`grpc`], [`http`], [`plugin`], [`tcp`] are polled; [`haproxy`] is asked for many
-//!   checks at once; [`accept_queue`], [`file`] and [`process`] are told by this host. [`inotify`] rings
-//!   for files, [`place`] names them.
+//! * [`schedule`] says when, [`lanes`] how many at once, `phase` what a probe is at. [`shared`]: what many checks look through.
+//! * [`net`] connects, [`stream`] and [`datagram`] talk, [`tls`] is for all kinds that do, [`times`] for
+//!   what they tell of time.
+//! * One file a kind. Polled are [`dns`], [`grpc`], [`http`], [`icmp`], [`plugin`] and [`tcp`].
+//!   [`haproxy`] is asked for many checks at once; [`accept_queue`], [`file`] and [`process`] are told by
+//!   this host. [`inotify`] rings for files, [`place`] names them.
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
 pub mod accept_queue;
+pub mod datagram;
+pub mod dns;
 pub mod file;
 pub mod grpc;
 pub mod haproxy;
 pub mod http;
+pub mod icmp;
 pub mod inotify;
 pub mod lanes;
 pub mod net;
+mod phase;
 pub mod place;
 pub mod plugin;
 mod pool;
@@ -31,20 +36,21 @@ mod report;
 pub mod schedule;
 pub mod shared;
 mod start;
+pub mod stream;
 pub mod tcp;
 pub mod times;
 pub mod tls;
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ha2bgp_core::check::{CheckIndex, CheckKey, Counting, Outcome, ProbeResult};
+use ha2bgp_core::check::{CheckIndex, CheckKey, Counting};
 use ha2bgp_core::fact::Observation;
 use tokio::sync::{mpsc, watch};
 
 pub use self::lanes::Limits;
+pub use self::phase::Phase;
 pub use self::report::Reporter;
 pub use self::schedule::Timing;
 
@@ -78,14 +84,18 @@ pub enum ProbeSpec {
 /// Kinds whose probes are made at their intervals.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Polled {
+    /// Asks a name server.
+    Dns(Box<dns::DnsProbe>),
     /// Asks the health service of gRPC.
     Grpc(Box<grpc::GrpcProbe>),
     /// Asks for a page.
     Http(Box<http::HttpProbe>),
+    /// Sends echo requests.
+    Icmp(icmp::IcmpProbe),
     /// Runs a program.
     Plugin(Box<plugin::PluginProbe>),
-    /// Connects.
-    Tcp(tcp::TcpProbe),
+    /// Connects, and perhaps talks.
+    Tcp(Box<tcp::TcpProbe>),
 }
 
 /// Kinds that report by themselves.
@@ -121,37 +131,15 @@ pub struct Target {
     pub vip: Option<IpAddr>,
 }
 
-/// What a probe is at, to say so when its time is over.
-#[derive(Debug, Default)]
-pub struct Phase {
-    what: Cell<&'static str>,
-    /// It is something of this host: its time-out says nothing of the target.
-    own: Cell<bool>,
-}
-
-impl Phase {
-    /// Notes what begins: `connecting`, `waiting for the answer`.
-    pub fn begin(&self, what: &'static str) {
-        self.what.set(what);
-        self.own.set(false);
-    }
-
-    /// The same of something that is only ours: taking too long for it is `unknown`.
-    pub fn begin_own(&self, what: &'static str) {
-        self.what.set(what);
-        self.own.set(true);
-    }
-
-    /// The result of a probe whose time is over.
-    fn timed_out(&self, timeout: Duration) -> ProbeResult {
-        let at = match self.what.get() {
-            "" => String::new(),
-            what => format!(" while {what}"),
-        };
-        let limit = crate::config::duration::show(timeout);
-        let outcome = if self.own.get() { Outcome::Unknown } else { Outcome::Fail };
-        ProbeResult::new(outcome, &format!("timed out after {limit}{at}"))
-    }
+/// Octets that nobody can guess, of the kernel (getrandom(2)).
+///
+/// # Errors
+/// Where the kernel has none.
+fn random<const N: usize>() -> std::io::Result<[u8; N]> {
+    let mut octets = [0; N];
+    // Up to 256 octets come all at once, or not at all.
+    rustix::rand::getrandom(&mut octets, rustix::rand::GetRandomFlags::empty())?;
+    Ok(octets)
 }
 
 /// Makes the wanted checks until `wanted` is dropped. The receiver is told when all has ended: no

@@ -68,6 +68,7 @@ pub fn failure(what: &str, error: &io::Error) -> ProbeResult {
                 | Errno::ADDRINUSE
                 | Errno::NODEV
                 | Errno::AFNOSUPPORT
+                | Errno::PROTONOSUPPORT
         )
     });
     let (outcome, note) =
@@ -76,7 +77,7 @@ pub fn failure(what: &str, error: &io::Error) -> ProbeResult {
 }
 
 /// The error without the number that the standard library puts behind it.
-pub(super) fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {
         Some((text, _)) => text.to_lowercase(),

@@ -109,7 +109,10 @@ async fn probe(
     common: &Common,
 ) -> ProbeResult {
     let source = &spec.source;
+    let timeout = spec.timing.timeout;
     match polled {
+        Polled::Dns(dns) => dns.run(source, at, phase, timeout).await,
+        Polled::Icmp(icmp) => icmp.run(source, at, phase, timeout).await,
         Polled::Grpc(grpc) => grpc.run(source, at, phase).await,
         Polled::Http(http) => http.run(&mut kept.http, source, at, phase).await,
         Polled::Plugin(plugin) => plugin.run(&common.runner, at, phase).await,
@@ -121,7 +124,9 @@ async fn probe(
 fn lanes(polled: &Polled, common: &Common) -> Rc<Lanes> {
     match polled {
         Polled::Plugin(_) => common.plugins.clone(),
-        Polled::Grpc(_) | Polled::Http(_) | Polled::Tcp(_) => common.network.clone(),
+        Polled::Dns(_) | Polled::Grpc(_) | Polled::Http(_) | Polled::Icmp(_) | Polled::Tcp(_) => {
+            common.network.clone()
+        }
     }
 }
 
