@@ -15,7 +15,7 @@ use super::origin::{Origin, Written};
 use super::raw::{CheckSection, Raw, ServiceSection};
 use super::reader::{Host, Reader};
 use super::settings::{allow_list, damping};
-use crate::observe::check::CheckSpecs;
+use crate::observe::check::{CheckSpecs, ProbeSpec};
 
 /// The longest name of a service.
 const NAME_MAX: usize = 64;
@@ -172,6 +172,12 @@ impl Book<'_> {
         let index = CheckIndex(u32::try_from(self.checks.len()).ok()?);
         self.checks.push(config);
         if let Some((spec, counting)) = spec {
+            let no_control = self.raw.is_whole() && self.raw.values.is_missing("control.unix");
+            if matches!(spec.probe, ProbeSpec::Push(_)) && no_control {
+                let error = "nobody could push to it without a control socket: add [control] with \
+                             unix = \"/run/ha2bgp/ha2bgp.sock\"";
+                self.fail(&section.name, error);
+            }
             // Looks are quick to find, and may hide a secret: what counts is what they are.
             let specs = &mut self.specs.specs;
             let alike = self.known.entry(format!("{spec:?}")).or_default();

@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod pool;
+mod push;
 mod stand;
 mod tcp;

@@ -15,7 +15,6 @@ pub(in crate::config) struct Fields<'a> {
     pub(super) host: &'a Host<'a>,
     pub(super) section: &'a CheckSection,
     /// The service that uses it.
-    #[allow(dead_code, reason = "kinds with placeholders use it")]
     pub(super) service: Option<&'a str>,
 }
 

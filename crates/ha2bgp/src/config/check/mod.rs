@@ -7,6 +7,7 @@
 mod common;
 mod fields;
 mod local;
+mod push;
 mod tcp;
 
 use ha2bgp_core::check::Counting;
@@ -18,7 +19,7 @@ use self::fields::Fields;
 use super::file::keys::Key;
 use super::raw::CheckSection;
 use super::reader::{Host, Reader};
-use crate::observe::check::{CheckSpec, ProbeSpec};
+use crate::observe::check::{CheckSpec, ProbeSpec, Timing};
 
 /// The longest name of a check.
 const NAME_MAX: usize = 64;
@@ -62,7 +63,7 @@ pub(super) struct Check {
 }
 
 /// All kinds, in the order of the reference.
-pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, tcp::KIND];
+pub const KINDS: &[Kind] = &[local::LISTEN, local::ADDRESS, tcp::KIND, push::KIND];
 
 impl Kind {
     /// All keys, those of its own first.
@@ -147,7 +148,11 @@ pub(super) fn read(
         Read::Known(kind) => (kind, None),
         Read::Probe { probe, per_vip } => {
             let counting = common::counting(&mut fields);
-            let timing = common::timing(&mut fields)?;
+            // What reports by itself has no interval.
+            let timing = match section.kind.find("interval") {
+                Some(_) => common::timing(&mut fields)?,
+                None => Timing::NONE,
+            };
             let source = common::source(&mut fields);
             let kind = CheckKind::Probe { per_vip, counting };
             (kind, Some((CheckSpec { timing, source, probe }, counting)))

@@ -5,7 +5,7 @@
 //!
 //! * [`pool`] starts and ends what makes the probes that are wanted; identical ones are made once.
 //! * [`schedule`] says when, [`lanes`] how many at once. * [`net`] connects.
-//! * One file a kind: [`tcp`].
+//! * One file a kind: [`push`], [`tcp`].
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
@@ -13,6 +13,7 @@
 pub mod lanes;
 pub mod net;
 pub mod pool;
+pub mod push;
 pub mod schedule;
 pub mod tcp;
 
@@ -45,6 +46,8 @@ pub struct CheckSpec {
 /// What a probe does, one for each kind.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ProbeSpec {
+    /// Waits for what somebody sends.
+    Push(push::PushSpec),
     /// Connects.
     Tcp(tcp::TcpProbe),
 }
@@ -98,11 +101,25 @@ pub fn spawn(
     wanted: watch::Receiver<BTreeSet<CheckKey>>,
     observed: mpsc::Sender<Observation>,
 ) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
+    let (_, nothing) = mpsc::channel(1);
+    spawn_with(checks, wanted, observed, nothing)
+}
+
+/// The same, with what is pushed.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn spawn_with(
+    checks: CheckSpecs,
+    wanted: watch::Receiver<BTreeSet<CheckKey>>,
+    observed: mpsc::Sender<Observation>,
+    pushes: mpsc::Receiver<push::Request>,
+) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
     let (ending, ended) = tokio::sync::oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("checks".to_owned()).spawn(move || {
         let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, pool::run(checks, wanted, observed));
+        local.block_on(&runtime, pool::run(checks, wanted, observed, pushes));
         // What the probes hold goes with their tasks, before anybody is told.
         drop(local);
         runtime.shutdown_background();

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::lanes::Lanes;
+use super::push::{self, hub};
 use super::schedule::{Schedule, Spread};
 use super::{CheckSpec, CheckSpecs, Phase, ProbeSpec, Target};
 
@@ -23,6 +24,7 @@ use super::{CheckSpec, CheckSpecs, Phase, ProbeSpec, Target};
 #[derive(Clone, Debug)]
 pub struct Reporter {
     users: Rc<RefCell<BTreeMap<CheckKey, Counting>>>,
+    last: Rc<RefCell<Option<ProbeResult>>>,
     observed: mpsc::Sender<Observation>,
 }
 
@@ -30,6 +32,22 @@ impl Reporter {
     /// Reports a result to every check that uses it. False when nobody listens any more.
     pub async fn report(&self, result: ProbeResult) -> bool {
         let users: Vec<CheckKey> = self.users.borrow().keys().copied().collect();
+        self.last.replace(Some(result.clone()));
+        self.tell(users, result).await
+    }
+
+    /// Puts these in the place of the users that there were. Who is new is told the newest result:
+    /// the next one may be far away. False when nobody listens any more.
+    async fn set_users(&self, users: BTreeMap<CheckKey, Counting>) -> bool {
+        let before = self.users.replace(users);
+        let newest = self.last.borrow().clone();
+        let Some(result) = newest else { return true };
+        let is_new = |check: &CheckKey| !before.contains_key(check);
+        let new = self.users.borrow().keys().copied().filter(is_new).collect();
+        self.tell(new, result).await
+    }
+
+    async fn tell(&self, users: Vec<CheckKey>, result: ProbeResult) -> bool {
         for check in users {
             let observation = Observation::Probed { check, result: result.clone() };
             if self.observed.send(observation).await.is_err() {
@@ -48,7 +66,7 @@ impl Reporter {
 /// A probe that is being made again and again.
 #[derive(Debug)]
 struct Running {
-    users: Rc<RefCell<BTreeMap<CheckKey, Counting>>>,
+    reporter: Reporter,
     task: JoinHandle<()>,
 }
 
@@ -62,6 +80,7 @@ impl Drop for Running {
 #[derive(Clone, Debug)]
 pub struct Common {
     network: Rc<Lanes>,
+    hub: Rc<hub::Hub>,
     observed: mpsc::Sender<Observation>,
 }
 
@@ -70,9 +89,12 @@ pub async fn run(
     checks: CheckSpecs,
     mut wanted: watch::Receiver<BTreeSet<CheckKey>>,
     observed: mpsc::Sender<Observation>,
+    pushes: mpsc::Receiver<push::Request>,
 ) {
     let limits = checks.limits.within(descriptors());
-    let common = Common { network: Lanes::new(limits.probes), observed: observed.clone() };
+    let hub = hub::Hub::new(&checks.specs);
+    let mut serving = tokio::task::spawn_local(hub::serve(hub.clone(), pushes));
+    let common = Common { network: Lanes::new(limits.probes), hub, observed: observed.clone() };
     let specs: Vec<Rc<CheckSpec>> = checks.specs.into_iter().map(Rc::new).collect();
     // Of this start of this host: others begin at other moments.
     let seeds = RandomState::new();
@@ -88,15 +110,16 @@ pub async fn run(
         running.retain(|probe, _| users.contains_key(probe));
         for (probe, users) in users {
             if let Some(running) = running.get(&probe) {
-                running.users.replace(users);
+                running.reporter.set_users(users).await;
                 continue;
             }
             let Some(spec) = specs.get(probe.0) else { continue };
             let users = Rc::new(RefCell::new(users));
-            let reporter = Reporter { users: users.clone(), observed: common.observed.clone() };
+            let observed = common.observed.clone();
+            let reporter = Reporter { users, last: Rc::default(), observed };
             let spread = Spread::new(seeds.hash_one((probe.0, probe.1.vip)));
-            let task = start(spec.clone(), probe.1, reporter, spread, &common);
-            running.insert(probe, Running { users, task });
+            let task = start(spec.clone(), probe, reporter.clone(), spread, &common);
+            running.insert(probe, Running { reporter, task });
         }
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { break },
@@ -105,6 +128,8 @@ pub async fn run(
     }
     let tasks: Vec<Running> = running.into_values().collect();
     tasks.iter().for_each(|running| running.task.abort());
+    serving.abort();
+    let _ = (&mut serving).await;
     // An aborted task is dropped when its turn comes: wait for that.
     for mut running in tasks {
         let _ = (&mut running.task).await;
@@ -114,12 +139,15 @@ pub async fn run(
 /// Starts one probe, or what watches for its results.
 fn start(
     spec: Rc<CheckSpec>,
-    at: Target,
+    (place, at): (usize, Target),
     reporter: Reporter,
     spread: Spread,
     common: &Common,
 ) -> JoinHandle<()> {
     match &spec.probe {
+        ProbeSpec::Push(_) => {
+            tokio::task::spawn_local(hub::stand(common.hub.clone(), place, at, reporter))
+        }
         ProbeSpec::Tcp(_) => {
             tokio::task::spawn_local(poll(spec, at, reporter, spread, common.network.clone()))
         }
@@ -162,6 +190,8 @@ async fn poll(
 async fn probe(spec: &CheckSpec, at: Target, phase: &Phase) -> ProbeResult {
     match &spec.probe {
         ProbeSpec::Tcp(tcp) => tcp.run(&spec.source, at, phase).await,
+        // It reports by itself.
+        ProbeSpec::Push(_) => std::future::pending().await,
     }
 }
 
