@@ -5,6 +5,7 @@
 
 mod answers;
 mod bad_input;
+mod checks_push;
 mod discovery;
 mod doorbell;
 mod exabgp_facts;
