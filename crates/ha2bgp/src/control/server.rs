@@ -32,6 +32,8 @@ use super::socket::Bound;
 pub const CONNECTIONS_MAX: usize = 64;
 /// And of one user.
 pub const USER_MAX: usize = 32;
+/// So many more may be about to end, since a newer one took their place.
+const LEAVING_MAX: usize = 16;
 /// The longest head of a request, in octets; hyper takes no less.
 pub const HEAD_MAX: usize = 8 * 1024;
 /// The most header fields.
@@ -125,7 +127,9 @@ pub async fn run(bound: Bound, api: Api, mut stopped: oneshot::Receiver<()>) {
         let accepted = tokio::select! {
             _ = &mut stopped => break,
             _ = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX + LEAVING_MAX => {
+                accepted
+            }
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,

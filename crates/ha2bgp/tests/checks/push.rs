@@ -113,12 +113,11 @@ async fn silence_is_reported() {
 async fn a_push_in_time_renews() {
     let mut pushed = Pushed::new("on-expiry = \"fail\"\n");
     pushed.stand.want(&[VIP]);
-    pushed.push(X, Outcome::Pass, 200).await;
-    pushed.push(X, Outcome::Pass, LONG).await;
-    for _ in 0..2 {
+    for ttl in [1000, LONG] {
+        pushed.push(X, Outcome::Pass, ttl).await;
         assert_eq!(pushed.next(None).await.0, Outcome::Pass);
     }
-    let more = tokio::time::timeout(Duration::from_millis(400), pushed.next(None)).await;
+    let more = tokio::time::timeout(Duration::from_millis(1500), pushed.next(None)).await;
     assert!(more.is_err(), "{more:?}");
     pushed.stand.end().await;
 }

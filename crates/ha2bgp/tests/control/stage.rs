@@ -64,7 +64,22 @@ impl Stage {
         check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
         let api = Api { pushes: Pushes { checks, hub } };
         let control = Some(control::spawn(&settings.control.unwrap(), api).unwrap());
-        Self { path, observed, control, _wanting: wanting, _dir: dir }
+        let stage = Self { path, observed, control, _wanting: wanting, _dir: dir };
+        stage.waits_for_checks();
+        stage
+    }
+
+    /// Until somebody wants each check, for all and for its VIP.
+    fn waits_for_checks(&self) {
+        let start = Instant::now();
+        loop {
+            let (_, list) = self.ask("GET", "/v1/checks", "");
+            let entries = list["checks"].as_array().unwrap();
+            if entries.iter().filter(|entry| entry["wanted"] == true).count() == 6 {
+                return;
+            }
+            assert!(start.elapsed() < SOON, "{list}");
+        }
     }
 
     /// A connection whose reads end after some time.
@@ -128,6 +143,7 @@ pub(crate) fn rest(mut stream: UnixStream) -> String {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 panic!("nothing comes: {}", String::from_utf8_lossy(&answer))
             }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             // It was closed with our octets unread.
             Err(_) => break,
         }

@@ -197,7 +197,8 @@ fn hostile_clients_stop_nothing() -> Result<()> {
         }
     }
     let now = descriptors(pid);
-    assert!(now <= before + 64, "{before} descriptors, then {now}");
+    // 64 connections, and 16 that are about to end.
+    assert!(now <= before + 80, "{before} descriptors, then {now}");
     drop(clients);
     wait::until(SOON, "nothing is left of them", || match descriptors(pid) {
         now if now <= before => Ok(()),
