@@ -6,7 +6,7 @@ use ha2bgp_lab::fake_exabgp::Answer;
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{LabError, Result, program, readme, require, wait};
 use rustix::process::Signal;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,13 @@ fn silence_holds_what_was() -> Result<()> {
 fn as_nobody(program: &Path, socket: &Path) -> Result<Output> {
     let mut command = std::process::Command::new(program);
     command.env_clear().env("HA2BGP_CONTROL", socket).args(["push", "web/x", "pass"]);
-    command.uid(NOBODY).gid(NOBODY).output().map_err(LabError::io("run ha2bgp push"))
+    command.uid(NOBODY).gid(NOBODY);
+    // A child that another test has just started may still have the copy open for writing.
+    wait::until(SOON, "ha2bgp push can be started", || match command.output() {
+        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => Err(error.to_string()),
+        other => Ok(other),
+    })?
+    .map_err(LabError::io("run ha2bgp push"))
 }
 
 #[test]
