@@ -7,6 +7,7 @@ pub mod announce;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod daemon;
 pub mod log;
 pub mod observe;

@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod filter;
 pub mod flags;
+mod push;
 mod reasons;
 
 use std::fmt::Display;
@@ -45,6 +46,7 @@ pub fn main() -> ExitCode {
             Some(("demo", _)) => demo::main(),
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
+            Some(("push", matches)) => push::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
@@ -81,7 +83,8 @@ fn command() -> Command {
             Command::new("run").about("Runs, as without any command: ha2bgp run --config FILE"),
         ))
         .subcommand(check::command())
-        .subcommand(filter::command());
+        .subcommand(filter::command())
+        .subcommand(push::command());
     flags::add_to(command)
 }
 

@@ -242,14 +242,14 @@ impl Walk {
             let text = name.get_ref().to_string();
             let written = Written { origin: self.place(&whole, name.span()), text };
             self.prefix = whole;
-            let section = self.check(written, keys);
+            let section = self.check(written, path != "checks", keys);
             self.prefix = String::new();
             self.checks.extend(section);
         }
     }
 
     /// Reads the keys of one check. Which there are depends on its type.
-    fn check(&mut self, name: Written, table: &DeTable<'_>) -> Option<CheckSection> {
+    fn check(&mut self, name: Written, own: bool, table: &DeTable<'_>) -> Option<CheckSection> {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
         let given =
@@ -277,7 +277,7 @@ impl Walk {
                 (other, None) => self.fail(other, key.span(), kind.unknown(other)),
             }
         }
-        Some(CheckSection { name, kind, values })
+        Some(CheckSection { name, own, kind, values })
     }
 
     /// Reads the value of a key, or says what to write.

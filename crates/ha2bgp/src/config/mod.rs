@@ -3,9 +3,10 @@
 //! [`raw`] holds what was written, by flags, environment and files ([`mod@file`]), and [`origin`]
 //! where; [`settings`] turns it into runtime types and reports everything that is wrong at once, as
 //! [`error`]s; [`speaker`] and [`peer`] do so for the built-in speaker, [`service`] and [`check`] for
-//! services and their checks.
+//! services and their checks, [`control`] for the control socket.
 
 pub mod check;
+pub mod control;
 pub mod duration;
 pub mod error;
 pub mod file;

@@ -64,6 +64,8 @@ pub struct Section {
 pub struct CheckSection {
     /// Its name and where that stands.
     pub name: Written,
+    /// It stands below a service, and is not for all of them.
+    pub own: bool,
     /// What is checked.
     pub kind: &'static check::Kind,
     /// What was given, by the names of the keys.

@@ -209,6 +209,12 @@ impl Book<'_> {
         let index = CheckIndex(u32::try_from(self.checks.len()).ok()?);
         self.checks.push(config);
         if let Some((spec, counting)) = spec {
+            let no_control = self.raw.is_whole() && self.raw.values.is_missing("control.unix");
+            if matches!(spec.probe, ProbeSpec::Watched(Watched::Push(_))) && no_control {
+                let error = "nobody could push to it without a control socket: add [control] with \
+                             unix = \"/run/ha2bgp/ha2bgp.sock\"";
+                self.fail(&section.name, error);
+            }
             // Looks are quick to find, and may hide a secret: what counts is what they are.
             let specs = &mut self.specs.specs;
             let alike = self.known.entry(format!("{spec:?}")).or_default();

@@ -10,6 +10,7 @@ use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
 use ha2bgp_proto::exabgp::{ApiVersion, LastChoice};
 
 use super::check::haproxy;
+use super::control::{self, ControlSettings};
 use super::duration;
 use super::error::{self, ConfigError};
 use super::origin::{Origin, Written};
@@ -61,6 +62,8 @@ pub struct Settings {
     pub speaker: Option<SpeakerSettings>,
     /// Where the state is kept for the process that comes after this one.
     pub state_file: StateFile,
+    /// The socket of the control interface; `None`: there is none.
+    pub control: Option<ControlSettings>,
 }
 
 /// Where the state is kept.
@@ -175,6 +178,7 @@ impl Settings {
             place => place,
         });
         let state_file = state_file.unwrap_or_default();
+        let control = control::read(&mut reader, raw, host);
         for name in ["debug", "no-color"] {
             reader.switch(values, name);
         }
@@ -197,6 +201,7 @@ impl Settings {
                     reassert,
                     speaker,
                     state_file,
+                    control,
                 })
             }
             _ => {

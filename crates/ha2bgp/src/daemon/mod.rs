@@ -36,6 +36,11 @@ use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
+use crate::control::push::Pushes;
+use crate::control::server::Api;
+use crate::control::socket::SocketError;
+use crate::control::{self, Control};
+use crate::observe::check::push;
 use crate::observe::{address, check, listen};
 
 /// How many observations may wait for the engine; then observers wait.
@@ -110,7 +115,15 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     };
     let (noticing, notice) = watch::channel(String::new());
     let (wanting, wanted) = watch::channel(BTreeSet::new());
-    let probes = match probes(&settings, wanted, observed.clone()) {
+    let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
+    let control = match open_control(&settings, hub) {
+        Ok(control) => control,
+        Err(error) => {
+            tracing::error!("cannot open the control socket: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let probes = match probes(&settings, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
             tracing::error!(%error, "cannot start the thread for checks");
@@ -154,6 +167,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     match stop {
         Stop::AnnouncerEnded => {
             drop(engine);
+            control_end(control).await;
             probes_end(probes).await;
             return early.as_ref().map_or(ExitCode::FAILURE, conclude);
         }
@@ -161,6 +175,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         Stop::Restart => output::tell_restart(&settings),
         Stop::Asked => {}
     }
+    control_end(control).await;
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
@@ -190,13 +205,31 @@ fn probes(
     settings: &Settings,
     wanted: watch::Receiver<BTreeSet<CheckKey>>,
     observed: mpsc::Sender<Observation>,
+    pushes: mpsc::Receiver<push::Request>,
 ) -> io::Result<Option<oneshot::Receiver<()>>> {
     if settings.checks.specs.is_empty() {
         return Ok(None);
     }
     // All processes that this one starts are plugins.
     let checks = check::CheckSpecs { adopt: true, ..settings.checks.clone() };
-    check::spawn(checks, wanted, observed).map(Some)
+    check::spawn_with(checks, wanted, observed, pushes).map(Some)
+}
+
+/// Opens the control socket, where one is wanted.
+fn open_control(
+    settings: &Settings,
+    hub: mpsc::Sender<push::Request>,
+) -> Result<Option<Control>, SocketError> {
+    let Some(socket) = &settings.control else { return Ok(None) };
+    let checks = push::pushed(&settings.checks.specs);
+    control::spawn(socket, Api { pushes: Pushes { checks, hub } }).map(Some)
+}
+
+/// Takes no more requests.
+async fn control_end(control: Option<Control>) {
+    if let Some(control) = control {
+        control.end().await;
+    }
 }
 
 /// Waits until no probe is left, and no process of one.

@@ -11,6 +11,7 @@ mod icmp;
 mod pidfile;
 mod plugin;
 mod pool;
+mod push;
 mod server;
 mod stand;
 mod tcp;

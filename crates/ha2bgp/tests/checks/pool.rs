@@ -49,3 +49,21 @@ async fn checks_come_and_go() {
     }
     stand.end().await;
 }
+
+/// A check that begins to share a probe is told its newest result, and need not wait.
+#[tokio::test]
+async fn who_comes_later_is_told_the_newest_result() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let probe = format!("type = \"tcp\"\nport = {port}\ninterval = \"1h\"\nsplay = \"0s\"\n");
+    let specs = checks(&format!(
+        "[service.checks.a]\n{probe}rise = 1\n[service.checks.b]\n{probe}shadow = true\n"
+    ));
+    let later = *specs.of.keys().last().unwrap();
+    let mut stand = Stand::idle(specs);
+    stand.want_only(&["127.0.0.1"], |check| check != later);
+    assert_eq!(stand.next().await.outcome, Outcome::Pass);
+    stand.want(&["127.0.0.1"]);
+    assert_eq!(stand.next().await.outcome, Outcome::Pass);
+    stand.end().await;
+}

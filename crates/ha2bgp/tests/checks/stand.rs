@@ -8,8 +8,9 @@ use std::time::Duration;
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
+use ha2bgp::observe::check::push::Request;
 use ha2bgp::observe::check::{self, CheckSpecs};
-use ha2bgp_core::check::{CheckKey, Outcome, ProbeResult};
+use ha2bgp_core::check::{CheckIndex, CheckKey, Outcome, ProbeResult};
 use ha2bgp_core::fact::Observation;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -77,20 +78,31 @@ impl Stand {
 
     /// The same, with nothing wanted yet.
     pub(crate) fn idle(specs: CheckSpecs) -> Self {
+        Self::idle_with(specs, mpsc::channel(1).1)
+    }
+
+    /// The same, with what is pushed.
+    pub(crate) fn idle_with(specs: CheckSpecs, pushes: mpsc::Receiver<Request>) -> Self {
         let (wanting, wanted) = watch::channel(BTreeSet::new());
         let (tx, observed) = mpsc::channel(4096);
-        let ended = Some(check::spawn(specs.clone(), wanted, tx).unwrap());
+        let ended = Some(check::spawn_with(specs.clone(), wanted, tx, pushes).unwrap());
         Self { specs, wanting, observed, early: VecDeque::new(), ended }
     }
 
     /// Wants every check for each of these VIPs, and by itself.
     pub(crate) fn want(&self, vips: &[&str]) {
+        self.want_only(vips, |_| true);
+    }
+
+    /// The same, of some checks only.
+    pub(crate) fn want_only(&self, vips: &[&str], which: impl Fn(CheckIndex) -> bool) {
         let vips = vips.iter().map(|vip| Some(vip.parse::<IpAddr>().unwrap()));
         let targets: Vec<Option<IpAddr>> = vips.chain([None]).collect();
         let keys = self
             .specs
             .of
             .keys()
+            .filter(|check| which(**check))
             .flat_map(|check| targets.iter().map(|vip| CheckKey { check: *check, vip: *vip }));
         self.wanting.send_replace(keys.collect());
     }

@@ -11,6 +11,7 @@ mod checks_icmp;
 mod checks_local;
 mod checks_net;
 mod checks_plugin;
+mod checks_push;
 mod checks_source;
 mod checks_stage;
 mod discovery;

@@ -18,6 +18,7 @@ mod icmp;
 mod local;
 mod plugin;
 mod process;
+mod push;
 mod tcp;
 mod tls;
 
@@ -32,7 +33,7 @@ pub(super) use self::tls::TLS;
 use super::file::keys::Key;
 use super::raw::CheckSection;
 use super::reader::{Host, Reader};
-use crate::observe::check::{CheckSpec, Polled, ProbeSpec, Watched};
+use crate::observe::check::{CheckSpec, Polled, ProbeSpec, Timing, Watched};
 
 /// The longest name of a check.
 const NAME_MAX: usize = 64;
@@ -101,6 +102,7 @@ pub const KINDS: &[Kind] = &[
     accept_queue::KIND,
     process::KIND,
     file::KIND,
+    push::KIND,
 ];
 
 impl Kind {
@@ -186,7 +188,11 @@ pub(super) fn read(
         Read::Known(kind) => (kind, None),
         Read::Probe { probe, per_vip } => {
             let counting = common::counting(&mut fields);
-            let timing = common::timing(&mut fields)?;
+            // What reports by itself has no interval.
+            let timing = match section.kind.find("interval") {
+                Some(_) => common::timing(&mut fields)?,
+                None => Timing::NONE,
+            };
             let source = common::source(&mut fields);
             let kind = CheckKind::Probe { per_vip, counting };
             (kind, Some((CheckSpec { timing, source, probe }, counting)))

@@ -198,6 +198,26 @@ pub const KEYS: &[Key] = &[
         "16384",
         "The most probes over the network at once; fewer where this process may have fewer open files",
     ),
+    key(
+        "control.unix",
+        Kind::Path,
+        "",
+        "The socket of the control interface, such as `/run/ha2bgp/ha2bgp.sock`. Without it there is \
+         none",
+    ),
+    key(
+        "control.mode",
+        Kind::Text,
+        "0660",
+        "Who may use it: the permissions of the socket file, in octal digits",
+    ),
+    key(
+        "control.group",
+        Kind::Text,
+        "",
+        "The group of the socket file: a name in /etc/group, or a number. Without it: that of this \
+         process",
+    ),
     key("limits.plugins", Kind::Number, "16", "The most plugins that run at once"),
     key("peer.description", Kind::Text, "", "A name for people, shown in the log"),
     key("peer.port", Kind::Number, "179", "The port to connect to, 1 to 65535"),
@@ -424,7 +444,11 @@ pub(super) const WORDS: &[(&str, &str)] = &[
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
     ("guard", "this version has no guards: leave the section out"),
-    ("control", "this version has no control interface: leave the section out; signals steer it"),
+    ("control.http", "this version has a control socket only: leave it out, and write unix = …"),
+    (
+        "control.status-file",
+        "this version writes no status file: leave it out; SIGUSR1 prints the status to stderr",
+    ),
     ("defaults.on-failure", "this version only withdraws: leave it out"),
     (
         "peer.bfd",

@@ -43,6 +43,11 @@ const SECTIONS: &[(&str, &str, &str)] = &[
         "Below its `[[service]]`, or as `damping = { reuse = 500 }` in it.",
     ),
     ("limits", "`[limits]`", "How much is done at once."),
+    (
+        "control",
+        "`[control]`",
+        "The socket that `ha2bgp push` and other programs speak to; [control.md](control.md) says how.",
+    ),
     ("exabgp", "`[exabgp]`", "Only where ExaBGP speaks BGP."),
     ("log", "`[log]`", "What is said on stderr."),
     (

@@ -6,12 +6,13 @@
 //! * `pool` starts and ends what makes the probes that are wanted; identical ones are made once.
 //!   `start` knows how each kind is started: polled at its intervals, or watched. `report` hands its
 //!   results to every check that uses it.
-//! * [`schedule`] says when, [`lanes`] how many at once, `phase` what a probe is at. [`shared`]: what many checks look through.
+//! * [`schedule`] says when, [`lanes`] how many at once, `phase` what a probe is at. [`shared`]: what many
+//!   checks look through.
 //! * [`net`] connects, [`stream`] and [`datagram`] talk, [`tls`] is for all kinds that do, [`times`] for
 //!   what they tell of time.
 //! * One file a kind. Polled are [`dns`], [`grpc`], [`http`], [`icmp`], [`plugin`] and [`tcp`].
 //!   [`haproxy`] is asked for many checks at once; [`accept_queue`], [`file`] and [`process`] are told by
-//!   this host. [`inotify`] rings for files, [`place`] names them.
+//!   this host, [`push`] by whoever likes. [`inotify`] rings for files, [`place`] names them.
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
@@ -32,6 +33,7 @@ pub mod place;
 pub mod plugin;
 mod pool;
 pub mod process;
+pub mod push;
 mod report;
 pub mod schedule;
 pub mod shared;
@@ -109,6 +111,8 @@ pub enum Watched {
     Haproxy(haproxy::HaproxyProbe),
     /// Watches a process.
     Process(process::ProcessProbe),
+    /// Waits for what somebody sends.
+    Push(push::PushSpec),
 }
 
 /// All checks of a configuration.
@@ -152,12 +156,26 @@ pub fn spawn(
     wanted: watch::Receiver<BTreeSet<CheckKey>>,
     observed: mpsc::Sender<Observation>,
 ) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
+    let (_, nothing) = mpsc::channel(1);
+    spawn_with(checks, wanted, observed, nothing)
+}
+
+/// The same, with what is pushed.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn spawn_with(
+    checks: CheckSpecs,
+    wanted: watch::Receiver<BTreeSet<CheckKey>>,
+    observed: mpsc::Sender<Observation>,
+    pushes: mpsc::Receiver<push::Request>,
+) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
     let (ending, ended) = tokio::sync::oneshot::channel();
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().max_blocking_threads(LOOKS_MAX).build()?;
     std::thread::Builder::new().name("checks".to_owned()).spawn(move || {
         let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, pool::run(checks, wanted, observed));
+        local.block_on(&runtime, pool::run(checks, wanted, observed, pushes));
         // What the probes hold goes with their tasks, before anybody is told.
         drop(local);
         runtime.shutdown_background();

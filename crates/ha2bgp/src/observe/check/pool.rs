@@ -17,6 +17,7 @@ use super::accept_queue::Sampler;
 use super::inotify::Watches;
 use super::lanes::Lanes;
 use super::plugin::{Handle, Runner};
+use super::push::{self, hub};
 use super::report::Reporter;
 use super::schedule::Spread;
 use super::shared::Shared;
@@ -47,6 +48,7 @@ pub(super) struct Common {
     pub(super) files: Rc<Watches>,
     #[cfg(feature = "systemd")]
     pub(super) buses: Rc<super::process::unit::Buses>,
+    pub(super) pushes: Rc<hub::Hub>,
 }
 
 /// Makes the wanted probes until `wanted` or `observed` is closed. Runs in a `LocalSet`.
@@ -54,6 +56,7 @@ pub(super) async fn run(
     checks: CheckSpecs,
     mut wanted: watch::Receiver<BTreeSet<CheckKey>>,
     observed: mpsc::Sender<Observation>,
+    pushes: mpsc::Receiver<push::Request>,
 ) {
     let limits = checks.limits.within(descriptors());
     let is_plugin = |spec: &CheckSpec| matches!(spec.probe, ProbeSpec::Polled(Polled::Plugin(_)));
@@ -70,7 +73,9 @@ pub(super) async fn run(
         files: Rc::default(),
         #[cfg(feature = "systemd")]
         buses: Rc::default(),
+        pushes: hub::Hub::new(&checks.specs),
     };
+    let mut serving = tokio::task::spawn_local(hub::serve(common.pushes.clone(), pushes));
     let specs: Vec<Rc<CheckSpec>> = checks.specs.into_iter().map(Rc::new).collect();
     // Of this start of this host: others begin at other moments.
     let seeds = RandomState::new();
@@ -92,7 +97,7 @@ pub(super) async fn run(
             let Some(spec) = specs.get(probe.0).cloned() else { continue };
             let reporter = Reporter::new(users, observed.clone());
             let spread = Spread::new(seeds.hash_one((probe.0, probe.1.vip)));
-            let job = Job { spec, at: probe.1, reporter: reporter.clone(), spread };
+            let job = Job { spec, place: probe.0, at: probe.1, reporter: reporter.clone(), spread };
             running.insert(probe, Running { reporter, task: start(job, &common) });
         }
         tokio::select! {
@@ -106,6 +111,8 @@ pub(super) async fn run(
     for mut running in tasks {
         let _ = (&mut running.task).await;
     }
+    serving.abort();
+    let _ = (&mut serving).await;
     runner.end().await;
 }
 

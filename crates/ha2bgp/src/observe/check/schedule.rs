@@ -21,6 +21,17 @@ pub struct Timing {
     pub jitter: f64,
 }
 
+impl Timing {
+    /// For what reports by itself, when it happens.
+    pub const NONE: Self = Self {
+        interval: Duration::MAX,
+        fast_interval: Duration::MAX,
+        timeout: Duration::MAX,
+        splay: Duration::ZERO,
+        jitter: 0.0,
+    };
+}
+
 /// SplitMix64: enough to spread probes.
 #[derive(Clone, Copy, Debug)]
 pub struct Spread(u64);

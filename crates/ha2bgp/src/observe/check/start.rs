@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::lanes::Lanes;
 use super::pool::Common;
 use super::process::{ProcessProbe, pidfile};
+use super::push::hub;
 use super::report::Reporter;
 use super::schedule::{Schedule, Spread};
 use super::{
@@ -18,6 +19,8 @@ use super::{
 /// One probe that is wanted.
 pub(super) struct Job {
     pub(super) spec: Rc<CheckSpec>,
+    /// Its place among all specifications.
+    pub(super) place: usize,
     pub(super) at: Target,
     pub(super) reporter: Reporter,
     pub(super) spread: Spread,
@@ -34,7 +37,7 @@ pub(super) fn start(job: Job, common: &Common) -> JoinHandle<()> {
 
 /// What reports by itself.
 fn watch(watched: &Watched, job: Job, common: &Common) -> JoinHandle<()> {
-    let Job { spec, at, reporter, .. } = job;
+    let Job { spec, place, at, reporter, .. } = job;
     let interval = spec.timing.interval;
     match watched {
         Watched::AcceptQueue(queue) => {
@@ -48,6 +51,9 @@ fn watch(watched: &Watched, job: Job, common: &Common) -> JoinHandle<()> {
         Watched::Process(ProcessProbe::Pidfile { path, name }) => {
             let (path, name, files) = (path.clone(), name.clone(), common.files.clone());
             tokio::task::spawn_local(pidfile::watch(path, name, interval, at, reporter, files))
+        }
+        Watched::Push(_) => {
+            tokio::task::spawn_local(hub::stand(common.pushes.clone(), place, at, reporter))
         }
         #[cfg(feature = "systemd")]
         Watched::Process(ProcessProbe::Unit { unit, bus }) => {
@@ -64,7 +70,7 @@ fn watch(watched: &Watched, job: Job, common: &Common) -> JoinHandle<()> {
 
 /// Makes a probe at its intervals.
 async fn poll(job: Job, common: Common) {
-    let Job { spec, at, reporter, spread } = job;
+    let Job { spec, at, reporter, spread, .. } = job;
     let ProbeSpec::Polled(polled) = &spec.probe else { return };
     let lanes = lanes(polled, &common);
     let timing = spec.timing;

@@ -164,7 +164,14 @@ fn outside_of_peers() {
         ),
         ("[peer]\n".to_owned(), "1:2: peer: is a list of sections: write [[peer]] with two"),
         ("[[guard]]\n".to_owned(), "1:3: guard: this version has no guards: leave the section"),
-        ("[control]\n".to_owned(), "1:2: control: this version has no control interface"),
+        (
+            "[control]\nhttp = \"[::1]:1\"".to_owned(),
+            "2:1: control.http: this version has a control",
+        ),
+        (
+            "[control]\nmode = \"0660\"".to_owned(),
+            "2:8: control.mode: is of the control socket: add",
+        ),
         ("defaults = 1".to_owned(), "1:1: defaults: is a section: write [defaults], and its keys"),
         ("backend = \"speakr\"".to_owned(), "1:11: backend: \"speakr\" is not a backend: write"),
         (

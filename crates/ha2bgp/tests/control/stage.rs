@@ -1,0 +1,165 @@
+//! What every test starts with: a configuration, its checks on their thread, and the socket.
+
+use std::collections::BTreeSet;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use ha2bgp::config::raw::{Given, Raw};
+use ha2bgp::config::reader::Host;
+use ha2bgp::config::settings::Settings;
+use ha2bgp::control::push::Pushes;
+use ha2bgp::control::server::Api;
+use ha2bgp::control::{self, Control};
+use ha2bgp::observe::check::{self, push};
+use ha2bgp_core::check::CheckKey;
+use ha2bgp_core::fact::Observation;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::{mpsc, watch};
+
+/// Time enough for anything that should happen soon, on a machine with other work.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// The socket, and what is reported by the checks behind it.
+pub(crate) struct Stage {
+    pub(crate) path: PathBuf,
+    pub(crate) observed: mpsc::Receiver<Observation>,
+    control: Option<Control>,
+    _wanting: watch::Sender<BTreeSet<CheckKey>>,
+    _dir: TempDir,
+}
+
+impl Stage {
+    /// The checks `web/x`, `web/each` (per VIP), and `up` for all.
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.sock");
+        let file = format!(
+            "networks = [\"127.0.0.0/8\"]\n[control]\nunix = \"{}\"\n[checks.up]\ntype = \"push\"\n\
+             [[service]]\nname = \"web\"\nvips = [\"127.0.0.1\"]\nrule = \"all(x, each, up)\"\n\
+             [service.checks.x]\ntype = \"push\"\n\
+             [service.checks.each]\ntype = \"push\"\nper-vip = true\n",
+            path.display()
+        );
+        let host = Host {
+            device_exists: &|_| true,
+            is_own_address: &|_| true,
+            is_executable: &|_| Ok(true),
+            read_file: &|_| Ok(file.clone().into_bytes()),
+            credentials: None,
+            name: "host",
+        };
+        let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
+        let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);
+        let settings = Settings::read(&raw, &host).unwrap();
+        let (hub, requests) = mpsc::channel(push::REQUESTS_MAX);
+        let keys = settings.checks.of.keys();
+        let keys = keys.flat_map(|check| {
+            [None, Some("127.0.0.1".parse().unwrap())].map(|vip| CheckKey { check: *check, vip })
+        });
+        let (wanting, wanted) = watch::channel(keys.collect());
+        let (tx, observed) = mpsc::channel(4096);
+        let checks = push::pushed(&settings.checks.specs);
+        check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
+        let api = Api { pushes: Pushes { checks, hub } };
+        let control = Some(control::spawn(&settings.control.unwrap(), api).unwrap());
+        let stage = Self { path, observed, control, _wanting: wanting, _dir: dir };
+        stage.waits_for_checks();
+        stage
+    }
+
+    /// Until somebody wants each check, for all and for its VIP.
+    fn waits_for_checks(&self) {
+        let start = Instant::now();
+        loop {
+            let (_, list) = self.ask("GET", "/v1/checks", "");
+            let entries = list["checks"].as_array().unwrap();
+            if entries.iter().filter(|entry| entry["wanted"] == true).count() == 6 {
+                return;
+            }
+            assert!(start.elapsed() < SOON, "{list}");
+        }
+    }
+
+    /// A connection whose reads end after some time.
+    pub(crate) fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(&self.path).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_write_timeout(Some(SOON)).unwrap();
+        stream
+    }
+
+    /// Sends octets and reads until the connection ends.
+    pub(crate) fn raw(&self, request: &[u8]) -> String {
+        let mut stream = self.connect();
+        // The other end may close before it has read everything.
+        let _ = stream.write_all(request);
+        rest(stream)
+    }
+
+    /// A request, and the status and body of its answer.
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let answer = self.raw(request(method, path, body, "close").as_bytes());
+        (status(&answer), json(&answer))
+    }
+
+    /// Pushes, where nothing stands in the way.
+    pub(crate) fn works(&self) {
+        let (status, answer) = self.ask("POST", "/v1/checks/web/x", r#"{"outcome":"pass"}"#);
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// Ends the interface; the socket file is gone then.
+    pub(crate) fn end(mut self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(self.control.take().unwrap().end());
+        assert!(!self.path.exists());
+    }
+}
+
+/// The octets of a request.
+pub(crate) fn request(method: &str, path: &str, body: &str, connection: &str) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: {connection}\r\ncontent-length: {}\r\n\
+         \r\n{body}",
+        body.len()
+    )
+}
+
+/// What comes until the connection ends.
+///
+/// # Panics
+/// When it does not end.
+pub(crate) fn rest(mut stream: UnixStream) -> String {
+    let mut answer = Vec::new();
+    let mut chunk = [0; 4096];
+    let start = Instant::now();
+    loop {
+        assert!(start.elapsed() < SOON, "the connection does not end");
+        match stream.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(size) => answer.extend_from_slice(&chunk[..size]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                panic!("nothing comes: {}", String::from_utf8_lossy(&answer))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            // It was closed with our octets unread.
+            Err(_) => break,
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The status of an answer; 0 when there is none.
+pub(crate) fn status(answer: &str) -> u16 {
+    let code = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+    code.and_then(|code| code.parse().ok()).unwrap_or(0)
+}
+
+/// The body of an answer; null when it is no JSON.
+pub(crate) fn json(answer: &str) -> Value {
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    serde_json::from_str(body).unwrap_or_default()
+}
