@@ -5,6 +5,8 @@
 
 mod answers;
 mod bad_input;
+mod checks_grpc;
+mod checks_http;
 mod discovery;
 mod doorbell;
 mod exabgp_facts;
