@@ -128,6 +128,25 @@ async fn answers_that_are_none() {
     finds(chunks, "", Fail, "after 0 octets of the body it is not HTTP").await;
 }
 
+/// Whether the greeting is there before the request is sent depends on the moment.
+#[tokio::test]
+async fn servers_that_speak_first() {
+    for greeting in [b"SSH-2.0-OpenSSH_9.2\r\n".as_slice(), b"220 mail.example ESMTP\r\n"] {
+        let server = Server::raw(move |mut stream, _| async move {
+            let _ = stream.write_all(greeting).await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        })
+        .await;
+        let mut stand = check(&server, "");
+        for _ in 0..20 {
+            let result = stand.next().await;
+            let words = "the answer is not HTTP";
+            assert!(result.detail.contains(words), "{}", result.detail);
+        }
+        stand.end().await;
+    }
+}
+
 #[tokio::test]
 async fn time_outs_say_what_was_waited_for() {
     let dripping = |octets: &'static [u8]| {

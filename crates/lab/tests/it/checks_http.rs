@@ -312,11 +312,10 @@ fn servers_that_mean_harm() -> Result<()> {
     }
     checked.says("check body: pass: status 200")?;
     let first = checked.descriptors();
-    for (name, server, _) in &servers {
-        let more = server.accepted() + 5;
-        server
-            .wait_accepted(more, Duration::from_secs(30))
-            .map_err(|error| LabError::Missing(format!("{name}: {error}")))?;
+    let more: Vec<usize> = servers.iter().map(|(_, server, _)| server.accepted() + 5).collect();
+    for ((name, server, _), more) in servers.iter().zip(more) {
+        let seen = server.wait_accepted(more, Duration::from_secs(30));
+        seen.map_err(|error| LabError::Missing(format!("{name}: {error}")))?;
     }
     // Each has one connection at most.
     let (now, most) = (checked.descriptors(), servers.len() + 1);
