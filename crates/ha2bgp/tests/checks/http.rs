@@ -270,6 +270,24 @@ async fn the_proxy_header_comes_first() {
     }
 }
 
+#[tokio::test]
+async fn over_ipv6() {
+    let mut server = Server::raw_at("[::1]:0", |mut stream, sender| async move {
+        crate::server::talk(&mut stream, &sender, &|_: &str| answer(200, "", ""), 1).await;
+    })
+    .await;
+    let port = server.address.port();
+    let mut stand = Stand::idle(crate::stand::checks(&format!(
+        "[service.checks.http]\nport = {port}\nproxy-protocol = \"v1\"\n"
+    )));
+    stand.want(&["::1"]);
+    assert_eq!(stand.next_of(Some("::1")).await.outcome, Outcome::Pass);
+    let request = server.request().await;
+    assert!(request.starts_with("PROXY TCP6 ::1 ::1 "), "{request}");
+    assert!(request.contains(&format!("\r\nhost: [::1]:{port}\r\n")), "{request}");
+    stand.end().await;
+}
+
 /// An address in the URL is where it goes, and `address` is where it goes in any case.
 #[tokio::test]
 async fn somewhere_else() {
