@@ -4,6 +4,7 @@
 
 mod apt;
 mod exabgp;
+mod grpc;
 
 use crate::{paths, sh};
 
@@ -71,5 +72,6 @@ pub(crate) fn run() -> Result<(), String> {
             return Err(format!("{name} was installed, but what it should bring is not there"));
         }
     }
-    exabgp::install_all(&paths::lab())
+    exabgp::install_all(&paths::lab())?;
+    grpc::install(&paths::lab())
 }

@@ -3,7 +3,7 @@
 //! * [`netns`], [`link`]: hosts and cables. * [`child`], [`wait`]: processes and waiting, both
 //!   bounded. * [`bird`], [`router`], [`exabgp`],
 //!   [`service`], [`syn`], [`fake_exabgp`], [`stand_in`], [`source`]: who plays along.
-//! * [`haproxy`], [`http_server`], [`dns_server`], [`ntp_server`] on [`daemon`]: real servers.
+//! * [`haproxy`], [`http_server`], [`grpc_server`], [`dns_server`], [`ntp_server`] on [`daemon`]: real servers.
 //!   [`certs`], [`traffic`], [`plugins`]: what goes with them. [`misbehave`]: hostile ones.
 //! * [`bgp`]: messages by hand. [`samples`]: what a bench has measured.
 //! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
@@ -23,6 +23,7 @@ pub mod dns_server;
 pub mod error;
 pub mod exabgp;
 pub mod fake_exabgp;
+pub mod grpc_server;
 pub mod haproxy;
 pub mod http_server;
 pub mod link;

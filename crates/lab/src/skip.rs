@@ -21,6 +21,8 @@ pub enum Need {
     File(&'static str),
     /// A version of ExaBGP.
     ExaBgp(Version),
+    /// gRPC's own implementation, for Python.
+    Grpc,
     /// The right to hang a doorbell; containers often lack it.
     Doorbell,
 }
@@ -39,6 +41,9 @@ impl Need {
             Self::File(path) => (!std::path::Path::new(path).is_file())
                 .then(|| (format!("no {path} here: cargo xtask lab-setup"), false)),
             Self::ExaBgp(version) => version.program().err(),
+            Self::Grpc => crate::grpc_server::python()
+                .is_none()
+                .then(|| ("no grpcio here: cargo xtask lab-setup".to_owned(), true)),
             Self::Doorbell => no_doorbell().map(|reason| (reason, true)),
         }
     }

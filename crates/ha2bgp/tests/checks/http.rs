@@ -128,6 +128,25 @@ async fn answers_that_are_none() {
     finds(chunks, "", Fail, "after 0 octets of the body it is not HTTP").await;
 }
 
+/// Whether the greeting is there before the request is sent depends on the moment.
+#[tokio::test]
+async fn servers_that_speak_first() {
+    for greeting in [b"SSH-2.0-OpenSSH_9.2\r\n".as_slice(), b"220 mail.example ESMTP\r\n"] {
+        let server = Server::raw(move |mut stream, _| async move {
+            let _ = stream.write_all(greeting).await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        })
+        .await;
+        let mut stand = check(&server, "");
+        for _ in 0..20 {
+            let result = stand.next().await;
+            let words = "the answer is not HTTP";
+            assert!(result.detail.contains(words), "{}", result.detail);
+        }
+        stand.end().await;
+    }
+}
+
 #[tokio::test]
 async fn time_outs_say_what_was_waited_for() {
     let dripping = |octets: &'static [u8]| {
@@ -249,6 +268,24 @@ async fn the_proxy_header_comes_first() {
         stand.finds(Outcome::Pass, "status 200").await;
         stand.end().await;
     }
+}
+
+#[tokio::test]
+async fn over_ipv6() {
+    let mut server = Server::raw_at("[::1]:0", |mut stream, sender| async move {
+        crate::server::talk(&mut stream, &sender, &|_: &str| answer(200, "", ""), 1).await;
+    })
+    .await;
+    let port = server.address.port();
+    let mut stand = Stand::idle(crate::stand::checks(&format!(
+        "[service.checks.http]\nport = {port}\nproxy-protocol = \"v1\"\n"
+    )));
+    stand.want(&["::1"]);
+    assert_eq!(stand.next_of(Some("::1")).await.outcome, Outcome::Pass);
+    let request = server.request().await;
+    assert!(request.starts_with("PROXY TCP6 ::1 ::1 "), "{request}");
+    assert!(request.contains(&format!("\r\nhost: [::1]:{port}\r\n")), "{request}");
+    stand.end().await;
 }
 
 /// An address in the URL is where it goes, and `address` is where it goes in any case.

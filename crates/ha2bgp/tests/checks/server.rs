@@ -72,7 +72,18 @@ impl Server {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::raw_at("127.0.0.1:0", serve).await
+    }
+
+    /// The same, listening there.
+    pub(crate) async fn raw_at<F>(
+        at: &str,
+        serve: impl Fn(TcpStream, mpsc::Sender<String>) -> F + 'static + Send,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind(at).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, requests) = mpsc::channel(1024);
         let task = tokio::spawn(async move {

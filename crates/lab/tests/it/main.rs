@@ -6,7 +6,9 @@
 mod answers;
 mod bad_input;
 mod checks_dns;
+mod checks_grpc;
 mod checks_haproxy;
+mod checks_http;
 mod checks_icmp;
 mod checks_local;
 mod checks_net;

@@ -9,6 +9,8 @@
 //! whose time is over leaves nothing behind.
 
 mod exchange;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::net::{IpAddr, SocketAddr};

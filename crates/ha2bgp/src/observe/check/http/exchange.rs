@@ -58,17 +58,21 @@ pub(super) struct Connection {
     expiry: Option<Expiry>,
 }
 
-/// The half that moves octets, until it is over.
+/// The half that moves octets, until it is over, and why it was.
 #[derive(Debug)]
-struct Mover(Option<http1::Connection<TokioIo<Stream>, Once>>);
+struct Mover {
+    connection: Option<http1::Connection<TokioIo<Stream>, Once>>,
+    broken: Option<hyper::Error>,
+}
 
 impl Mover {
-    /// Moves what can be moved. What goes wrong, those who wait for an answer are told.
+    /// Moves what can be moved. What goes wrong is mostly told to those who wait for an answer.
     fn poll(&mut self, cx: &mut Context<'_>) {
-        if let Some(connection) = &mut self.0
-            && Pin::new(connection).poll(cx).is_ready()
+        if let Some(connection) = &mut self.connection
+            && let Poll::Ready(end) = Pin::new(connection).poll(cx)
         {
-            self.0 = None;
+            self.connection = None;
+            self.broken = end.err();
         }
     }
 }
@@ -85,7 +89,14 @@ impl Connection {
         let made = builder.handshake(TokioIo::new(stream)).await;
         let (sender, mover) = made.map_err(|error| text::failure("opening HTTP", &error))?;
         let (target, scheme, host) = (way.target, way.url.scheme, way.url.host.clone());
-        Ok(Self { sender, mover: Mover(Some(mover)), target, scheme, host, expiry })
+        Ok(Self {
+            sender,
+            mover: Mover { connection: Some(mover), broken: None },
+            target,
+            scheme,
+            host,
+            expiry,
+        })
     }
 
     /// Whether it leads where this one would.
@@ -98,7 +109,7 @@ impl Connection {
     pub(super) async fn still_works(&mut self) -> bool {
         let ready = poll_fn(|cx| {
             self.mover.poll(cx);
-            if self.mover.0.is_none() {
+            if self.mover.connection.is_none() {
                 return Poll::Ready(false);
             }
             // One that is not ready at once has something left of the last answer.
@@ -109,7 +120,7 @@ impl Connection {
 
     /// Whether it can be kept after this answer.
     pub(super) fn is_reusable(&self, answer: &Answer) -> bool {
-        !answer.truncated && self.mover.0.is_some() && !self.sender.is_closed()
+        !answer.truncated && self.mover.connection.is_some() && !self.sender.is_closed()
     }
 
     /// Asks, and reads the answer.
@@ -125,9 +136,14 @@ impl Connection {
         request.uri_mut().clone_from(&way.uri);
         request.headers_mut().clone_from(&way.headers);
         phase.begin("waiting for the answer");
-        let head = self.head(request).await.map_err(|error| Failed {
-            before_answer: !error.is_parse(),
-            result: text::failure("waiting for the answer", &error),
+        let head = self.head(request).await.map_err(|error| {
+            // One that was not sent any more does not say why.
+            let why = self.mover.broken.as_ref().filter(|_| error.is_canceled());
+            let why = why.unwrap_or(&error);
+            Failed {
+                before_answer: !why.is_parse(),
+                result: text::failure("waiting for the answer", why),
+            }
         })?;
         let (head, incoming) = head.into_parts();
         phase.begin("reading the body");

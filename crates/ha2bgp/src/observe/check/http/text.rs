@@ -30,6 +30,10 @@ pub(super) fn failure(what: &str, error: &hyper::Error) -> ProbeResult {
     if error.is_parse() {
         return fail(&format!("the answer is not HTTP: {error}"));
     }
+    // There is no question for this one either.
+    if deepest(error).contains("unexpected message") {
+        return fail("the answer is not HTTP: the server speaks before it is asked");
+    }
     if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         return fail(CLOSED);
     }
