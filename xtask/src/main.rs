@@ -27,7 +27,7 @@ Usage: cargo xtask <task>
                                      the built-in speaker, beside floors, BIRD and ExaBGP; parts:
                                      decision burst memory routes keepalive
   bench plugin [--reps N] [--seconds S]
-                        the CPU time of one run of a plugin, beside exabgp healthcheck
+                                     the CPU time of one run of a plugin, beside exabgp healthcheck
   bench outage [with|without] [--reps N]
                                      how long BIRD and FRR keep the route of a host that is gone
 ";
