@@ -26,6 +26,8 @@ Usage: cargo xtask <task>
   bench speaker [PART…] [--runs N] [--reps N]
                                      the built-in speaker, beside floors, BIRD and ExaBGP; parts:
                                      decision burst memory routes keepalive
+  bench plugin [--reps N] [--seconds S]
+                                     the CPU time of one run of a plugin, beside exabgp healthcheck
   bench outage [with|without] [--reps N]
                                      how long BIRD and FRR keep the route of a host that is gone
 ";
@@ -37,7 +39,9 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => pipeline::run(rest),
         ["lab-setup"] => setup::run(),
         ["tidy"] => tidy::run(),
-        ["bench", name @ ("latency" | "speaker" | "outage"), rest @ ..] => bench::run(name, rest),
+        ["bench", name @ ("latency" | "speaker" | "outage" | "plugin"), rest @ ..] => {
+            bench::run(name, rest)
+        }
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

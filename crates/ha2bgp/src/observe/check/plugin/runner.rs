@@ -26,11 +26,12 @@ const STDERR_MAX: usize = 4096;
 /// A plugin that prints more than this is ended: nobody reads it, and reading costs.
 const FLOOD: u64 = 64 * 1024 * 1024;
 
-/// How long the end of all plugins may take, when the program ends.
-const END_WAIT: Duration = Duration::from_millis(1500);
+/// How long the end of all plugins may take, when the program ends: with a last look for orphans
+/// less than the [`END_WAIT`](super::super::END_WAIT) of all checks.
+const END_WAIT: Duration = Duration::from_secs(1);
 
 /// How long one look for orphans may wait for their ends.
-const ORPHANS_WAIT: Duration = Duration::from_secs(1);
+const ORPHANS_WAIT: Duration = Duration::from_millis(500);
 
 /// A process to start.
 struct Job {
