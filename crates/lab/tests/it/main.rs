@@ -21,6 +21,7 @@ mod doorbell;
 mod exabgp_facts;
 mod exabgp_stalled;
 mod exabgp_stops;
+mod guides;
 mod harness;
 mod lab_haproxy;
 mod lab_hostile;
