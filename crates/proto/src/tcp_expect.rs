@@ -38,9 +38,16 @@ pub const DEFAULT_WINDOW: usize = 4096;
 pub const MAX_WINDOW: usize = 64 * 1024;
 
 /// Octets to send: a text in which `\r`, `\n`, `\t`, `\0`, `\\` and `\xHH` stand for one octet.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// It may hold a password, so [`Debug`](fmt::Debug) does not show it.
+#[derive(Clone, Eq, PartialEq)]
 pub struct SendText {
     octets: Vec<u8>,
+}
+
+impl fmt::Debug for SendText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SendText({} octets)", self.octets.len())
+    }
 }
 
 impl SendText {

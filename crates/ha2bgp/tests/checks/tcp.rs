@@ -215,6 +215,7 @@ fn wrong_keys() {
         ("port = 1\nsend = '\\q'", "is no escape"),
         ("port = 1\nexpect = '/(/'", "is not a regular expression"),
         ("port = 1\nexpect = 'a'\nmax-answer = 65537", "is not a size from 1 to 65536"),
+        ("port = 1\nexpect = '/a/'\nmax-answer = 4097", "looks at 4096 octets at most"),
         ("port = 1\nproxy-protocol = 'v3'", "write v1 or v2"),
         ("port = 1\ntls-name = 'a.example'", "add tls = true"),
     ] {

@@ -14,9 +14,16 @@ const SAMPLES: [IpAddr; 2] =
 
 /// A text to send with the placeholders of [`Template`] and the escapes of [`SendText`]. What is
 /// filled in is sent as it is: a backslash in it begins no escape. A brace is written twice.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// It may hold a password, so [`Debug`](fmt::Debug) does not show it.
+#[derive(Clone, Eq, PartialEq)]
 pub struct SendTemplate {
     template: Template,
+}
+
+impl fmt::Debug for SendTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SendTemplate({} octets)", self.template.as_str().len())
+    }
 }
 
 /// Why a text cannot be sent.

@@ -138,3 +138,12 @@ proptest! {
         prop_assert_eq!(send.octets(), &octets);
     }
 }
+
+#[test]
+fn what_is_sent_is_not_shown() {
+    let fixed: SendText = "AUTH secret".parse().unwrap();
+    let template: SendTemplate = "AUTH secret {vip}".parse().unwrap();
+    let shown = format!("{fixed:?} {template:?}");
+    assert!(!shown.contains("secret") && !shown.contains("115"), "{shown}");
+    assert!(shown.contains("11 octets"), "{shown}");
+}

@@ -37,7 +37,7 @@ pub(super) const KIND: Kind = Kind {
             "max-answer",
             keys::Kind::Number,
             "4096",
-            "How many octets of the answer are looked at, 1 to 65536",
+            "How many octets of the answer are looked at, 1 to 65536; with `/regex/` 4096 at most",
         ),
         key(
             "proxy-protocol",
@@ -69,6 +69,15 @@ fn read(fields: &mut Fields<'_>) -> Option<Read> {
         tls::unused(fields, "this check speaks none: add tls = true, or leave it out");
         None
     };
+    if let (Some(rule), Some(most)) = (&expect, max_answer)
+        && most > rule.max_window()
+    {
+        let limit = rule.max_window();
+        fields.fail(
+            "max-answer",
+            format_args!("an expression looks at {limit} octets at most: write {limit} or less"),
+        );
+    }
     let port = port?;
     let send = match template {
         Some(template) => Some(send(fields, template, port)?),
