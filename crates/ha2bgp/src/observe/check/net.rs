@@ -62,6 +62,10 @@ pub fn failure(what: &str, error: &io::Error) -> ProbeResult {
                 | Errno::NFILE
                 | Errno::NOMEM
                 | Errno::NOBUFS
+                // epoll(7) has no place left (max_user_watches).
+                | Errno::NOSPC
+                // An address that cannot be used so, such as one of a link without its interface.
+                | Errno::INVAL
                 | Errno::PERM
                 | Errno::ACCESS
                 | Errno::ADDRNOTAVAIL
@@ -92,7 +96,9 @@ mod tests {
     #[test]
     fn our_own_limits_say_nothing_of_the_target() {
         let of = |errno: Errno| failure("connecting", &errno.into());
-        assert_eq!(of(Errno::MFILE).outcome, Outcome::Unknown);
+        for own in [Errno::MFILE, Errno::NOSPC, Errno::INVAL] {
+            assert_eq!(of(own).outcome, Outcome::Unknown, "{own}");
+        }
         let refused = of(Errno::CONNREFUSED);
         assert_eq!(refused.outcome, Outcome::Fail);
         assert_eq!(&*refused.detail, "connecting: connection refused");
