@@ -305,3 +305,29 @@ async fn somewhere_else() {
         stand.end().await;
     }
 }
+
+/// An expression that takes seconds for what a server sends holds up no other check.
+#[tokio::test]
+async fn a_slow_expression_holds_up_nobody() {
+    // Pseudorandom zeroes and ones, for which the automaton has a state for nearly each octet.
+    let digits = (0..1_u32 << 20).map(|i| {
+        let mixed = i.wrapping_mul(0x9e37_79b1);
+        if (mixed ^ (mixed >> 13)) & 0x800 == 0 { '0' } else { '1' }
+    });
+    let page = answer(200, "", &digits.collect::<String>());
+    let server = Server::once(move |_| page.clone()).await;
+    let port = server.address.port();
+    let quick = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut stand = Stand::start(&format!(
+        "[service.checks.slow]\ntype = \"http\"\nport = {port}\ninterval = \"10ms\"\ntimeout = \"150ms\"\n\
+         max-body = \"1MiB\"\nexpect-body = \"/1[01]{{60}}x/\"\n\
+         [service.checks.quick]\ntype = \"tcp\"\nport = {}\ninterval = \"10ms\"\n",
+        quick.local_addr().unwrap().port()
+    ));
+    stand.finds(Outcome::Unknown, "timed out after 150ms while looking at the answer").await;
+    for _ in 0..3 {
+        stand.finds(Outcome::Unknown, "the last answer is still being looked at").await;
+        stand.finds(Outcome::Pass, "connected to").await;
+    }
+    stand.end().await;
+}

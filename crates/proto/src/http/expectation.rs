@@ -11,6 +11,9 @@ use crate::quote::quote;
 
 use super::{HeaderRule, StatusSet};
 
+/// How much quicker a text is found than the nastiest expression, at the least.
+const TEXT_QUICKER: usize = 64;
+
 /// What the body must hold, or must not.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct BodyRule {
@@ -63,6 +66,17 @@ impl Expectation {
     /// True if the body is needed: otherwise the client need not read it.
     pub const fn needs_body(&self) -> bool {
         !self.body.is_empty()
+    }
+
+    /// How many octets a judgement looks at, roughly: each expression looks at all of them, and a
+    /// text is found many times quicker. `headers` and `body` are octets too.
+    pub fn work(&self, headers: usize, body: usize) -> usize {
+        let expressions = self.body.iter().filter(|rule| rule.pattern.is_regex()).count();
+        let texts = self.body.len() - expressions;
+        let in_headers = self.headers.iter().filter(|rule| rule.is_regex()).count();
+        let in_body = body.saturating_mul(expressions);
+        let in_texts = (body / TEXT_QUICKER).saturating_mul(texts);
+        headers.saturating_mul(in_headers).saturating_add(in_body).saturating_add(in_texts)
     }
 
     /// Pass, or fail with the first thing that is wrong: status, then headers, then body.

@@ -132,6 +132,14 @@ impl HeaderRule {
         }
     }
 
+    /// True for `name: /regex/`.
+    pub(super) const fn is_regex(&self) -> bool {
+        match &self.wanted {
+            Wanted::Value(wanted) => wanted.is_regex(),
+            Wanted::There | Wanted::Absent => false,
+        }
+    }
+
     /// The name of the field, in lower case.
     pub fn name(&self) -> &str {
         &self.name

@@ -1,5 +1,7 @@
 //! `type = "http"`.
 
+use std::sync::Arc;
+
 use ha2bgp_proto::http::{BodyRule, Expectation, HeaderRule, Scheme, StatusSet, UrlTemplate};
 use ha2bgp_proto::pattern::Pattern;
 use ha2bgp_proto::proxy_protocol::Version;
@@ -148,7 +150,7 @@ fn read(fields: &mut Fields<'_>) -> Option<Read> {
         method: method?,
         headers: headers?,
         body: body?,
-        expectation: expectation?,
+        expectation: Arc::new(expectation?),
         max_body: max_body?,
         keep_alive: keep_alive?,
         redirects,

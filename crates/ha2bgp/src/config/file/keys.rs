@@ -218,7 +218,12 @@ pub const KEYS: &[Key] = &[
         "The group of the socket file: a name in /etc/group, or a number. Without it: that of this \
          process",
     ),
-    key("limits.plugins", Kind::Number, "16", "The most plugins that run at once"),
+    key(
+        "limits.plugins",
+        Kind::Number,
+        "16",
+        "The most plugins that run at once; fewer where this process may have fewer open files",
+    ),
     key("peer.description", Kind::Text, "", "A name for people, shown in the log"),
     key("peer.port", Kind::Number, "179", "The port to connect to, 1 to 65535"),
     key(

@@ -15,6 +15,7 @@ mod text;
 
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ha2bgp_core::check::{Outcome, ProbeResult};
 use ha2bgp_proto::http::{Expectation, Scheme, Url, UrlTemplate};
@@ -26,6 +27,8 @@ use hyper::header::{
 };
 use hyper::{Method, StatusCode, Uri};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use self::exchange::{Answer, Connection};
 use super::net::{self, SourceOptions};
@@ -35,6 +38,9 @@ use super::{Phase, Target};
 
 /// More redirections are never followed.
 pub const REDIRECTS_MAX: u8 = 5;
+/// More work than this ([`Expectation::work`]) is done on a thread of its own. The nastiest expression
+/// takes 40 ms for it, and other probes wait so long; ordinary ones take less than 0.1 ms.
+const LIGHT: usize = 8 * 1024;
 /// What the name of this program is to servers.
 const AGENT: &str = concat!("ha2bgp/", env!("CARGO_PKG_VERSION"));
 
@@ -56,7 +62,7 @@ pub struct HttpProbe {
     /// The body of a POST.
     pub body: Body,
     /// What the answer must be.
-    pub expectation: Expectation,
+    pub expectation: Arc<Expectation>,
     /// How much of the body is read, in octets; 0 reads none.
     pub max_body: usize,
     /// The connection is kept for the next probe. Only with methods that may be repeated.
@@ -80,10 +86,29 @@ impl std::fmt::Debug for Body {
 }
 
 /// What one probe leaves for the next one of the same check and VIP.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Kept {
     way: Option<Rc<Way>>,
     connection: Option<Connection>,
+    /// How many connections may be kept, by all checks.
+    places: Arc<Semaphore>,
+    /// An answer that is still being looked at.
+    judging: Option<JoinHandle<ProbeResult>>,
+}
+
+impl Kept {
+    /// Nothing yet. A connection is kept while there is a place for it.
+    pub const fn new(places: Arc<Semaphore>) -> Self {
+        Self { way: None, connection: None, places, judging: None }
+    }
+
+    /// Keeps it, where there is a place.
+    fn keep(&mut self, mut connection: Connection) {
+        if connection.place.is_none() {
+            connection.place = Arc::clone(&self.places).try_acquire_owned().ok();
+        }
+        self.connection = Some(connection).filter(|connection| connection.place.is_some());
+    }
 }
 
 /// A URL made ready to ask for.
@@ -127,6 +152,10 @@ impl HttpProbe {
         phase: &Phase,
         times: &mut Times,
     ) -> Result<(ProbeResult, Option<tls::Expiry>), ProbeResult> {
+        if kept.judging.as_ref().is_some_and(|judging| !judging.is_finished()) {
+            let text = "not made: the last answer is still being looked at, on this host";
+            return Err(ProbeResult::new(Outcome::Unknown, text));
+        }
         let mut way = match &kept.way {
             Some(way) => Rc::clone(way),
             None => {
@@ -149,22 +178,25 @@ impl HttpProbe {
                     way = Rc::new(self.next(&way, answer.status, location)?);
                 }
                 None => {
-                    return Ok((self.judge(&answer), answer.expiry));
+                    let expiry = answer.expiry;
+                    return Ok((self.judge(kept, answer, phase).await, expiry));
                 }
             }
         }
     }
 
-    fn judge(&self, answer: &Answer) -> ProbeResult {
-        let fields: Vec<(&str, &[u8])> = match self.expectation.headers.is_empty() {
-            true => Vec::new(),
-            false => {
-                let fields = answer.headers.iter();
-                fields.map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
-            }
-        };
-        let status = answer.status.as_u16();
-        self.expectation.judge(status, fields.iter().copied(), &answer.body, answer.truncated)
+    /// Looks at an answer; at one that may take long where it holds up nobody else.
+    async fn judge(&self, kept: &mut Kept, answer: Answer, phase: &Phase) -> ProbeResult {
+        let headers = answer.headers.values().map(HeaderValue::len).sum();
+        if self.expectation.work(headers, answer.body.len()) <= LIGHT {
+            return judge(&self.expectation, &answer);
+        }
+        phase.begin_own("looking at the answer");
+        let expectation = Arc::clone(&self.expectation);
+        let judging = tokio::task::spawn_blocking(move || judge(&expectation, &answer));
+        let result = kept.judging.insert(judging).await;
+        kept.judging = None;
+        result.unwrap_or_else(|_| ProbeResult::new(Outcome::Unknown, "the answer was not judged"))
     }
 
     /// What is asked for first.
@@ -239,7 +271,7 @@ impl HttpProbe {
             match connection.exchange(self, way, phase).await {
                 Ok(answer) => {
                     if self.keep_alive && connection.is_reusable(&answer) {
-                        kept.connection = Some(connection);
+                        kept.keep(connection);
                     }
                     return Ok(answer);
                 }
@@ -252,7 +284,7 @@ impl HttpProbe {
         match connection.exchange(self, way, phase).await {
             Ok(answer) => {
                 if self.keep_alive && connection.is_reusable(&answer) {
-                    kept.connection = Some(connection);
+                    kept.keep(connection);
                 }
                 Ok(answer)
             }
@@ -296,6 +328,18 @@ impl HttpProbe {
         };
         Connection::open(stream, way, expiry).await
     }
+}
+
+fn judge(expectation: &Expectation, answer: &Answer) -> ProbeResult {
+    let fields: Vec<(&str, &[u8])> = match expectation.headers.is_empty() {
+        true => Vec::new(),
+        false => {
+            let fields = answer.headers.iter();
+            fields.map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+        }
+    };
+    let status = answer.status.as_u16();
+    expectation.judge(status, fields.iter().copied(), &answer.body, answer.truncated)
 }
 
 /// A status with which `Location` is where to ask instead (RFC 9110 section 15.4).

@@ -11,12 +11,27 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Descriptors that are left for everything else: sessions, netlink, files, the log.
 const RESERVE: usize = 128;
 
+/// Descriptors of a plugin: two pipes and a pidfd; and of another one in its place that was killed
+/// and has not ended yet.
+const OF_PLUGIN: usize = 6;
+
 /// How many probes may be made at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// Probes over the network; less where this process may have fewer descriptors.
     pub probes: usize,
-    /// Plugins: processes.
+    /// Plugins: processes; less for the same reason.
+    pub plugins: usize,
+}
+
+/// What a process with so many descriptors can have at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budget {
+    /// Probes over the network.
+    pub probes: usize,
+    /// Connections that wait for their next probe.
+    pub kept: usize,
+    /// Plugins.
     pub plugins: usize,
 }
 
@@ -27,11 +42,16 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits where a process may have so many descriptors.
+    /// What there can be where a process may have so many descriptors: half of them are for probes, a
+    /// quarter for connections that are kept, a quarter for plugins.
     #[must_use]
-    pub fn within(self, descriptors: usize) -> Self {
-        let free = descriptors.saturating_sub(RESERVE).max(1);
-        Self { probes: self.probes.clamp(1, free), plugins: self.plugins.clamp(1, free) }
+    pub fn within(self, descriptors: usize) -> Budget {
+        let free = descriptors.saturating_sub(RESERVE);
+        Budget {
+            probes: self.probes.min(free / 2).max(1),
+            kept: (free / 4).min(Semaphore::MAX_PERMITS),
+            plugins: self.plugins.min(free / 4 / OF_PLUGIN).max(1),
+        }
     }
 }
 
@@ -103,8 +123,15 @@ mod tests {
 
     #[test]
     fn descriptors_limit_probes() {
-        assert_eq!(Limits::default().within(1024).probes, 1024 - RESERVE);
-        assert_eq!(Limits::default().within(10).probes, 1);
-        assert_eq!(Limits::default().within(1 << 20).probes, Limits::default().probes);
+        let within = |descriptors| Limits { probes: 16_384, plugins: 1000 }.within(descriptors);
+        for descriptors in [256, 1024, 4096, 1 << 20] {
+            let Budget { probes, kept, plugins } = within(descriptors);
+            let most = probes + kept + plugins * OF_PLUGIN + RESERVE;
+            assert!(most <= descriptors, "{most} of {descriptors}");
+        }
+        assert_eq!(within(1024).probes, 448);
+        assert_eq!(within(10), Budget { probes: 1, kept: 0, plugins: 1 });
+        let Budget { probes, plugins, .. } = within(1 << 20);
+        assert_eq!((probes, plugins), (16_384, 1000));
     }
 }

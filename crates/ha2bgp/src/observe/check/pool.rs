@@ -7,10 +7,11 @@ use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher as _;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ha2bgp_core::check::{CheckKey, Counting};
 use ha2bgp_core::fact::Observation;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::accept_queue::Sampler;
@@ -42,6 +43,8 @@ impl Drop for Running {
 pub(super) struct Common {
     pub(super) network: Rc<Lanes>,
     pub(super) plugins: Rc<Lanes>,
+    /// Places for connections that are kept.
+    pub(super) kept: Arc<Semaphore>,
     pub(super) runner: Handle,
     pub(super) haproxy: Shared<haproxy::Source, haproxy::hub::Look>,
     pub(super) queues: Rc<Sampler>,
@@ -67,6 +70,7 @@ pub(super) async fn run(
     let common = Common {
         network: Lanes::new(limits.probes),
         plugins: Lanes::new(limits.plugins),
+        kept: Arc::new(Semaphore::new(limits.kept)),
         runner: runner.handle(),
         haproxy: Shared::default(),
         queues: Rc::default(),

@@ -76,7 +76,7 @@ async fn poll(job: Job, common: Common) {
     let timing = spec.timing;
     let mut schedule = Schedule::new(timing, spread, Instant::now());
     let mut streak = Streak::default();
-    let mut kept = Kept::default();
+    let mut kept = Kept { http: http::Kept::new(common.kept.clone()) };
     let mut slow = false;
     loop {
         tokio::time::sleep_until(schedule.due()).await;
@@ -100,7 +100,7 @@ async fn poll(job: Job, common: Common) {
 }
 
 /// What one probe leaves for the next of the same check and VIP.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     http: http::Kept,
 }

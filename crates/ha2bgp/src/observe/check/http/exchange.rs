@@ -8,6 +8,7 @@ use std::future::{Future as _, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use ha2bgp_core::check::ProbeResult;
 use ha2bgp_proto::http::Scheme;
@@ -16,6 +17,8 @@ use hyper::client::conn::http1;
 use hyper::header::HeaderMap;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 
 use super::super::Phase;
 use super::super::tls::{Expiry, Stream};
@@ -25,6 +28,10 @@ use super::{HttpProbe, Way, text};
 pub(super) const HEAD_MAX: usize = 32 * 1024;
 /// The most fields in it.
 pub(super) const FIELDS_MAX: usize = 100;
+
+/// A connection with TLS is not kept for longer: only a new one shows whether the server's certificate
+/// is still good.
+pub(super) const TLS_AGE: Duration = Duration::from_secs(600);
 
 /// What came.
 #[derive(Debug)]
@@ -56,6 +63,9 @@ pub(super) struct Connection {
     scheme: Scheme,
     host: String,
     expiry: Option<Expiry>,
+    opened: Instant,
+    /// Its place among those that are kept, once it is one of them.
+    pub(super) place: Option<OwnedSemaphorePermit>,
 }
 
 /// The half that moves octets, until it is over, and why it was.
@@ -96,12 +106,17 @@ impl Connection {
             scheme,
             host,
             expiry,
+            opened: Instant::now(),
+            place: None,
         })
     }
 
-    /// Whether it leads where this one would.
+    /// Whether it leads where this one would, and shows the certificate that a new one would.
     pub(super) fn fits(&self, way: &Way) -> bool {
-        let same = self.scheme == Scheme::Http || self.host == way.url.host;
+        let same = match self.scheme {
+            Scheme::Http => true,
+            Scheme::Https => self.host == way.url.host && self.opened.elapsed() < TLS_AGE,
+        };
         same && (self.target, self.scheme) == (way.target, way.url.scheme)
     }
 

@@ -15,7 +15,7 @@ fn probe() -> HttpProbe {
         method: Method::GET,
         headers: HeaderMap::new(),
         body: Body::default(),
-        expectation: Expectation::default(),
+        expectation: Arc::default(),
         max_body: 1024,
         keep_alive: true,
         redirects: 0,
@@ -47,6 +47,45 @@ async fn a_greeting_before_the_question() {
             (Outcome::Fail, "the answer is not HTTP: the server speaks before it is asked")
         );
     }
+}
+
+/// Only a new connection shows whether the server's certificate is still good.
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_tls_is_not_kept_for_ever() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for (url, kept) in [("http://{vip}:1/", true), ("https://{vip}:1/", false)] {
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let probe = HttpProbe { url: url.parse().unwrap(), ..probe() };
+        let way = probe.first(Target { vip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) }).unwrap();
+        let connection = Connection::open(Stream::Plain(stream), &way, None).await.unwrap();
+        assert!(connection.fits(&way));
+        tokio::time::advance(exchange::TLS_AGE).await;
+        assert_eq!(connection.fits(&way), kept, "{url}");
+    }
+}
+
+/// Connections that are kept need descriptors: there are only so many.
+#[tokio::test]
+async fn connections_are_kept_where_there_is_a_place() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let probe = probe();
+    let way = probe.first(Target { vip: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) }).unwrap();
+    let places = Arc::new(Semaphore::new(1));
+    let mut all = [Kept::new(places.clone()), Kept::new(places.clone())];
+    for kept in &mut all {
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        kept.keep(Connection::open(Stream::Plain(stream), &way, None).await.unwrap());
+    }
+    assert_eq!(all.each_ref().map(|kept| kept.connection.is_some()), [true, false]);
+    let [first, second] = &mut all;
+    // One that has a place has it until it is closed.
+    let connection = first.connection.take().unwrap();
+    assert_eq!(places.available_permits(), 0);
+    first.keep(connection);
+    first.connection = None;
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    second.keep(Connection::open(Stream::Plain(stream), &way, None).await.unwrap());
+    assert!(second.connection.is_some());
 }
 
 #[test]
