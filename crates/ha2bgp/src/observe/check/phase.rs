@@ -5,6 +5,15 @@ use std::time::Duration;
 
 use ha2bgp_core::check::{Outcome, ProbeResult};
 
+/// Why the time of a probe is over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Over {
+    /// The target has had all of it.
+    Target,
+    /// This host could not keep time.
+    Own,
+}
+
 /// What a probe is at.
 #[derive(Debug, Default)]
 pub struct Phase {
@@ -34,7 +43,7 @@ impl Phase {
     }
 
     /// The result of a probe whose time is over.
-    pub(super) fn timed_out(&self, timeout: Duration) -> ProbeResult {
+    pub(super) fn timed_out(&self, timeout: Duration, over: Over) -> ProbeResult {
         let at = match self.what.get() {
             "" => String::new(),
             what => format!(" while {what}"),
@@ -42,7 +51,11 @@ impl Phase {
         let note = self.note.borrow();
         let note = if note.is_empty() { String::new() } else { format!(": {note}") };
         let limit = crate::config::duration::show(timeout);
-        let outcome = if self.own.get() { Outcome::Unknown } else { Outcome::Fail };
-        ProbeResult::new(outcome, &format!("timed out after {limit}{at}{note}"))
+        let (outcome, busy) = match over {
+            Over::Own => (Outcome::Unknown, ", because this host is too busy"),
+            Over::Target if self.own.get() => (Outcome::Unknown, ""),
+            Over::Target => (Outcome::Fail, ""),
+        };
+        ProbeResult::new(outcome, &format!("timed out after {limit}{at}{busy}{note}"))
     }
 }

@@ -1,12 +1,15 @@
 //! How each kind is started: polled at its intervals, or watched.
 
+use std::pin::pin;
 use std::rc::Rc;
+use std::time::Duration;
 
 use ha2bgp_core::check::{Outcome, ProbeResult, Streak};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::lanes::Lanes;
+use super::phase::Over;
 use super::pool::Common;
 use super::process::{ProcessProbe, pidfile};
 use super::push::hub;
@@ -85,9 +88,9 @@ async fn poll(job: Job, common: Common) {
             Some(_place) => {
                 let phase = Phase::default();
                 let probe = probe(polled, &spec, &mut kept, at, &phase, &common);
-                let made = tokio::time::timeout(timing.timeout, probe).await;
+                let made = within(timing.timeout, probe).await;
                 slow = made.is_err();
-                made.unwrap_or_else(|_| phase.timed_out(timing.timeout))
+                made.unwrap_or_else(|over| phase.timed_out(timing.timeout, over))
             }
         };
         streak.push(result.outcome);
@@ -97,6 +100,29 @@ async fn poll(job: Job, common: Common) {
         }
         schedule.advance(Instant::now(), deciding);
     }
+}
+
+/// A probe that is looked at later than its end by more than this share of its time was not given
+/// its time: this host was too busy, or stood still.
+const LATE: u32 = 4;
+
+/// The same for the shortest times: what a busy host is late by without being at fault.
+const LATE_MIN: Duration = Duration::from_millis(20);
+
+/// Gives a probe its time. Where this program itself is late, whatever the target does, the probe has
+/// not had a chance to end: it gets its time once more.
+async fn within<T>(timeout: Duration, probe: impl Future<Output = T>) -> Result<T, Over> {
+    let mut probe = pin!(probe);
+    for _ in 0..2 {
+        let end = Instant::now() + timeout;
+        if let Ok(made) = tokio::time::timeout_at(end, &mut probe).await {
+            return Ok(made);
+        }
+        if end.elapsed() <= (timeout / LATE).max(LATE_MIN) {
+            return Err(Over::Target);
+        }
+    }
+    Err(Over::Own)
 }
 
 /// What one probe leaves for the next of the same check and VIP.
@@ -139,4 +165,43 @@ fn lanes(polled: &Polled, common: &Common) -> Rc<Lanes> {
 fn crowded(limit: usize) -> ProbeResult {
     let text = format!("not made: {limit} probes at once is the limit, and all were busy");
     ProbeResult::new(Outcome::Unknown, &text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_millis(400);
+
+    /// Two waits, as for a connection and an answer.
+    async fn probe(each: Duration) {
+        tokio::time::sleep(each).await;
+        tokio::time::sleep(each).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_has_its_time() {
+        assert_eq!(within(TIMEOUT, probe(TIMEOUT / 4)).await, Ok(()));
+        assert_eq!(within(TIMEOUT, probe(TIMEOUT)).await, Err(Over::Target));
+    }
+
+    /// A process that is stopped, a virtual machine that is moved, a processor that others have.
+    #[tokio::test(start_paused = true)]
+    async fn time_that_this_host_has_lost_is_not_the_targets() {
+        let lost = tokio::time::advance(TIMEOUT * 3);
+        let (made, ()) = tokio::join!(within(TIMEOUT, probe(TIMEOUT / 4)), lost);
+        assert_eq!(made, Ok(()));
+        let lost = tokio::time::advance(TIMEOUT * 3);
+        let (made, ()) = tokio::join!(within(TIMEOUT, probe(TIMEOUT * 2)), lost);
+        assert_eq!(made, Err(Over::Target), "it has had its time then");
+        let always = async {
+            for _ in 0..2 {
+                tokio::time::advance(TIMEOUT * 3).await;
+                tokio::task::yield_now().await;
+                tokio::task::yield_now().await;
+            }
+        };
+        let (made, ()) = tokio::join!(within(TIMEOUT, std::future::pending::<()>()), always);
+        assert_eq!(made, Err(Over::Own));
+    }
 }
