@@ -5,10 +5,12 @@
 //!
 //! * [`socket`]: the file, and who may open it. * [`server`]: connections and their limits.
 //! * [`route`]: the table of what can be asked. * [`api`]: what goes over the wire; no runtime type
-//!   does. * [`push`]: results of checks that somebody sends. * [`client`]: the other end.
+//!   does. * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
+//! * [`client`]: the other end.
 
 pub mod api;
 pub mod client;
+pub mod metrics;
 pub mod push;
 pub mod rate;
 pub mod route;

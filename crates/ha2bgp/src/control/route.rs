@@ -21,6 +21,8 @@ pub enum Call {
     ShowCheck,
     /// Take a result.
     PushCheck,
+    /// Show metrics.
+    Metrics,
 }
 
 /// One thing that can be asked.
@@ -50,6 +52,13 @@ const fn endpoint(
 
 /// Everything that can be asked.
 pub const ENDPOINTS: &[Endpoint] = &[
+    endpoint(
+        "GET",
+        "/metrics",
+        Access::Read,
+        Call::Metrics,
+        "Metrics of services and checks, as OpenMetrics text",
+    ),
     endpoint(
         "GET",
         "/v1/checks",

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::api::{Code, Refusal};
+use super::metrics::{self, Metrics};
 use super::push::Pushes;
 use super::rate::Rate;
 use super::route::{self, Call};
@@ -56,10 +57,12 @@ pub const RATE: (u32, u32) = (1000, 2000);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What requests are answered from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Api {
     /// The checks that are pushed.
     pub pushes: Pushes,
+    /// What is known of services and checks.
+    pub metrics: Metrics,
 }
 
 /// What all connections share.
@@ -233,9 +236,16 @@ async fn answer(
     let answer = match found.endpoint.call {
         Call::ListChecks | Call::ShowCheck => pushes.show(&found.names).await,
         Call::PushCheck => pushes.push(&found.names, &body, uid).await,
+        Call::Metrics => shared.api.metrics.text().await,
     };
     busy.set(false);
     match answer {
+        Ok(text) if found.endpoint.call == Call::Metrics => {
+            let mut response = respond(StatusCode::OK, text);
+            let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            response
+        }
         Ok(json) => respond(StatusCode::OK, json),
         Err(refusal) => refuse(&refusal, &[]),
     }

@@ -16,10 +16,11 @@ use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::config::EngineConfig;
 use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::event::Event;
+use ha2bgp_core::explain::Explanation;
 use ha2bgp_core::fact::Observation;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::journal::Journal;
 use super::keys::KeyFiles;
@@ -70,6 +71,8 @@ pub(super) struct Ends {
     pub(super) announcer: watch::Receiver<Option<Progress>>,
     /// How listeners are noticed, in words.
     pub(super) notice: watch::Receiver<String>,
+    /// Who wants to know of all services.
+    pub(super) questions: mpsc::Receiver<oneshot::Sender<Vec<Explanation>>>,
     /// How long routes are announced as the last choice before they are withdrawn.
     pub(super) drain_time: Duration,
 }
@@ -158,6 +161,10 @@ impl EngineTask {
                     return Stop::Asked;
                 }
                 () = timer => self.timeout(),
+                Some(answer) = self.ends.questions.recv() => {
+                    // Whoever has gone meanwhile needs no answer.
+                    let _ = answer.send(self.engine.explain_all(self.clock.now()).collect());
+                }
             }
         }
     }

@@ -36,6 +36,7 @@ use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
+use crate::control::metrics::{Metrics, Questions};
 use crate::control::push::Pushes;
 use crate::control::server::Api;
 use crate::control::socket::SocketError;
@@ -45,6 +46,9 @@ use crate::observe::{address, check, listen};
 
 /// How many observations may wait for the engine; then observers wait.
 const OBSERVATIONS_MAX: usize = 4096;
+
+/// How many questions of the control interface may wait for the engine; then they wait there.
+const QUESTIONS_MAX: usize = 4;
 
 /// How many reports may wait for the log; then they are dropped and counted by the announcer.
 const REPORTS_MAX: usize = 1024;
@@ -116,7 +120,8 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let (noticing, notice) = watch::channel(String::new());
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
-    let control = match open_control(&settings, hub) {
+    let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
+    let control = match open_control(&settings, hub, asking) {
         Ok(control) => control,
         Err(error) => {
             tracing::error!("cannot open the control socket: {error}");
@@ -153,6 +158,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         keys: KeyFiles::new(speaker, keys),
         announcer: announcer_state,
         notice,
+        questions,
         drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
     };
     let mut engine = EngineTask::new(settings.engine.clone(), clock, observations, ends);
@@ -219,10 +225,12 @@ fn probes(
 fn open_control(
     settings: &Settings,
     hub: mpsc::Sender<push::Request>,
+    asking: Questions,
 ) -> Result<Option<Control>, SocketError> {
     let Some(socket) = &settings.control else { return Ok(None) };
     let checks = push::pushed(&settings.checks.specs);
-    control::spawn(socket, Api { pushes: Pushes { checks, hub } }).map(Some)
+    let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking));
+    control::spawn(socket, Api { pushes, metrics }).map(Some)
 }
 
 /// Takes no more requests.

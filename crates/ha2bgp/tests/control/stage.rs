@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
+use ha2bgp::control::metrics::Metrics;
 use ha2bgp::control::push::Pushes;
 use ha2bgp::control::server::Api;
 use ha2bgp::control::{self, Control};
@@ -63,7 +64,9 @@ impl Stage {
         let (tx, observed) = mpsc::channel(4096);
         let checks = push::pushed(&settings.checks.specs);
         check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
-        let api = Api { pushes: Pushes { checks, hub } };
+        // Nobody answers here for the engine.
+        let (asking, _) = mpsc::channel(1);
+        let api = Api { pushes: Pushes { checks, hub }, metrics: Metrics::new(asking) };
         let control = Some(control::spawn(&settings.control.unwrap(), api).unwrap());
         let stage = Self { path, observed, control, _wanting: wanting, _dir: dir };
         stage.waits_for_checks();
