@@ -15,21 +15,15 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::api::{Code, Refusal};
+use super::api::Refusal;
+use super::questions::Questions;
 
 /// What the text is (OpenMetrics 1.0, section "Overall structure").
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// For so long an answer counts.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long the engine may take.
-const ANSWER_TIME: Duration = Duration::from_secs(5);
-
-/// Asks the engine what it knows of all services.
-pub type Questions = mpsc::Sender<oneshot::Sender<Vec<Explanation>>>;
-
 /// The newest metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -53,14 +47,7 @@ impl Metrics {
         {
             return Ok(text.clone());
         }
-        let (answer, answered) = oneshot::channel();
-        let asked = async {
-            self.engine.send(answer).await.ok()?;
-            answered.await.ok()
-        };
-        let Ok(Some(services)) = tokio::time::timeout(ANSWER_TIME, asked).await else {
-            return Err(Refusal::new(Code::Busy, "ha2bgp does not answer now: ask again"));
-        };
+        let services = self.engine.all().await?;
         let text = encode(services).into_bytes();
         self.newest.replace(Some((Instant::now(), text.clone())));
         Ok(text)

@@ -23,6 +23,8 @@ pub enum Call {
     PushCheck,
     /// Show metrics.
     Metrics,
+    /// Say why an address is announced, or not.
+    Why,
 }
 
 /// One thing that can be asked.
@@ -58,6 +60,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Access::Read,
         Call::Metrics,
         "Metrics of services and checks, as OpenMetrics text",
+    ),
+    endpoint(
+        "GET",
+        "/v1/why/{address}",
+        Access::Read,
+        Call::Why,
+        "Why an address is announced, or not",
     ),
     endpoint(
         "GET",

@@ -25,9 +25,11 @@ use tokio::time::Instant;
 use super::api::{Code, Refusal};
 use super::metrics::{self, Metrics};
 use super::push::Pushes;
+use super::questions::Questions;
 use super::rate::Rate;
 use super::route::{self, Call};
 use super::socket::Bound;
+use super::why;
 
 /// Connections at once.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -61,6 +63,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Api {
     /// The checks that are pushed.
     pub pushes: Pushes,
+    /// The way to the engine.
+    pub engine: Questions,
     /// What is known of services and checks.
     pub metrics: Metrics,
 }
@@ -237,6 +241,7 @@ async fn answer(
         Call::ListChecks | Call::ShowCheck => pushes.show(&found.names).await,
         Call::PushCheck => pushes.push(&found.names, &body, uid).await,
         Call::Metrics => shared.api.metrics.text().await,
+        Call::Why => why::answer(&shared.api.engine, &found.names).await,
     };
     busy.set(false);
     match answer {

@@ -36,8 +36,9 @@ use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
-use crate::control::metrics::{Metrics, Questions};
+use crate::control::metrics::Metrics;
 use crate::control::push::Pushes;
+use crate::control::questions::{QUESTIONS_MAX, Questions};
 use crate::control::server::Api;
 use crate::control::socket::SocketError;
 use crate::control::{self, Control};
@@ -46,9 +47,6 @@ use crate::observe::{address, check, listen};
 
 /// How many observations may wait for the engine; then observers wait.
 const OBSERVATIONS_MAX: usize = 4096;
-
-/// How many questions of the control interface may wait for the engine; then they wait there.
-const QUESTIONS_MAX: usize = 4;
 
 /// How many reports may wait for the log; then they are dropped and counted by the announcer.
 const REPORTS_MAX: usize = 1024;
@@ -121,7 +119,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
-    let control = match open_control(&settings, hub, asking) {
+    let control = match open_control(&settings, hub, Questions(asking)) {
         Ok(control) => control,
         Err(error) => {
             tracing::error!("cannot open the control socket: {error}");
@@ -229,8 +227,8 @@ fn open_control(
 ) -> Result<Option<Control>, SocketError> {
     let Some(socket) = &settings.control else { return Ok(None) };
     let checks = push::pushed(&settings.checks.specs);
-    let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking));
-    control::spawn(socket, Api { pushes, metrics }).map(Some)
+    let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking.clone()));
+    control::spawn(socket, Api { pushes, engine: asking, metrics }).map(Some)
 }
 
 /// Takes no more requests.

@@ -11,6 +11,7 @@ use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
 use ha2bgp::control::metrics::Metrics;
 use ha2bgp::control::push::Pushes;
+use ha2bgp::control::questions::Questions;
 use ha2bgp::control::server::Api;
 use ha2bgp::control::{self, Control};
 use ha2bgp::observe::check::{self, push};
@@ -66,7 +67,9 @@ impl Stage {
         check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
         // Nobody answers here for the engine.
         let (asking, _) = mpsc::channel(1);
-        let api = Api { pushes: Pushes { checks, hub }, metrics: Metrics::new(asking) };
+        let engine = Questions(asking);
+        let metrics = Metrics::new(engine.clone());
+        let api = Api { pushes: Pushes { checks, hub }, engine, metrics };
         let control = Some(control::spawn(&settings.control.unwrap(), api).unwrap());
         let stage = Self { path, observed, control, _wanting: wanting, _dir: dir };
         stage.waits_for_checks();

@@ -9,7 +9,7 @@ use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::ntp_server::NtpServer;
 use ha2bgp_lab::plugins::{Plugins, Script};
 use ha2bgp_lab::skip::Need;
-use ha2bgp_lab::{LabError, Result, procfs, readme, require, service, wait};
+use ha2bgp_lab::{LabError, Result, child, procfs, program, readme, require, service, wait};
 use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -122,6 +122,13 @@ fn performance_data_is_exported() -> Result<()> {
         let announced = text.contains(&format!("ha2bgp_service_announced{{{labels}}} 1\n"));
         if announced && text.contains(&time) { Ok(()) } else { Err(text) }
     })?;
+    // And a person is told.
+    let at = socket.display().to_string();
+    let told = child::run(&mut program::command(&["why", VIP, "--socket", &at]))?;
+    assert!(told.starts_with("100.64.0.10/32 is announced: all checks pass (healthy)"), "{told}");
+    assert!(told.contains("\nit = pass: HTTP OK"), "{told}");
+    let other = child::run(&mut program::command(&["why", "100.64.0.99", "--socket", &at]))?;
+    assert!(other.contains("is not announced") && other.contains("not-discovered"), "{other}");
     drop(server);
     Ok(())
 }

@@ -104,6 +104,20 @@ fn run(example: &str) -> Result<()> {
     Ok(())
 }
 
+/// The example of the README, which is set in rather than fenced.
+#[test]
+fn readme() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::Tool("openssl"));
+    require!(Need::File("/usr/lib/nagios/plugins/check_disk"));
+    let path = docs().join("../README.md");
+    let text = fs::read_to_string(&path).map_err(LabError::io(path.display().to_string()))?;
+    let (_, after) = text.split_once("is said in a file:\n\n").unwrap_or_default();
+    let inside = after.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    let example: Vec<&str> = inside.map(str::trim_start).collect();
+    assert!(example.len() > 15, "{example:?}");
+    run(&example.join("\n"))
+}
+
 fn page(name: &str, count: usize) -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::Tool("openssl"));
     require!(Need::File("/usr/lib/nagios/plugins/check_http"));
