@@ -205,7 +205,7 @@ fn check_ping_follows_an_address() -> Result<()> {
     let end = move || {
         let mut command = std::process::Command::new("ip");
         command.args(["-n", &name, "address", "del", &format!("{VIP}/32"), "dev", "lo"]);
-        ha2bgp_lab::child::run(&mut command).map(drop)
+        child::run(&mut command).map(drop)
     };
     let command = "\"check_ping\", \"-H\", \"{vip}\", \"-w\", \"100,20%\", \"-c\", \"200,50%\", \
                    \"-p\", \"1\"";

@@ -87,6 +87,10 @@ fn run(example: &str) -> Result<()> {
     let child = fake.child();
     wait::until(3 * SOON, &what, || {
         let log = child.stderr();
+        // Before its first words the signal would end it.
+        if log.is_empty() {
+            return Err("it says nothing".to_owned());
+        }
         let newest = log.get(from..).unwrap_or_default().to_owned();
         let told = newest.contains("status: 100.64.") || newest.contains("status: 2001:db8:");
         if told && (awaited || !newest.contains("check-pending")) {
