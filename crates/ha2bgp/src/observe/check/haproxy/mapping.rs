@@ -103,6 +103,7 @@ impl Mapping {
 
 /// Whether one of these files and directories was changed since a process of that age, in seconds,
 /// started. The change time counts (inode(7)): a file that is put in place keeps older ones.
+#[expect(clippy::disallowed_methods, reason = "change times of files are of the wall clock")]
 fn is_newer<'a>(mut paths: impl Iterator<Item = &'a PathBuf>, age: u32) -> bool {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     // HAProxy cuts off the fraction: it is a little older than it says.
