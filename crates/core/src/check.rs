@@ -209,8 +209,10 @@ impl Streak {
 pub struct CheckState {
     /// The verdict, after counting.
     pub verdict: Outcome,
-    /// Not enough results yet for any verdict.
+    /// Not enough results yet for any verdict: nothing is known.
     pub pending: bool,
+    /// Not enough results yet for a verdict of its own: what counts is [`Counting::initial`].
+    pub first: bool,
     /// Since when the verdict is that.
     pub since: Instant,
     /// The newest result and its moment; `None` before the first.
@@ -227,6 +229,7 @@ impl CheckState {
         Self {
             verdict: counting.initial,
             pending: matches!(counting.initial, Outcome::Unknown),
+            first: true,
             since: now,
             last: None,
             streak: Streak { last: None, length: 0, same: 0 },
@@ -234,7 +237,7 @@ impl CheckState {
         }
     }
 
-    /// Takes a result in. Returns true when the verdict changed.
+    /// Takes a result in. Returns true when the verdict changed, or is the first of its own.
     pub fn take(&mut self, result: ProbeResult, counting: &Counting, now: Instant) -> bool {
         let outcome = result.outcome;
         let count = &mut self.counts[outcome as usize];
@@ -242,14 +245,15 @@ impl CheckState {
         self.last = Some((result, now));
         self.streak.push(outcome);
         let verdict = self.streak.verdict(self.verdict, counting);
-        let pending = self.pending && self.streak.is_deciding(counting);
+        let first = self.first && self.streak.is_deciding(counting);
+        let pending = self.pending && first;
         let changed = (verdict, pending) != (self.verdict, self.pending);
         if changed {
             self.verdict = verdict;
             self.pending = pending;
             self.since = now;
         }
-        changed
+        core::mem::replace(&mut self.first, first) != first || changed
     }
 }
 

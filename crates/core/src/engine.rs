@@ -120,7 +120,7 @@ impl Engine {
         self.now = now.max(self.now);
         match input {
             Input::Observation(observation) => self.observe(observation),
-            Input::Remember { vips, until } => self.start.remember(vips, until),
+            Input::Remember { vips, until } => self.remember(vips, until),
             Input::Timeout => self.expire(),
             Input::Shutdown => self.shutdown(),
         }
@@ -160,6 +160,17 @@ impl Engine {
     /// The checks that are to be probed.
     pub fn checks(&self) -> impl Iterator<Item = CheckKey> + '_ {
         self.checks.keys()
+    }
+
+    /// What was announced a moment ago: what the configuration named is judged again by that.
+    fn remember(&mut self, vips: Vec<IpAddr>, until: Instant) {
+        for vip in &vips {
+            if let Some(service) = self.services.get_mut(vip) {
+                service.forget_verdict();
+            }
+        }
+        self.start.remember(vips, until);
+        self.judge_all();
     }
 
     fn observe(&mut self, observation: Observation) {

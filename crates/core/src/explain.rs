@@ -182,7 +182,7 @@ impl Engine {
         CheckExplanation {
             name: Arc::clone(&check.name),
             outcome,
-            counts_as: (!check.shadow).then(|| check.powers.apply(outcome)),
+            counts_as: (!check.shadow).then(|| self.counted(index, check, vip, service).0),
             reason,
             probe,
         }

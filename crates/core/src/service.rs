@@ -234,6 +234,11 @@ impl Service {
         }
     }
 
+    /// Forgets what it was judged to be before anything was known: no change is counted from there.
+    pub(crate) const fn forget_verdict(&mut self) {
+        self.last_known = None;
+    }
+
     /// Takes the service as up although nothing is known yet: the process before announced it.
     pub(crate) const fn hold(&mut self) {
         if matches!(self.phase, Phase::Down) {
@@ -241,9 +246,12 @@ impl Service {
         }
     }
 
-    /// True while it has no verdict that counts: one cannot be made, or the up delay runs.
+    /// True while it has no verdict that counts: one cannot be made, or the up delay runs. A probe
+    /// that was made and cannot tell is a verdict: it may stay so for days.
     pub(crate) const fn is_undecided(&self) -> bool {
-        matches!(self.phase, Phase::Rising { .. }) || matches!(self.verdict.health, Health::Unknown)
+        let Verdict { health, reason, .. } = self.verdict;
+        matches!(self.phase, Phase::Rising { .. })
+            || (matches!(health, Health::Unknown) && !matches!(reason, Reason::CheckUnknown))
     }
 
     fn count_change(&mut self, config: &ServiceConfig, now: Instant, told: &mut dyn FnMut(Step)) {

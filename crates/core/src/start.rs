@@ -50,6 +50,12 @@ impl Start {
         }
     }
 
+    /// True while a service was announced by the process before and has no verdict that is known
+    /// here: a check that has not been made often enough then says nothing, whatever it begins with.
+    pub(crate) fn remembers(&self, vip: IpAddr) -> bool {
+        self.remembered.contains(&vip)
+    }
+
     /// True when a service was announced a moment ago: until its checks have been made here, what
     /// was stays.
     pub(crate) fn holds(&self, vip: IpAddr, now: Instant) -> bool {

@@ -17,7 +17,7 @@ pub const MAX_PATTERN: usize = 1024;
 
 /// The largest compiled regular expression, in octets. Whoever matches waits for it: 64 KiB of answer
 /// take 0.15 ms, but up to 0.5 s with an expression at this limit whose lazy automaton outgrows
-/// [`MAX_AUTOMATON`] (`[01]*1[01]{60}x` over zeroes and ones).
+/// `MAX_AUTOMATON` (`[01]*1[01]{60}x` over zeroes and ones).
 pub const MAX_COMPILED: usize = 8 * 1024;
 
 /// The most memory for the lazy automaton of one expression, in octets; ordinary ones need less than

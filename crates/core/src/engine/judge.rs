@@ -28,15 +28,21 @@ impl Engine {
     /// Lets a service see the newest verdict of its rule.
     pub(super) fn judge(&mut self, vip: IpAddr) {
         let Some(service) = self.services.get(&vip) else { return };
-        let verdict = self.verdict(vip, service, false);
+        let mut verdict = self.verdict(vip, service, false);
+        let remembered = self.start.remembers(vip);
+        let warm = self.start.recalls(vip, verdict.health, self.now);
+        if remembered && !self.start.remembers(vip) {
+            // As good or as bad as before; checks that have not been made may now be why.
+            verdict = self.verdict(vip, service, false);
+        }
         let shadow = self.catalog.entry(service.config).has_shadow.then(|| {
             let with = self.verdict(vip, service, true);
             (with.health == Health::Unhealthy && verdict.health.is_good()).then_some(with)
         });
         let idle = self.is_idle(vip);
-        let pending = (verdict.health, verdict.reason) == (Health::Unknown, Reason::CheckPending);
-        let held = pending && self.start.holds(vip, self.now);
-        let warm = self.start.recalls(vip, verdict.health, self.now);
+        // All that this host knows by itself is good, and the probes cannot tell (yet).
+        let untold = matches!(verdict.reason, Reason::CheckPending | Reason::CheckUnknown);
+        let held = verdict.health == Health::Unknown && untold && self.start.holds(vip, self.now);
         self.step(vip, |service, config, now, told| {
             service.judge(verdict, config, now, told);
             service.set_idle(idle, now);
@@ -91,7 +97,7 @@ impl Engine {
         let found = rule.judge(&mut |index| {
             let check = self.catalog.check(*index)?;
             let powerful = shadow || !check.shadow;
-            powerful.then(|| check.powers.apply(self.look(*index, check, vip, service).0))
+            powerful.then(|| self.counted(*index, check, vip, service).0)
         });
         // The configuration has no rule without any power; if it had, nothing would be known.
         let Some((outcome, index)) = found else {
@@ -100,7 +106,7 @@ impl Engine {
         let Some(check) = self.catalog.check(*index) else {
             return Verdict::new(outcome, Reason::CheckPending, None);
         };
-        let own = self.look(*index, check, vip, service).1;
+        let own = self.counted(*index, check, vip, service).1;
         let reason = match (outcome, own) {
             (Outcome::Pass, _) => Reason::Healthy,
             // Turned round by a `not`, or by its powers.
@@ -112,6 +118,30 @@ impl Engine {
         };
         let probed = matches!(check.kind, CheckKind::Probe { .. }) && outcome != Outcome::Pass;
         Verdict::new(outcome, reason, probed.then_some(*index))
+    }
+
+    /// What one check counts as for one service, and why.
+    pub(crate) fn counted(
+        &self,
+        index: CheckIndex,
+        check: &CheckConfig,
+        vip: IpAddr,
+        service: &Service,
+    ) -> (Outcome, Reason) {
+        if let CheckKind::Probe { per_vip, .. } = check.kind
+            && self.start.remembers(vip)
+            && self.is_first(CheckKey { check: index, vip: per_vip.then_some(vip) })
+        {
+            // A restart takes no route away: neither `initial` nor `on-unknown` counts yet.
+            return (Outcome::Unknown, Reason::CheckPending);
+        }
+        let (outcome, reason) = self.look(index, check, vip, service);
+        (check.powers.apply(outcome), reason)
+    }
+
+    /// True while a probe has not been made often enough for a verdict of its own.
+    fn is_first(&self, key: CheckKey) -> bool {
+        self.checks.state(key).is_none_or(|state| state.first)
     }
 
     /// What one check says of one service, before its powers.

@@ -48,9 +48,10 @@ pub fn parse(text: &str) -> Result<Rule<Name>, RuleError> {
     let rule = parser.rule(0)?;
     match parser.next() {
         Token { kind: Kind::End, .. } => Ok(rule),
-        Token { kind: Kind::Comma, span } => Err(fail(
+        Token { kind: Kind::Comma | Kind::Word, span } => Err(fail(
             span,
-            "one rule ends here: to ask for several checks write all(…) or any(…) around them",
+            "one rule ends here: to ask for several checks write all(…) or any(…) around them, with \
+             commas between them",
         )),
         token => Err(fail(token.span.clone(), &format!("{} is too much here", token.show(text)))),
     }

@@ -53,13 +53,15 @@ struct Judged {
     /// Moments of all changes, newest last: the penalty is summed up from them.
     changes: Vec<Instant>,
     held: bool,
+    /// It cannot be judged only because a probe that was made cannot tell.
+    probe_unknown: bool,
 }
 
 /// What all results of a check come to, looked at from each of them backwards, and whether there
 /// were never enough for any verdict.
 fn verdict_of(results: &[Outcome], counting: Counting) -> (Outcome, bool) {
     let mut verdict = counting.initial;
-    let mut pending = counting.initial == Outcome::Unknown;
+    let mut first = true;
     for end in 1..=results.len() {
         let last = results[end - 1];
         let backwards = || results[..end].iter().rev();
@@ -72,12 +74,12 @@ fn verdict_of(results: &[Outcome], counting: Counting) -> (Outcome, bool) {
             (Outcome::Unknown, Outcome::Fail) => same >= fall,
             (Outcome::Fail | Outcome::Unknown, _) => way >= fall,
         };
-        pending &= way < if last.is_good() { rise } else { fall };
+        first &= way < if last.is_good() { rise } else { fall };
         if moves {
             verdict = last;
         }
     }
-    (verdict, pending)
+    (verdict, first)
 }
 
 /// The shadow of the engine.
@@ -157,6 +159,7 @@ impl Model {
                 announced: false,
                 changes: Vec::new(),
                 held: false,
+                probe_unknown: false,
             });
         }
     }
@@ -168,8 +171,12 @@ impl Model {
     }
 
     /// `Some(true)` healthy, `Some(false)` unhealthy, `None` cannot be judged.
-    /// And whether it cannot be judged only because probes were not made often enough yet.
-    fn health(&self, vip: IpAddr, now: Instant) -> (Option<bool>, bool) {
+    /// And where it cannot be judged only because of probes: whether the first of those was not made
+    /// often enough yet.
+    fn health(&self, vip: IpAddr, now: Instant) -> (Option<bool>, Option<bool>) {
+        // Announced a moment ago, and not judged here yet.
+        let fresh = self.remembered.contains(&vip)
+            && self.services.get(&vip).is_none_or(|judged| judged.last_known.is_none());
         let listens = self
             .sees(Source::Listen, now)
             .then(|| self.listeners.iter().any(|listener| listener.address.serves(vip)));
@@ -180,40 +187,43 @@ impl Model {
         });
         // all(listen, address, any(0, 1)) where there are probes.
         let mut facts = vec![listens, present];
-        let mut waiting = false;
+        let mut waiting = None;
         if self.config.checks.len() > 2 {
-            let probes = [self.probed(2, None), self.probed(3, Some(vip))];
+            let probes = [self.probed(2, None, fresh), self.probed(3, Some(vip), fresh)];
             let known = probes.map(|(known, _)| known);
             facts.push(if known.contains(&Some(true)) {
                 Some(true)
             } else if known.contains(&None) {
                 // The first that is unknown gives the reason.
-                waiting = probes.iter().find(|(known, _)| known.is_none()).unwrap().1
-                    && facts == [Some(true), Some(true)];
+                let unknown = probes.iter().find(|(known, _)| known.is_none());
+                waiting = unknown.filter(|_| facts == [Some(true), Some(true)]).map(|it| it.1);
                 None
             } else {
                 Some(false)
             });
         }
         if facts.contains(&Some(false)) {
-            return (Some(false), false);
+            return (Some(false), None);
         }
-        if facts.contains(&None) { (None, waiting) } else { (Some(true), false) }
+        if facts.contains(&None) { (None, waiting) } else { (Some(true), None) }
     }
 
-    fn probed(&self, check: u32, vip: Option<IpAddr>) -> (Option<bool>, bool) {
+    fn probed(&self, check: u32, vip: Option<IpAddr>, fresh: bool) -> (Option<bool>, bool) {
         let CheckKind::Probe { counting, .. } = self.config.checks[check as usize].kind else {
             panic!("check {check} is probed");
         };
         let key = CheckKey { check: CheckIndex(check), vip };
-        let (verdict, pending) =
+        let (verdict, first) =
             self.verdicts.get(&key).copied().unwrap_or_else(|| verdict_of(&[], counting));
+        if fresh && first {
+            return (None, true);
+        }
         let known = match verdict {
             Outcome::Pass | Outcome::Warn => Some(true),
             Outcome::Fail => Some(false),
             Outcome::Unknown => None,
         };
-        (known, pending)
+        (known, first && counting.initial == Outcome::Unknown)
     }
 
     fn penalty(changes: &[Instant], damping: &DampingConfig, now: Instant) -> f64 {
@@ -233,8 +243,9 @@ impl Model {
                 continue;
             };
             let mut counted = false;
-            // Announced a moment ago: it stays so until its probes have been made.
-            judged.announced |= waiting
+            // Announced a moment ago: it stays so until its probes can tell.
+            judged.probe_unknown = waiting == Some(false);
+            judged.announced |= waiting.is_some()
                 && judged.last_known.is_none()
                 && self.remembered.contains(&vip)
                 && now < self.remembered_until;
@@ -278,7 +289,7 @@ impl Model {
     /// Whether every service of the first complete look has been judged since.
     fn has_first_verdicts(&mut self, now: Instant) -> bool {
         let undecided = |judged: &Judged| match judged.health {
-            None => true,
+            None => !judged.probe_unknown,
             Some(healthy) => healthy && !judged.announced,
         };
         if self.awaited.is_none() && Source::ALL.iter().all(|source| self.sees(*source, now)) {

@@ -9,6 +9,7 @@ mod filter;
 pub mod flags;
 mod push;
 mod reasons;
+mod why;
 
 use std::fmt::Display;
 use std::io::{self, Read as _, Write as _};
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("why", matches)) => why::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
@@ -84,7 +86,8 @@ fn command() -> Command {
         ))
         .subcommand(check::command())
         .subcommand(filter::command())
-        .subcommand(push::command());
+        .subcommand(push::command())
+        .subcommand(why::command());
     flags::add_to(command)
 }
 

@@ -3,7 +3,7 @@
 //! Exit codes: 0 done, 1 the daemon refused it, 2 bad usage, 3 no daemon was reached.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
@@ -17,7 +17,7 @@ use crate::control::{DEFAULT_PATH, client};
 /// The variable that names the socket.
 const VARIABLE: &str = "HA2BGP_CONTROL";
 /// No daemon was reached.
-const EXIT_UNREACHABLE: u8 = 3;
+pub(super) const EXIT_UNREACHABLE: u8 = 3;
 
 /// The command and its arguments.
 pub(super) fn command() -> Command {
@@ -60,20 +60,28 @@ pub(super) fn command() -> Command {
                 .value_parser(clap::value_parser!(IpAddr))
                 .help("The VIP, for a check with per-vip = true"),
         )
-        .arg(
-            Arg::new("socket")
-                .long("socket")
-                .value_name("PATH")
-                .help(format!("The control socket; without it: ${VARIABLE}, else {DEFAULT_PATH}")),
-        )
+        .arg(socket_arg())
+}
+
+/// The argument of every command that speaks to the daemon.
+pub(super) fn socket_arg() -> Arg {
+    Arg::new("socket")
+        .long("socket")
+        .value_name("PATH")
+        .help(format!("The control socket; without it: ${VARIABLE}, else {DEFAULT_PATH}"))
+}
+
+/// What it comes to.
+pub(super) fn socket_of(matches: &ArgMatches) -> PathBuf {
+    let variable = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
+    let given = matches.get_one::<String>("socket").map(Into::into);
+    given.or_else(|| variable.map(Into::into)).unwrap_or_else(|| DEFAULT_PATH.into())
 }
 
 /// Sends it.
 pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let variable = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
-    let socket = text("socket").map(Into::into).or(variable);
-    let socket = socket.unwrap_or_else(|| DEFAULT_PATH.into());
+    let socket = socket_of(matches);
     let mut body = Map::new();
     let mut put = |name: &str, value: Option<String>| {
         body.extend(value.map(|value| (name.to_owned(), Value::String(value))));
@@ -84,7 +92,7 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     put("vip", matches.get_one::<IpAddr>("vip").map(ToString::to_string));
     let target = format!("/v1/checks/{}", text("CHECK").unwrap_or_default());
     let body = Value::Object(body).to_string();
-    match client::ask(Path::new(&socket), "POST", &target, body.as_bytes()) {
+    match client::ask(&socket, "POST", &target, body.as_bytes()) {
         Ok(answer) if answer.status == 200 => ExitCode::SUCCESS,
         Ok(answer) => {
             print_error(&refusal(&answer));
@@ -98,7 +106,7 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
 }
 
 /// Why the daemon refused it, in its own words.
-fn refusal(answer: &client::Answer) -> String {
+pub(super) fn refusal(answer: &client::Answer) -> String {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     match body["error"]["message"].as_str() {
         Some(message) => message.to_owned(),

@@ -42,6 +42,8 @@ pub struct Document {
     pub services: Vec<ServiceSection>,
     /// The `[checks.NAME]` sections.
     pub checks: Vec<CheckSection>,
+    /// The names of those that could not be read.
+    pub unread: Vec<String>,
     /// Everything that is wrong so far.
     pub errors: Vec<ConfigError>,
 }
@@ -90,10 +92,10 @@ impl Document {
         let mut values = Values::default();
         let told = walk.errors.len();
         walk.table("", table.get_ref(), &mut values);
-        let Walk { source, peers, services, checks, mut errors, .. } = walk;
+        let Walk { source, peers, services, checks, unread, mut errors, .. } = walk;
         let guessed = errors.split_off(told).into_iter();
         errors.extend(guessed.filter(|error| error.origin.is_sure()));
-        Self { source, values, peers, services, checks, errors }
+        Self { source, values, peers, services, checks, unread, errors }
     }
 
     /// True when a part of it is not TOML.
@@ -113,6 +115,7 @@ struct Walk {
     services: Vec<ServiceSection>,
     /// Of the section that is read: of the top, or of a service.
     checks: Vec<CheckSection>,
+    unread: Vec<String>,
     /// What keys stand below that are named without it.
     prefix: String,
     errors: Vec<ConfigError>,
@@ -125,6 +128,7 @@ impl Walk {
             peers: Vec::new(),
             services: Vec::new(),
             checks: Vec::new(),
+            unread: Vec::new(),
             prefix: String::new(),
             errors: Vec::new(),
         }
@@ -208,13 +212,14 @@ impl Walk {
             }
             let at = Written { origin: self.place(what, entry.span()), text: String::new() };
             let mut values = Values::default();
-            let outer = std::mem::take(&mut self.checks);
+            let outer = (std::mem::take(&mut self.checks), std::mem::take(&mut self.unread));
             self.table(what, table, &mut values);
-            let checks = std::mem::replace(&mut self.checks, outer);
+            let checks = std::mem::replace(&mut self.checks, outer.0);
+            let unread = std::mem::replace(&mut self.unread, outer.1);
             let section = Section { at, values };
             match what {
                 "peer" => self.peers.push(section),
-                _ => self.services.push(ServiceSection { section, checks }),
+                _ => self.services.push(ServiceSection { section, checks, unread }),
             }
         }
     }
@@ -228,6 +233,7 @@ impl Walk {
             let DeValue::Table(keys) = value.get_ref() else {
                 let fix = format!("is a section: write [{whole}], and its keys below");
                 self.fail(&whole, name.span(), fix);
+                self.unread.push(name.get_ref().to_string());
                 continue;
             };
             if self.checks.len() == CHECKS_MAX {
@@ -237,6 +243,7 @@ impl Walk {
             }
             if let Err(error) = check::name(name.get_ref()) {
                 self.fail(&whole, name.span(), error);
+                self.unread.push(name.get_ref().to_string());
                 continue;
             }
             let text = name.get_ref().to_string();
@@ -244,6 +251,9 @@ impl Walk {
             self.prefix = whole;
             let section = self.check(written, path != "checks", keys);
             self.prefix = String::new();
+            if section.is_none() {
+                self.unread.push(name.get_ref().to_string());
+            }
             self.checks.extend(section);
         }
     }

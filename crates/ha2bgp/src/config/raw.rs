@@ -79,6 +79,8 @@ pub struct ServiceSection {
     pub section: Section,
     /// Its own checks, in the order of the file.
     pub checks: Vec<CheckSection>,
+    /// The names of those that could not be read, which was said.
+    pub unread: Vec<String>,
 }
 
 /// All settings as they were written.
@@ -92,6 +94,8 @@ pub struct Raw {
     pub services: Vec<ServiceSection>,
     /// Checks that every service may use.
     pub checks: Vec<CheckSection>,
+    /// The names of those that could not be read, which was said.
+    pub unread: Vec<String>,
     /// Some file has peers, whether they count or not.
     pub peers_in_files: bool,
     /// What could not be read at all.
@@ -144,6 +148,7 @@ impl Raw {
         for document in documents {
             raw.services.extend(document.services);
             raw.checks.extend(document.checks);
+            raw.unread.extend(document.unread);
             raw.errors.extend(document.errors);
         }
         raw

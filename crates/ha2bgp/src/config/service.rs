@@ -82,6 +82,7 @@ pub(super) fn read(
         specs: CheckSpecs::default(),
         known: BTreeMap::new(),
         used: vec![false; raw.checks.len()],
+        wrong: vec![false; raw.checks.len()],
     };
     let mut names: BTreeMap<String, Written> = BTreeMap::new();
     let mut vips: BTreeMap<IpAddr, Written> = BTreeMap::new();
@@ -108,6 +109,8 @@ struct Book<'a> {
     known: BTreeMap<String, Vec<usize>>,
     /// Which checks of all services some rule names.
     used: Vec<bool>,
+    /// Those with errors, which are told once.
+    wrong: Vec<bool>,
 }
 
 impl Book<'_> {
@@ -253,8 +256,9 @@ impl Book<'_> {
         };
         let before = self.reader.errors.len();
         let mut shared: BTreeMap<String, Option<CheckIndex>> = BTreeMap::new();
-        let named = parsed
-            .try_map(&mut |name| Ok::<_, ()>(self.named(name, at, &mut own, &mut shared, service)));
+        let named = parsed.try_map(&mut |name| {
+            Ok::<_, ()>(self.named(name, at, &mut own, &mut shared, section, service))
+        });
         for own in own.iter().filter(|own| !own.used) {
             let error = format!(
                 "the rule of its service does not name \"{}\": add it there, or leave the check out",
@@ -277,6 +281,7 @@ impl Book<'_> {
         at: &Written,
         own: &mut [Own],
         shared: &mut BTreeMap<String, Option<CheckIndex>>,
+        section: &ServiceSection,
         service: &str,
     ) -> Option<CheckIndex> {
         if let Some(own) = own.iter_mut().find(|own| own.name.text == name.text) {
@@ -291,7 +296,14 @@ impl Book<'_> {
             if let Some(used) = self.used.get_mut(place) {
                 *used = true;
             }
+            if self.wrong.get(place).copied().unwrap_or(true) {
+                return None;
+            }
+            let before = self.reader.errors.len();
             let index = raw.checks.get(place).and_then(|check| self.add(check, service));
+            if let Some(wrong) = self.wrong.get_mut(place) {
+                *wrong = self.reader.errors.len() > before;
+            }
             shared.insert(name.text.clone(), index);
             return index;
         }
@@ -300,8 +312,9 @@ impl Book<'_> {
             "address" => return Some(ADDRESS),
             _ => {}
         }
-        // What is missing may stand where the file is no TOML.
-        if raw.is_whole() {
+        // What is missing may stand where the file is no TOML, or could not be read.
+        let mut unread = section.unread.iter().chain(&raw.unread);
+        if raw.is_whole() && !unread.any(|unread| *unread == name.text) {
             let known: Vec<&str> = own
                 .iter()
                 .map(|own| own.name.text.as_str())

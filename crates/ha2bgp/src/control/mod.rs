@@ -5,15 +5,20 @@
 //!
 //! * [`socket`]: the file, and who may open it. * [`server`]: connections and their limits.
 //! * [`route`]: the table of what can be asked. * [`api`]: what goes over the wire; no runtime type
-//!   does. * [`push`]: results of checks that somebody sends. * [`client`]: the other end.
+//!   does. * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
+//!   [`why`]: what is known of an address. Both ask the engine ([`questions`]).
+//! * [`client`]: the other end.
 
 pub mod api;
 pub mod client;
+pub mod metrics;
 pub mod push;
+pub mod questions;
 pub mod rate;
 pub mod route;
 pub mod server;
 pub mod socket;
+pub mod why;
 
 use std::time::Duration;
 

@@ -21,6 +21,10 @@ pub enum Call {
     ShowCheck,
     /// Take a result.
     PushCheck,
+    /// Show metrics.
+    Metrics,
+    /// Say why an address is announced, or not.
+    Why,
 }
 
 /// One thing that can be asked.
@@ -50,6 +54,20 @@ const fn endpoint(
 
 /// Everything that can be asked.
 pub const ENDPOINTS: &[Endpoint] = &[
+    endpoint(
+        "GET",
+        "/metrics",
+        Access::Read,
+        Call::Metrics,
+        "Metrics of services and checks, as OpenMetrics text",
+    ),
+    endpoint(
+        "GET",
+        "/v1/why/{address}",
+        Access::Read,
+        Call::Why,
+        "Why an address is announced, or not",
+    ),
     endpoint(
         "GET",
         "/v1/checks",

@@ -23,10 +23,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::api::{Code, Refusal};
+use super::metrics::{self, Metrics};
 use super::push::Pushes;
+use super::questions::Questions;
 use super::rate::Rate;
 use super::route::{self, Call};
 use super::socket::Bound;
+use super::why;
 
 /// Connections at once.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -56,10 +59,14 @@ pub const RATE: (u32, u32) = (1000, 2000);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What requests are answered from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Api {
     /// The checks that are pushed.
     pub pushes: Pushes,
+    /// The way to the engine.
+    pub engine: Questions,
+    /// What is known of services and checks.
+    pub metrics: Metrics,
 }
 
 /// What all connections share.
@@ -233,9 +240,17 @@ async fn answer(
     let answer = match found.endpoint.call {
         Call::ListChecks | Call::ShowCheck => pushes.show(&found.names).await,
         Call::PushCheck => pushes.push(&found.names, &body, uid).await,
+        Call::Metrics => shared.api.metrics.text().await,
+        Call::Why => why::answer(&shared.api.engine, &found.names).await,
     };
     busy.set(false);
     match answer {
+        Ok(text) if found.endpoint.call == Call::Metrics => {
+            let mut response = respond(StatusCode::OK, text);
+            let kind = HeaderValue::from_static(metrics::CONTENT_TYPE);
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            response
+        }
         Ok(json) => respond(StatusCode::OK, json),
         Err(refusal) => refuse(&refusal, &[]),
     }

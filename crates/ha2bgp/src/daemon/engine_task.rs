@@ -17,6 +17,7 @@ use ha2bgp_core::config::EngineConfig;
 use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::event::Event;
 use ha2bgp_core::fact::Observation;
+use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
@@ -28,6 +29,7 @@ use super::{dump, signals};
 use crate::announce::{Desired, Manner};
 use crate::clock::Clock;
 use crate::config::duration;
+use crate::control::questions::Question;
 
 /// How many observations are taken in one go before the timers are looked at again.
 const BATCH_MAX: usize = 1024;
@@ -70,6 +72,8 @@ pub(super) struct Ends {
     pub(super) announcer: watch::Receiver<Option<Progress>>,
     /// How listeners are noticed, in words.
     pub(super) notice: watch::Receiver<String>,
+    /// What the control interface wants to know.
+    pub(super) questions: mpsc::Receiver<Question>,
     /// How long routes are announced as the last choice before they are withdrawn.
     pub(super) drain_time: Duration,
 }
@@ -158,6 +162,18 @@ impl EngineTask {
                     return Stop::Asked;
                 }
                 () = timer => self.timeout(),
+                Some(question) = self.ends.questions.recv() => self.answer(question),
+            }
+        }
+    }
+
+    /// Whoever has gone meanwhile needs no answer.
+    fn answer(&self, question: Question) {
+        let now = self.clock.now();
+        match question {
+            Question::All(answer) => drop(answer.send(self.engine.explain_all(now).collect())),
+            Question::Why(vip, answer) => {
+                drop(answer.send((self.engine.explain(Prefix::host(vip), now), now)));
             }
         }
     }

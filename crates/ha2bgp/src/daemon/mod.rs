@@ -36,7 +36,9 @@ use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
+use crate::control::metrics::Metrics;
 use crate::control::push::Pushes;
+use crate::control::questions::{QUESTIONS_MAX, Questions};
 use crate::control::server::Api;
 use crate::control::socket::SocketError;
 use crate::control::{self, Control};
@@ -116,7 +118,8 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let (noticing, notice) = watch::channel(String::new());
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
-    let control = match open_control(&settings, hub) {
+    let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
+    let control = match open_control(&settings, hub, Questions(asking)) {
         Ok(control) => control,
         Err(error) => {
             tracing::error!("cannot open the control socket: {error}");
@@ -153,6 +156,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         keys: KeyFiles::new(speaker, keys),
         announcer: announcer_state,
         notice,
+        questions,
         drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
     };
     let mut engine = EngineTask::new(settings.engine.clone(), clock, observations, ends);
@@ -219,10 +223,12 @@ fn probes(
 fn open_control(
     settings: &Settings,
     hub: mpsc::Sender<push::Request>,
+    asking: Questions,
 ) -> Result<Option<Control>, SocketError> {
     let Some(socket) = &settings.control else { return Ok(None) };
     let checks = push::pushed(&settings.checks.specs);
-    control::spawn(socket, Api { pushes: Pushes { checks, hub } }).map(Some)
+    let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking.clone()));
+    control::spawn(socket, Api { pushes, engine: asking, metrics }).map(Some)
 }
 
 /// Takes no more requests.

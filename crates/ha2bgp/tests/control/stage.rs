@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
+use ha2bgp::control::metrics::Metrics;
 use ha2bgp::control::push::Pushes;
+use ha2bgp::control::questions::Questions;
 use ha2bgp::control::server::Api;
 use ha2bgp::control::{self, Control};
 use ha2bgp::observe::check::{self, push};
@@ -63,7 +65,11 @@ impl Stage {
         let (tx, observed) = mpsc::channel(4096);
         let checks = push::pushed(&settings.checks.specs);
         check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
-        let api = Api { pushes: Pushes { checks, hub } };
+        // Nobody answers here for the engine.
+        let (asking, _) = mpsc::channel(1);
+        let engine = Questions(asking);
+        let metrics = Metrics::new(engine.clone());
+        let api = Api { pushes: Pushes { checks, hub }, engine, metrics };
         let control = Some(control::spawn(&settings.control.unwrap(), api).unwrap());
         let stage = Self { path, observed, control, _wanting: wanting, _dir: dir };
         stage.waits_for_checks();

@@ -9,7 +9,7 @@ use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::ntp_server::NtpServer;
 use ha2bgp_lab::plugins::{Plugins, Script};
 use ha2bgp_lab::skip::Need;
-use ha2bgp_lab::{LabError, Result, procfs, readme, require, service, wait};
+use ha2bgp_lab::{LabError, Result, child, procfs, program, readme, require, service, wait};
 use rustix::process::Signal;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -100,6 +100,48 @@ fn check_http_follows_nginx() -> Result<()> {
     follows(command, "port = 80", host, "HTTP OK: HTTP/1.1 200 OK", end, "503")
 }
 
+/// What the real plugin has measured can be scraped, in base units.
+#[test]
+fn performance_data_is_exported() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::Tool("nginx"));
+    require!(Need::File("/usr/lib/nagios/plugins/check_http"));
+    let (host, dir) = (host("plug-perf")?, readme::workdir()?);
+    let server = HttpServer::start(&host, "nginx", dir.path(), &[(vip(80)?, Kind::Http)])?;
+    let socket = dir.path().join("control.sock");
+    let check = format!(
+        "command = [\"check_http\", \"-I\", \"{{vip}}\", \"-u\", \"/health\"]\ninterval = \"200ms\"\n\
+         [control]\nunix = \"{}\"",
+        socket.display()
+    );
+    let mut stage = stage(host, dir.path(), &check)?;
+    stage.fake.wait(VIP, true, Duration::from_secs(20))?;
+    let labels = format!("service=\"web\",vip=\"{VIP}\"");
+    let time = format!("ha2bgp_check_value_seconds{{{labels},check=\"it\",label=\"time\"}} 0.");
+    wait::until(SOON, "the metrics have the time of check_http", || {
+        let text = scrape(&socket).map_err(|error| error.to_string())?;
+        let announced = text.contains(&format!("ha2bgp_service_announced{{{labels}}} 1\n"));
+        if announced && text.contains(&time) { Ok(()) } else { Err(text) }
+    })?;
+    // And a person is told.
+    let at = socket.display().to_string();
+    let told = child::run(&mut program::command(&["why", VIP, "--socket", &at]))?;
+    assert!(told.starts_with("100.64.0.10/32 is announced: all checks pass (healthy)"), "{told}");
+    assert!(told.contains("\nit = pass: HTTP OK"), "{told}");
+    let other = child::run(&mut program::command(&["why", "100.64.0.99", "--socket", &at]))?;
+    assert!(other.contains("is not announced") && other.contains("not-discovered"), "{other}");
+    drop(server);
+    Ok(())
+}
+
+fn scrape(socket: &Path) -> std::io::Result<String> {
+    use std::io::{Read as _, Write as _};
+    let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
 #[test]
 fn check_tcp_follows_a_listener() -> Result<()> {
     let needs = [Need::Root, Need::Ha2bgp, Need::Tool("ip")];
@@ -163,7 +205,7 @@ fn check_ping_follows_an_address() -> Result<()> {
     let end = move || {
         let mut command = std::process::Command::new("ip");
         command.args(["-n", &name, "address", "del", &format!("{VIP}/32"), "dev", "lo"]);
-        ha2bgp_lab::child::run(&mut command).map(drop)
+        child::run(&mut command).map(drop)
     };
     let command = "\"check_ping\", \"-H\", \"{vip}\", \"-w\", \"100,20%\", \"-c\", \"200,50%\", \
                    \"-p\", \"1\"";

@@ -51,6 +51,8 @@ impl CheckStage {
 
     /// Waits until the status says these words.
     pub(crate) fn says(&mut self, words: &str) -> Result<()> {
+        // Before its first words the signal would end it.
+        wait::until_true(SOON, "ha2bgp says something", || !self.fake.child().stderr().is_empty())?;
         let mut from = self.fake.child().stderr().len();
         self.fake.child().signal(Signal::USR1)?;
         let child = self.fake.child();

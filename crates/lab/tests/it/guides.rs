@@ -87,6 +87,10 @@ fn run(example: &str) -> Result<()> {
     let child = fake.child();
     wait::until(3 * SOON, &what, || {
         let log = child.stderr();
+        // Before its first words the signal would end it.
+        if log.is_empty() {
+            return Err("it says nothing".to_owned());
+        }
         let newest = log.get(from..).unwrap_or_default().to_owned();
         let told = newest.contains("status: 100.64.") || newest.contains("status: 2001:db8:");
         if told && (awaited || !newest.contains("check-pending")) {
@@ -102,6 +106,20 @@ fn run(example: &str) -> Result<()> {
     assert_eq!(status.code(), Some(0), "{text}\n{}", fake.child().tail());
     drop(listeners);
     Ok(())
+}
+
+/// The example of the README, which is set in rather than fenced.
+#[test]
+fn readme() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::Tool("openssl"));
+    require!(Need::File("/usr/lib/nagios/plugins/check_disk"));
+    let path = docs().join("../README.md");
+    let text = fs::read_to_string(&path).map_err(LabError::io(path.display().to_string()))?;
+    let (_, after) = text.split_once("is said in a file:\n\n").unwrap_or_default();
+    let inside = after.lines().take_while(|line| line.is_empty() || line.starts_with("    "));
+    let example: Vec<&str> = inside.map(str::trim_start).collect();
+    assert!(example.len() > 15, "{example:?}");
+    run(&example.join("\n"))
 }
 
 fn page(name: &str, count: usize) -> Result<()> {

@@ -21,7 +21,7 @@
 //! the first to the worker), `set severity-output` (off by default), `prompt i` and `prompt timed`
 //! (new in 3.x and 2.9; a plain `prompt` works in all).
 //!
-//! Limits: those of [`stat`](super::stat) and [`info`](super::info), [`GREETING_MAX`], one command
+//! Limits: those of [`stat`] and [`info`], [`GREETING_MAX`], one command
 //! in flight, three events not fetched.
 
 use alloc::boxed::Box;

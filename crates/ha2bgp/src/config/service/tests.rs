@@ -227,3 +227,35 @@ fn every_default_is_read() {
         }
     }
 }
+
+#[test]
+fn what_follows_from_a_mistake_is_not_told() {
+    let several = |check: &str| {
+        let services = (1..=5).map(|n| {
+            format!(
+                "[[service]]\nname = \"s{n}\"\nvips = [\"100.64.0.{n}\"]\nrule = \"all(listen, up)\"\n"
+            )
+        });
+        format!("[checks.up]\n{check}\n{}", services.collect::<String>())
+    };
+    for (text, want) in [
+        (several("type = \"tpc\""), "did you mean \"tcp\"?"),
+        (several("type = \"tcp\"\nport = 80\nrise = 0"), "\"0\" is not a count"),
+        (several("type = \"tcp\""), "port is missing"),
+        (format!("{WEB}rule = \"all(listen, up)\"\nchecks = {{ up = 3 }}"), "is a section"),
+        (
+            format!("{WEB}rule = \"all(listen, up)\"\n[service.checks.up]\ntype = \"x\""),
+            "\"x\" is no type of check",
+        ),
+    ] {
+        let error = complaint(&text);
+        assert!(error.contains(want), "{text}\n{error}");
+        assert_eq!(error.matches("a.toml:").count(), 1, "{text}\n{error}");
+    }
+    // The next service has no such check.
+    let text = format!(
+        "{WEB}[service.checks.up]\ntype = \"x\"\n[[service]]\nname = \"b\"\nvips = [\"100.64.0.2\"]\n\
+         rule = \"up\""
+    );
+    assert!(complaint(&text).contains("there is no check \"up\""), "{}", complaint(&text));
+}

@@ -124,6 +124,8 @@ struct Names {
     requirement: Requirement,
     /// A frontend chooses backends at run time.
     dynamic: bool,
+    /// Every name is of our configuration, none of HAProxy's.
+    all_given: bool,
 }
 
 impl Checker {
@@ -186,7 +188,7 @@ impl Checker {
             return Said::Away(Outcome::Unknown, "HAProxy is being looked at".to_owned());
         };
         if names.requirement.frontends.is_empty() && self.probe.requirement.frontends.is_empty() {
-            return self.without_frontend();
+            return self.without_frontend(picture.mapping.edited);
         }
         match judge(&picture.info, &picture.table, &names.requirement) {
             Judgement::Result(result) if names.dynamic && result.outcome.is_good() => {
@@ -194,6 +196,9 @@ impl Checker {
                 Said::Is(ProbeResult::new(result.outcome, &format!("{}{note}", result.detail)))
             }
             Judgement::Result(result) => Said::Is(result),
+            Judgement::Missing { what } if picture.mapping.edited && !names.all_given => {
+                Said::Away(Outcome::Unknown, format!("{what}; {EDITED}"))
+            }
             Judgement::Missing { what } => Said::Away(Outcome::Fail, what.to_string()),
             Judgement::Stopping { pid } => {
                 let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
@@ -203,7 +208,7 @@ impl Checker {
         }
     }
 
-    fn without_frontend(&self) -> Said {
+    fn without_frontend(&self, edited: bool) -> Said {
         if self.probe.implicit {
             let text = "no frontend of HAProxy is known for this VIP: nothing is asked of it";
             return Said::Is(ProbeResult::new(Outcome::Pass, text));
@@ -215,9 +220,15 @@ impl Checker {
             ),
             None => "there is no frontend to look at".to_owned(),
         };
+        if edited {
+            return Said::Away(Outcome::Unknown, format!("{text}; {EDITED}"));
+        }
         Said::Away(Outcome::Fail, text)
     }
 }
+
+/// What its files say may be of a process that is still to come.
+const EDITED: &str = "its configuration was changed after it started: reload it";
 
 /// Which frontends and backends a check is about.
 fn names(probe: &HaproxyProbe, vip: Option<IpAddr>, picture: &Picture) -> Names {
@@ -229,6 +240,7 @@ fn names(probe: &HaproxyProbe, vip: Option<IpAddr>, picture: &Picture) -> Names 
         requirement.frontends = mapping.frontends_of(vip, probe.port, &picture.table);
     }
     let mut dynamic = false;
+    let mut all_given = !probe.requirement.frontends.is_empty();
     if matches!(&requirement.backends, Backends::OfFrontend(names) if names.is_empty()) {
         let mut backends: Vec<String> = Vec::new();
         for frontend in &requirement.frontends {
@@ -237,7 +249,8 @@ fn names(probe: &HaproxyProbe, vip: Option<IpAddr>, picture: &Picture) -> Names 
             backends
                 .extend(of.into_iter().filter(|name| !backends.contains(name)).collect::<Vec<_>>());
         }
+        all_given &= backends.is_empty();
         requirement.backends = Backends::OfFrontend(backends);
     }
-    Names { requirement, dynamic }
+    Names { requirement, dynamic, all_given }
 }

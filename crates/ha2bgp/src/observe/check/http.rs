@@ -2,7 +2,7 @@
 //!
 //! The connection goes to the VIP, whatever host the URL names: that host is what the service is
 //! asked for (`Host`, SNI). What makes an answer good is judged by `ha2bgp_proto::http`; this
-//! module gets the answer, within limits. [`exchange`] speaks HTTP/1.1 with hyper; [`text`] says
+//! module gets the answer, within limits. `exchange` speaks HTTP/1.1 with hyper; `text` says
 //! what went wrong.
 //!
 //! It starts no task: the connection moves on while its probe waits for the answer, so that a probe

@@ -11,7 +11,7 @@
 //! * [`net`] connects, [`stream`] and [`datagram`] talk, [`tls`] is for all kinds that do, [`times`] for
 //!   what they tell of time.
 //! * One file a kind. Polled are [`dns`], [`grpc`], [`http`], [`icmp`], [`plugin`] and [`tcp`].
-//!   [`haproxy`] is asked for many checks at once; [`accept_queue`], [`file`] and [`process`] are told by
+//!   [`haproxy`] is asked for many checks at once; [`accept_queue`], [`mod@file`] and [`process`] are told by
 //!   this host, [`push`] by whoever likes. [`inotify`] rings for files, [`place`] names them.
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is

@@ -1,8 +1,8 @@
 //! `type = "plugin"`: a program says how it is, as monitoring plugins do: exit code, one line of
 //! text, performance data (`ha2bgp_proto::nagios` reads them).
 //!
-//! * [`runner`]: a thread of its own that starts and ends the processes, so that neither fork(2)
-//!   nor a file system that hangs holds up other probes. * [`capture`]: what they print.
+//! * `runner`: a thread of its own that starts and ends the processes, so that neither fork(2)
+//!   nor a file system that hangs holds up other probes. * `capture`: what they print.
 //!
 //! What a plugin could not be started for is `unknown`; one that runs longer than its time-out has
 //! failed.

@@ -81,8 +81,11 @@ struct Known {
     /// The process that made the socket (`SO_PEERCRED`, unix(7)): the master, which lives through
     /// reloads.
     maker: Option<u32>,
-    /// What it told of itself.
+    /// What it told of itself: its pid, which in a container is the same again and again, and its
+    /// version.
     told: (Option<u32>, Option<Box<str>>),
+    /// Its age in seconds when it last answered.
+    age: Option<u32>,
     mapping: Rc<Mapping>,
 }
 
@@ -186,15 +189,22 @@ impl Hub {
     async fn mapping(&mut self, info: &Info, maker: Option<u32>) -> Rc<Mapping> {
         if let Some(known) = &mut self.known
             && known.told == (info.pid, info.version.clone())
+            && known.maker == maker
+            && known.age <= info.uptime_seconds
         {
-            known.maker = maker;
+            known.age = info.uptime_seconds;
             return Rc::clone(&known.mapping);
         }
         let paths: Vec<PathBuf> = self.source.config.clone();
-        // A pid of another namespace names nobody here, or somebody else.
-        let pid = info.pid.filter(|pid| process::is_alive(*pid));
+        // A pid of another namespace names nobody here, or somebody else: in a container it is 1 or 8.
+        let is_ours = |pid: u32| match maker {
+            Some(maker) => !process::is_elsewhere(maker),
+            None => process::is_haproxy(pid),
+        };
+        let pid = info.pid.filter(|pid| process::is_alive(*pid) && is_ours(*pid));
         let version = info.version.clone();
-        let read = move || Mapping::read(&paths, pid, version.as_deref());
+        let age = info.uptime_seconds;
+        let read = move || Mapping::read(&paths, pid, version.as_deref(), age);
         let mapping = Rc::new(tokio::task::spawn_blocking(read).await.unwrap_or_default());
         tracing::info!(
             pid = info.pid,
@@ -203,11 +213,17 @@ impl Hub {
             "HAProxy answers on {}",
             self.source.socket
         );
+        if mapping.edited {
+            tracing::warn!(
+                "HAProxy's configuration was changed after its process started: what the files say of \
+                 frontends and backends may not be what runs, until it is reloaded"
+            );
+        }
         for note in &mapping.notes {
             tracing::debug!("HAProxy's configuration: {note}");
         }
         let told = (info.pid, info.version.clone());
-        self.known = Some(Known { told, pid, maker, mapping: Rc::clone(&mapping) });
+        self.known = Some(Known { told, age, pid, maker, mapping: Rc::clone(&mapping) });
         mapping
     }
 }

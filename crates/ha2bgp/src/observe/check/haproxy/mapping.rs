@@ -1,11 +1,13 @@
 //! Which frontends serve a VIP, and which backends they use: from HAProxy's configuration files.
 //!
 //! They are read when a new HAProxy process is met, not whenever they change: what counts is what
-//! the running process has read.
+//! the running process has read. Files that were changed after it started may say something else.
 
 use std::fs;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use ha2bgp_proto::haproxy::config::{Config, Context, File};
 use ha2bgp_proto::haproxy::stat::Table;
@@ -23,20 +25,29 @@ pub(crate) struct Mapping {
     config: Config,
     /// Some file was read.
     known: bool,
+    /// A file was changed after the process started: it may run with another configuration.
+    pub(super) edited: bool,
     /// What could not be read or understood.
     pub(crate) notes: Vec<String>,
 }
 
 impl Mapping {
     /// Reads the files; without any, those of the command line of the process.
-    pub(super) fn read(paths: &[PathBuf], pid: Option<u32>, version: Option<&str>) -> Self {
+    pub(super) fn read(
+        paths: &[PathBuf],
+        pid: Option<u32>,
+        version: Option<&str>,
+        uptime: Option<u32>,
+    ) -> Self {
         let found = match (paths, pid) {
             ([], Some(pid)) => process::config_of(pid),
             _ => paths.to_vec(),
         };
         let mut notes = Vec::new();
         let mut texts: Vec<(String, String)> = Vec::new();
-        for path in files(&found, &mut notes) {
+        let files = files(&found, &mut notes);
+        let edited = uptime.is_some_and(|age| is_newer(found.iter().chain(&files), age));
+        for path in files {
             match text(&path) {
                 Ok(text) => texts.push((path.display().to_string(), text)),
                 Err(error) => notes.push(format!("{}: {error}", path.display())),
@@ -51,7 +62,7 @@ impl Mapping {
         let listed: Vec<File<'_>> = texts.iter().map(|(name, text)| File { name, text }).collect();
         let config = Config::parse(&listed, &context);
         notes.extend(config.notes.iter().map(ToString::to_string));
-        Self { known: !listed.is_empty(), config, notes }
+        Self { known: !listed.is_empty(), edited, config, notes }
     }
 
     /// The frontends that may take connections to a VIP.
@@ -88,6 +99,17 @@ impl Mapping {
     pub(crate) const fn is_known(&self) -> bool {
         self.known
     }
+}
+
+/// Whether one of these files and directories was changed since a process of that age, in seconds,
+/// started. The change time counts (inode(7)): a file that is put in place keeps older ones.
+#[expect(clippy::disallowed_methods, reason = "change times of files are of the wall clock")]
+fn is_newer<'a>(mut paths: impl Iterator<Item = &'a PathBuf>, age: u32) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // HAProxy cuts off the fraction: it is a little older than it says.
+    let started = now.saturating_sub(Duration::from_secs(age.into())).as_secs();
+    let changed = |path: &PathBuf| fs::metadata(path).ok().map(|about| about.ctime());
+    paths.any(|path| changed(path).and_then(|at| u64::try_from(at).ok()) > Some(started))
 }
 
 /// All files, with those of directories as HAProxy takes them: `*.cfg` in the order of their names

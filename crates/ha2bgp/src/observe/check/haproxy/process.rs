@@ -16,19 +16,37 @@ pub(super) fn is_alive(pid: u32) -> bool {
     !matches!(state, None | Some('Z' | 'X' | 'x'))
 }
 
+/// True when the process that made a unix socket, by the pid that the kernel gives us, runs in another
+/// pid namespace: what it calls its pid names nobody here, or somebody else (pid_namespaces(7)). Then
+/// the kernel gives 0, or `NSpid` has more than one number (proc_pid_status(5)).
+pub(super) fn is_elsewhere(maker: u32) -> bool {
+    let status = || fs::read_to_string(format!("/proc/{maker}/status")).unwrap_or_default();
+    let numbers = |status: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+        line.map_or(0, |line| line.split_whitespace().count())
+    };
+    maker == 0 || numbers(&status()) > 1
+}
+
+/// True when the program of a process is called after HAProxy.
+pub(super) fn is_haproxy(pid: u32) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    is_called_haproxy(line.split(|octet| *octet == 0).next().unwrap_or_default())
+}
+
+fn is_called_haproxy(program: &[u8]) -> bool {
+    let program = String::from_utf8_lossy(program);
+    let name = Path::new(program.as_ref()).file_name();
+    name.is_some_and(|name| name.to_string_lossy().contains("haproxy"))
+}
+
 /// The files and directories that its command line names with `-f` and behind `--` (haproxy(1)), in
 /// their order. Empty when it cannot be read, or is none of HAProxy (another pid namespace).
 pub(super) fn config_of(pid: u32) -> Vec<PathBuf> {
     let Ok(mut line) = fs::read(format!("/proc/{pid}/cmdline")) else { return Vec::new() };
     line.truncate(CMDLINE_MAX);
     let words: Vec<Vec<u8>> = line.split(|octet| *octet == 0).map(<[u8]>::to_vec).collect();
-    let program = words.first().map(|word| String::from_utf8_lossy(word).into_owned());
-    let is_haproxy = program.as_deref().is_some_and(|program| {
-        Path::new(program)
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().contains("haproxy"))
-    });
-    if !is_haproxy {
+    if !words.first().is_some_and(|word| is_called_haproxy(word)) {
         return Vec::new();
     }
     let start = directory(pid, &words);
@@ -88,6 +106,10 @@ mod tests {
     fn we_live_and_are_no_haproxy() {
         assert!(is_alive(std::process::id()));
         assert!(!is_alive(u32::MAX));
+        assert!(!is_elsewhere(std::process::id()));
+        assert!(is_elsewhere(0));
+        assert!(!is_haproxy(std::process::id()));
+        assert!(is_called_haproxy(b"/usr/sbin/haproxy") && !is_called_haproxy(b"/init"));
         assert_eq!(config_of(std::process::id()), Vec::<PathBuf>::new());
     }
 }

@@ -182,6 +182,8 @@ pub(in super::super) async fn watch(
         }
     };
     let mut session: Option<Session> = None;
+    // It was there once: when it is gone, its name was right.
+    let mut known = false;
     loop {
         let began = Instant::now();
         let looked = match &session {
@@ -201,7 +203,10 @@ pub(in super::super) async fn watch(
             (None, Ok(())) => Err("no connection to D-Bus".to_owned()),
         };
         let result = match state {
-            Ok(state) => state.judge(&unit),
+            Ok(state) => {
+                known |= state.is_known();
+                state.judge(&unit, known)
+            }
             Err(error) => {
                 session = None;
                 unknown(&error)

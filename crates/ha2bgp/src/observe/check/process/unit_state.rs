@@ -14,18 +14,24 @@ pub(super) struct UnitState {
 }
 
 impl UnitState {
+    /// Whether systemd has such a unit.
+    pub(super) fn is_known(&self) -> bool {
+        self.load != "not-found" || self.active == "active"
+    }
+
     /// The verdict.
     ///
     /// * What `systemctl is-active` calls active passes: `active`, and while it works on,
     ///   `reloading` and `refreshing`.
     /// * `activating` is not ready yet, or has crashed and waits to be started again
     ///   (`auto-restart`): it fails, as `deactivating`, `inactive` and `failed` do.
-    /// * A unit that does not exist is most often misspelt; nothing is withdrawn for that.
-    pub(super) fn judge(&self, unit: &str) -> ProbeResult {
+    /// * A unit that does not exist is most often misspelt; nothing is withdrawn for that. One that
+    ///   was `known` before is gone: a transient unit that ended, a package that was removed.
+    pub(super) fn judge(&self, unit: &str, known: bool) -> ProbeResult {
         let Self { load, active, sub } = self;
         let outcome = match active.as_str() {
             "active" | "reloading" | "refreshing" => Outcome::Pass,
-            _ if load == "not-found" => {
+            _ if load == "not-found" && !known => {
                 let text = format!("systemd knows no unit {unit}: is the name right?");
                 return ProbeResult::new(Outcome::Unknown, &text);
             }
@@ -47,7 +53,8 @@ mod tests {
         let judge = |load: &str, active: &str, sub: &str| {
             let state =
                 UnitState { load: load.to_owned(), active: active.to_owned(), sub: sub.to_owned() };
-            let result = state.judge("a.service");
+            assert_eq!(state.judge("a.service", state.is_known()), state.judge("a.service", false));
+            let result = state.judge("a.service", false);
             format!("{} {}", result.outcome, result.detail)
         };
         assert_eq!(judge("loaded", "active", "running"), "pass a.service is active (running)");
@@ -70,6 +77,15 @@ mod tests {
             judge("not-found", "active", "running"),
             "pass a.service is active (running, not-found)"
         );
+        // It was there, and is no more.
+        let gone = UnitState {
+            load: "not-found".to_owned(),
+            active: "inactive".to_owned(),
+            sub: "dead".to_owned(),
+        };
+        let result = gone.judge("a.service", true);
+        assert_eq!(result.outcome, Outcome::Fail);
+        assert_eq!(&*result.detail, "a.service is inactive (dead, not-found)");
         assert_eq!(judge("loaded", "dreaming", "deep"), "unknown a.service is dreaming (deep)");
     }
 }

@@ -1,0 +1,59 @@
+//! What the control interface asks the engine: bounded requests, answered from what it has.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ha2bgp_core::explain::Explanation;
+use ha2bgp_core::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+
+use super::api::{Code, Refusal};
+
+/// How long the engine may take.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// How many questions may wait for the engine; then whoever asks waits.
+pub const QUESTIONS_MAX: usize = 4;
+
+/// One question.
+#[derive(Debug)]
+pub enum Question {
+    /// What is known of all services?
+    All(oneshot::Sender<Vec<Explanation>>),
+    /// Why is this address announced, or not? With the moment of the answer.
+    Why(IpAddr, oneshot::Sender<(Explanation, Instant)>),
+}
+
+/// The way to the engine.
+#[derive(Clone, Debug)]
+pub struct Questions(pub mpsc::Sender<Question>);
+
+impl Questions {
+    /// Everything that is known of services.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn all(&self) -> Result<Vec<Explanation>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::All(answer), answered).await
+    }
+
+    /// What is known of one address, and the moment of the answer.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn why(&self, vip: IpAddr) -> Result<(Explanation, Instant), Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Why(vip, answer), answered).await
+    }
+
+    async fn ask<T>(&self, question: Question, answer: oneshot::Receiver<T>) -> Result<T, Refusal> {
+        let asked = async {
+            self.0.send(question).await.ok()?;
+            answer.await.ok()
+        };
+        match tokio::time::timeout(ANSWER_TIME, asked).await {
+            Ok(Some(answer)) => Ok(answer),
+            _ => Err(Refusal::new(Code::Busy, "ha2bgp does not answer now: ask again")),
+        }
+    }
+}
