@@ -113,6 +113,8 @@ pub(super) async fn run(
     }
     serving.abort();
     let _ = (&mut serving).await;
+    // It has a handle of the runner, which ends when nobody has one.
+    drop(common);
     runner.end().await;
 }
 
