@@ -82,6 +82,7 @@ pub(super) fn read(
         specs: CheckSpecs::default(),
         known: BTreeMap::new(),
         used: vec![false; raw.checks.len()],
+        unparsed: false,
         wrong: vec![false; raw.checks.len()],
     };
     let mut names: BTreeMap<String, Written> = BTreeMap::new();
@@ -109,6 +110,8 @@ struct Book<'a> {
     known: BTreeMap<String, Vec<usize>>,
     /// Which checks of all services some rule names.
     used: Vec<bool>,
+    /// A rule could not be read: nobody knows what it names.
+    unparsed: bool,
     /// Those with errors, which are told once.
     wrong: Vec<bool>,
 }
@@ -251,6 +254,7 @@ impl Book<'_> {
             Err(error) => {
                 let origin = at.origin.part(&at.text, &error.span);
                 self.reader.errors.push(ConfigError { origin, message: error.message });
+                self.unparsed = true;
                 return None;
             }
         };
@@ -374,7 +378,7 @@ impl Book<'_> {
             }
             let before = self.reader.errors.len();
             check::read(self.reader, self.host, section, None);
-            if self.reader.errors.len() == before && raw.is_whole() {
+            if self.reader.errors.len() == before && raw.is_whole() && !self.unparsed {
                 let error = format!(
                     "no rule names \"{}\": name it in the rule of a service, or leave it out",
                     section.name.text

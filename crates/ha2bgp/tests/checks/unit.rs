@@ -166,7 +166,8 @@ async fn a_unit_that_starts_and_stops() {
     systemd.set("loaded", "failed", "failed").await;
     stand.finds(Outcome::Fail, "web.service is failed").await;
     systemd.set("not-found", "inactive", "dead").await;
-    stand.finds(Outcome::Unknown, "is the name right?").await;
+    // It was there: its name is right, and it is gone.
+    stand.finds(Outcome::Fail, "web.service is inactive (dead, not-found)").await;
     // More signals than anybody waits for.
     for _ in 0..500 {
         systemd.set("loaded", "activating", "start").await;

@@ -10,7 +10,7 @@ use ha2bgp_proto::haproxy::judge::{
 
 use super::super::duration;
 use super::super::file::keys::{self, key};
-use super::common::{self, COUNTING, POWERS, TIMING};
+use super::common::{self, COUNTING, POWERS};
 use super::fields::Fields;
 use super::{Kind, Read};
 use crate::observe::check::Watched;
@@ -93,10 +93,17 @@ pub(super) const KIND: Kind = Kind {
             "For so long the last status counts when HAProxy may be reloading: a proxy is missing, the \
              socket does not answer, but the process lives",
         ),
+        key(
+            "interval",
+            keys::Kind::Duration,
+            "1s",
+            "How often HAProxy is asked, 10ms at least; checks of one socket share the question",
+        ),
+        key("timeout", keys::Kind::Duration, "1s", "An answer that takes longer counts as none"),
         key("rise", keys::Kind::Number, "1", "HAProxy counts by itself; more comes on top of that"),
         key("fall", keys::Kind::Number, "1", "The same"),
     ],
-    groups: &[COUNTING, TIMING, POWERS],
+    groups: &[COUNTING, POWERS],
     read,
 };
 

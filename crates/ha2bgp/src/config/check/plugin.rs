@@ -179,7 +179,7 @@ fn program(text: &str, is_executable: &dyn Fn(&str) -> io::Result<bool>) -> Resu
     if text.contains(['{', '}']) {
         return Err(format!(
             "\"{text}\" has a brace in it, and the program is the same for all: write its path, and \
-             placeholders in the words after it"
+             placeholders in the words after it: command = [\"/path/of/the/program\", \"{{vip}}\"]"
         ));
     }
     if text.starts_with('/') {
@@ -188,6 +188,10 @@ fn program(text: &str, is_executable: &dyn Fn(&str) -> io::Result<bool>) -> Resu
             Ok(false) => {
                 Err(format!("\"{text}\" is no file that may be executed: make it one by chmod +x"))
             }
+            Err(error) if text.contains(char::is_whitespace) => Err(format!(
+                "\"{text}\" cannot be run: {error}: there is no shell that would split it: write a \
+                 list, command = [\"/path/of/the/program\", \"first word\", …]"
+            )),
             Err(error) => Err(format!("\"{text}\" cannot be run: {error}: write another path")),
         };
     }

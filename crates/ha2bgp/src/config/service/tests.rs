@@ -242,6 +242,10 @@ fn what_follows_from_a_mistake_is_not_told() {
         (several("type = \"tpc\""), "did you mean \"tcp\"?"),
         (several("type = \"tcp\"\nport = 80\nrise = 0"), "\"0\" is not a count"),
         (several("type = \"tcp\""), "port is missing"),
+        (
+            format!("[checks.up]\ntype = \"tcp\"\nport = 80\n{WEB}rule = \"all(up\""),
+            "the end of the rule",
+        ),
         (format!("{WEB}rule = \"all(listen, up)\"\nchecks = {{ up = 3 }}"), "is a section"),
         (
             format!("{WEB}rule = \"all(listen, up)\"\n[service.checks.up]\ntype = \"x\""),

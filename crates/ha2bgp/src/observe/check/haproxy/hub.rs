@@ -308,3 +308,34 @@ impl Link {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(age: u32) -> Info {
+        let version = Some("2.6.12".into());
+        Info { version, pid: Some(1), uptime_seconds: Some(age), ..Info::default() }
+    }
+
+    #[tokio::test]
+    async fn a_pid_that_comes_again_is_another_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("haproxy.cfg");
+        std::fs::write(&config, "frontend web\n bind :80\n").unwrap();
+        let second = Duration::from_secs(1);
+        let socket = Socket::Unix(dir.path().join("x.sock"));
+        let source = Source { socket, config: vec![config], interval: second, timeout: second };
+        let mut hub = Hub { source, link: None, known: None };
+        let maker = Some(std::process::id());
+        let first = hub.mapping(&info(100), maker).await;
+        assert!(first.edited, "the file is newer than the process");
+        assert!(Rc::ptr_eq(&first, &hub.mapping(&info(101), maker).await));
+        // It is younger than it was.
+        let second = hub.mapping(&info(0), maker).await;
+        assert!(!Rc::ptr_eq(&first, &second) && !second.edited);
+        // The socket is of another process.
+        let third = hub.mapping(&info(1), Some(1)).await;
+        assert!(!Rc::ptr_eq(&second, &third));
+    }
+}
