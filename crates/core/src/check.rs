@@ -143,7 +143,8 @@ pub struct CheckKey {
 pub struct Counting {
     /// So many good ones (pass or warn) make it good, 1 at least.
     pub rise: u32,
-    /// So many that are not good make it what the last of them says, 1 at least.
+    /// So many failures make it fail, among results that are not good; and so many of those make it
+    /// unknown. 1 at least.
     pub fall: u32,
     /// The verdict before any result.
     pub initial: Outcome,
@@ -162,7 +163,9 @@ pub struct Streak {
     last: Option<Outcome>,
     /// So many pointed the same way,
     length: u32,
-    /// and so many of them said the same.
+    /// so many of those failed,
+    fails: u32,
+    /// and so many in a row said the same.
     same: u32,
 }
 
@@ -172,6 +175,8 @@ impl Streak {
         let one_more = |on: bool, count: u32| if on { count.saturating_add(1) } else { 1 };
         let way = self.last.is_some_and(|last| last.is_good() == outcome.is_good());
         self.length = one_more(way, self.length);
+        let before = if way { self.fails } else { 0 };
+        self.fails = before.saturating_add(u32::from(outcome == Outcome::Fail));
         self.same = one_more(self.last == Some(outcome), self.same);
         self.last = Some(outcome);
     }
@@ -183,15 +188,18 @@ impl Streak {
 
     /// True while results point in a new way, but not often enough yet: a change is being decided.
     pub fn is_deciding(&self, counting: &Counting) -> bool {
-        self.last.is_some_and(|last| {
-            self.length < if last.is_good() { counting.rise } else { counting.fall }
+        self.last.is_some_and(|last| match last {
+            Outcome::Pass | Outcome::Warn => self.length < counting.rise,
+            // Results that cannot tell make no failure.
+            Outcome::Fail => self.fails < counting.fall,
+            Outcome::Unknown => self.length < counting.fall,
         })
     }
 
     /// The verdict after the newest result, where it was `verdict` before.
     ///
     /// Within "good" the newest result counts at once. A failure is not made unknown by a single
-    /// unclear result, or it would stop a withdrawal.
+    /// unclear result, or it would stop a withdrawal; and unclear results make no failure.
     fn verdict(&self, verdict: Outcome, counting: &Counting) -> Outcome {
         let Some(last) = self.last else { return verdict };
         let counts = !self.is_deciding(counting);
@@ -200,6 +208,10 @@ impl Streak {
             Outcome::Unknown if verdict == Outcome::Fail => self.same >= counting.fall,
             Outcome::Fail | Outcome::Unknown => counts,
         };
+        // Enough that is not good, and not enough of it failed: nobody can tell.
+        if !moves && !last.is_good() && verdict.is_good() && self.length >= counting.fall {
+            return Outcome::Unknown;
+        }
         if moves { last } else { verdict }
     }
 }
@@ -232,7 +244,7 @@ impl CheckState {
             first: true,
             since: now,
             last: None,
-            streak: Streak { last: None, length: 0, same: 0 },
+            streak: Streak { last: None, length: 0, fails: 0, same: 0 },
             counts: [0; 4],
         }
     }
@@ -286,8 +298,10 @@ mod tests {
             (2, 3, "fffff", "uufff"),
             // One good result alone does not help, one bad result alone does no harm.
             (2, 3, "fffpfpp", "uuffffp"),
-            // Fail and unknown point the same way; the last one says what it is.
-            (1, 3, "pfufp", "pppfp"),
+            // What cannot be told makes no failure, and no pass either.
+            (1, 3, "pfufp", "pppup"),
+            (1, 3, "puuff", "pppuu"),
+            (1, 3, "puufff", "pppuuf"),
             (1, 3, "pufuu", "pppuu"),
             // A failure stays one until it is unknown just as often.
             (1, 2, "pffuff", "ppffff"),

@@ -76,7 +76,7 @@ fn errors_point_at_the_word() {
         ("at-least(1)", 0..11, "weighs 0"),
         ("all(a*2, b)", 5..6, "at-least"),
         ("not(a, b)", 5..6, "one rule"),
-        ("all(a) b", 7..8, "too much"),
+        ("all(a) b", 7..8, "commas"),
         ("all(a & b)", 6..7, "\"&\""),
         ("all(ä)", 4..6, "\"ä\""),
         ("all(3)", 4..5, "number"),

@@ -68,16 +68,23 @@ fn verdict_of(results: &[Outcome], counting: Counting) -> (Outcome, bool) {
         let way = backwards().take_while(|it| it.is_good() == last.is_good()).count();
         let same = backwards().take_while(|it| **it == last).count();
         let (rise, fall) = (counting.rise as usize, counting.fall as usize);
-        let moves = match (last, verdict) {
-            (Outcome::Pass | Outcome::Warn, Outcome::Pass | Outcome::Warn) => true,
-            (Outcome::Pass | Outcome::Warn, _) => way >= rise,
-            (Outcome::Unknown, Outcome::Fail) => same >= fall,
-            (Outcome::Fail | Outcome::Unknown, _) => way >= fall,
+        let bad = backwards().take_while(|it| !it.is_good());
+        let fails = bad.filter(|it| **it == Outcome::Fail).count();
+        let next = match (last, verdict) {
+            (Outcome::Pass | Outcome::Warn, Outcome::Pass | Outcome::Warn) => last,
+            (Outcome::Pass | Outcome::Warn, _) if way >= rise => last,
+            (Outcome::Unknown, Outcome::Fail) if same >= fall => last,
+            (Outcome::Unknown, Outcome::Pass | Outcome::Warn) if way >= fall => last,
+            (Outcome::Fail, _) if fails >= fall => last,
+            (Outcome::Fail, Outcome::Pass | Outcome::Warn) if way >= fall => Outcome::Unknown,
+            _ => verdict,
         };
-        first &= way < if last.is_good() { rise } else { fall };
-        if moves {
-            verdict = last;
-        }
+        first &= match last {
+            Outcome::Pass | Outcome::Warn => way < rise,
+            Outcome::Fail => fails < fall,
+            Outcome::Unknown => way < fall,
+        };
+        verdict = next;
     }
     (verdict, first)
 }
