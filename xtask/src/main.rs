@@ -26,6 +26,8 @@ Usage: cargo xtask <task>
   bench speaker [PART…] [--runs N] [--reps N]
                                      the built-in speaker, beside floors, BIRD and ExaBGP; parts:
                                      decision burst memory routes keepalive
+  bench checks [--vips N] [--seconds N] [--repeat N]
+                                     ten thousand HTTP checks a second, beside HAProxy's own
   bench plugin [--reps N] [--seconds S]
                                      the CPU time of one run of a plugin, beside exabgp healthcheck
   bench outage [with|without] [--reps N]
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => pipeline::run(rest),
         ["lab-setup"] => setup::run(),
         ["tidy"] => tidy::run(),
-        ["bench", name @ ("latency" | "speaker" | "outage" | "plugin"), rest @ ..] => {
+        ["bench", name @ ("checks" | "latency" | "outage" | "plugin" | "speaker"), rest @ ..] => {
             bench::run(name, rest)
         }
         ["help" | "--help" | "-h"] => {
