@@ -10,4 +10,5 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod log;
+mod near;
 pub mod observe;

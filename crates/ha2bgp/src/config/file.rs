@@ -18,6 +18,7 @@ use super::error::{ConfigError, ERRORS_MAX};
 use super::origin::{Origin, Place, Source, Written};
 use super::raw::{CheckSection, Section, ServiceSection, Values};
 use super::reader::Host;
+use crate::near::nearest;
 
 /// A longer file is refused: it cannot be meant.
 pub const LENGTH_MAX: usize = 1024 * 1024;
@@ -190,6 +191,8 @@ impl Walk {
                     let fix = format!("is a section: write [{path}], and its keys below");
                     self.fail(&path, name.span(), fix);
                 }
+                // Nobody is told what is left out here: see `fail`.
+                (_, None) if self.errors.len() > ERRORS_MAX => {}
                 (_, None) => self.fail(&path, name.span(), unknown(section, name.get_ref())),
             }
         }
@@ -284,6 +287,7 @@ impl Walk {
             match (key.get_ref().as_ref(), kind.find(key.get_ref())) {
                 ("type", _) => {}
                 (_, Some(known)) => self.value(known, value, &mut values),
+                (_, None) if self.errors.len() > ERRORS_MAX => {}
                 (other, None) => self.fail(other, key.span(), kind.unknown(other)),
             }
         }
@@ -379,9 +383,7 @@ fn unknown(section: &str, name: &str) -> String {
     if matches!(section, "" | "service") {
         here.push("checks");
     }
-    let near = |known: &&&str| strsim::damerau_levenshtein(known, name);
-    let nearest = here.iter().min_by_key(near).filter(|known| near(known) <= 1 + name.len() / 4);
-    if let Some(nearest) = nearest {
+    if let Some(nearest) = nearest(here.iter().copied(), name) {
         return format!("there is no such key {place}: did you mean {nearest}?");
     }
     let elsewhere = keys::all()

@@ -132,7 +132,9 @@ impl Source {
         let before = self.text.get(..at).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let column = before.get(line_start..).unwrap_or_default().chars().count();
-        (before.matches('\n').count() + 1, column + 1)
+        // Octets, not characters: it is asked for many errors, and files may be long.
+        let lines = before.bytes().filter(|octet| *octet == b'\n').count();
+        (lines + 1, column + 1)
     }
 }
 

@@ -16,6 +16,7 @@ use super::origin::{Origin, Written};
 use super::raw::{CheckSection, Raw, ServiceSection};
 use super::reader::{Host, Reader};
 use super::settings::{allow_list, damping};
+use crate::near::nearest;
 use crate::observe::check::haproxy::HaproxyProbe;
 use crate::observe::check::net::SourceOptions;
 use crate::observe::check::{CheckSpec, CheckSpecs, ProbeSpec, Timing, Watched};
@@ -325,10 +326,7 @@ impl Book<'_> {
                 .chain(raw.checks.iter().map(|check| check.name.text.as_str()))
                 .chain(["listen", "address"])
                 .collect();
-            let near = |known: &&&str| strsim::damerau_levenshtein(known, &name.text);
-            let nearest = known.iter().min_by_key(near);
-            let nearest = nearest.filter(|known| near(known) <= 1 + name.text.len() / 4);
-            let fix = match nearest {
+            let fix = match nearest(known.iter().copied(), &name.text) {
                 Some(nearest) => format!("did you mean {nearest}?"),
                 None => format!("there are {}", known.join(", ")),
             };

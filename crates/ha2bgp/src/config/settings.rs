@@ -1,5 +1,6 @@
 //! The validated settings of the daemon, and how they are read from text.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ha2bgp_core::config::{EngineConfig, ServiceConfig};
@@ -231,9 +232,10 @@ pub(super) fn allow_list<'a>(
     allow_any: bool,
 ) -> Vec<(&'a Written, Prefix)> {
     let mut networks: Vec<(&Written, Prefix)> = Vec::new();
+    let mut known = BTreeSet::new();
     for at in given {
         let Some(network) = reader.keep(at, at.text.parse::<Prefix>()) else { continue };
-        let objection = if networks.iter().any(|(_, known)| *known == network) {
+        let objection = if known.contains(&network) {
             Some(format!("\"{network}\" is given twice: leave one out"))
         } else if network.len() == 0 && !allow_any {
             Some(format!(
@@ -251,7 +253,10 @@ pub(super) fn allow_list<'a>(
         };
         match objection {
             Some(text) => reader.errors.push(ConfigError::new(at, text)),
-            None => networks.push((at, network)),
+            None => {
+                known.insert(network);
+                networks.push((at, network));
+            }
         }
     }
     networks

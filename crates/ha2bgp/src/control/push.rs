@@ -12,6 +12,7 @@ use super::api::{
 };
 use super::route::cut;
 use crate::config::duration;
+use crate::near::nearest;
 use crate::observe::check::push::{
     List, Listed, Push, PushName, PushSpec, Request, TTL_MIN, Taken,
 };
@@ -122,14 +123,10 @@ impl Pushes {
         if service.is_some() && self.checks.iter().any(|spec| shared(&spec)) {
             return Err(no_such(&asked, &format!("{check} is one of all services: use {check}")));
         }
-        let near = |known: &String| strsim::damerau_levenshtein(known, &asked);
         let known: Vec<String> = self.checks.iter().map(|spec| spec.name.to_string()).collect();
-        let nearest = known.iter().min_by_key(|known| near(known));
-        let fix = match nearest {
-            Some(nearest) if near(nearest) <= 1 + asked.len() / 4 => {
-                format!("did you mean {nearest}?")
-            }
-            Some(_) => {
+        let fix = match nearest(known.iter().map(String::as_str), &asked) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None if !known.is_empty() => {
                 let more = if known.len() > 5 { ", …" } else { "" };
                 let some: Vec<&str> = known.iter().take(5).map(String::as_str).collect();
                 format!("there are {}{more}", some.join(", "))

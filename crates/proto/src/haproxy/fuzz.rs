@@ -2,6 +2,7 @@
 //! by `cargo test`. A broken rule panics; nothing else calls these.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -82,13 +83,13 @@ pub fn fuzz_config(input: &[u8]) {
     assert!(config.notes.len() <= NOTES_MAX && binds <= BINDS_MAX);
     for vip in ["192.0.2.1", "2001:db8::1"].map(|it| it.parse()) {
         let Ok(vip) = vip else { return };
-        let all = config.frontends_of(vip, None);
+        let all: BTreeSet<_> = config.frontends_of(vip, None).into_iter().collect();
         let some = config.frontends_of(vip, Some(80));
         assert!(some.iter().all(|it| all.contains(it)), "port 80 is one of all ports");
     }
     for frontend in &config.frontends {
         assert!(!frontend.name.is_empty());
-        let used = frontend.backends();
+        let used: BTreeSet<_> = frontend.backends().into_iter().collect();
         assert!(frontend.static_backends.iter().all(|it| used.contains(&it.as_str())));
     }
 }

@@ -33,6 +33,7 @@ pub(super) use self::tls::TLS;
 use super::file::keys::Key;
 use super::raw::CheckSection;
 use super::reader::{Host, Reader};
+use crate::near::nearest;
 use crate::observe::check::{CheckSpec, Polled, ProbeSpec, Timing, Watched};
 
 /// The longest name of a check.
@@ -121,9 +122,7 @@ impl Kind {
     /// An unknown key: what was meant, or which kind has it.
     pub fn unknown(&self, name: &str) -> String {
         let here = format!("there is no such key in a check of type \"{}\"", self.name);
-        let near = |known: &&str| strsim::damerau_levenshtein(known, name);
-        let nearest = self.all().map(|key| key.path).min_by_key(near);
-        if let Some(nearest) = nearest.filter(|known| near(known) <= 1 + name.len() / 4) {
+        if let Some(nearest) = nearest(self.all().map(|key| key.path), name) {
             return format!("{here}: did you mean {nearest}?");
         }
         let others = KINDS.iter().filter(|kind| kind.find(name).is_some());
@@ -144,10 +143,8 @@ pub fn kind(name: &str) -> Result<&'static Kind, String> {
     if let Some(kind) = KINDS.iter().find(|kind| kind.name == name) {
         return Ok(kind);
     }
-    let near = |kind: &&Kind| strsim::damerau_levenshtein(kind.name, name);
-    let nearest = KINDS.iter().min_by_key(near).filter(|kind| near(kind) <= 1 + name.len() / 4);
-    Err(match nearest {
-        Some(kind) => format!("\"{name}\" is no type of check: did you mean \"{}\"?", kind.name),
+    Err(match nearest(KINDS.iter().map(|kind| kind.name), name) {
+        Some(kind) => format!("\"{name}\" is no type of check: did you mean \"{kind}\"?"),
         None => types(&format!("\"{name}\" is no type of check")),
     })
 }
