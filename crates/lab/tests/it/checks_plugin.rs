@@ -36,11 +36,12 @@ fn stage(host: Netns, dir: &Path, check: &str) -> Result<Stage> {
 
 /// The same with a script, often.
 fn hostile(name: &str, scripts: &Plugins, script: &Script, more: &str) -> Result<Stage> {
-    let dir = readme::workdir()?;
     let path = scripts.script(name, script)?;
+    // Beside the script, which outlives the program.
+    let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
     let path = path.display();
     let check = format!("command = [\"{path}\"]\ninterval = \"50ms\"\nrise = 1\nfall = 1\n{more}");
-    stage(host(name)?, dir.path(), &check)
+    stage(host(name)?, &dir, &check)
 }
 
 fn vip(port: u16) -> Result<SocketAddr> {
