@@ -82,7 +82,7 @@ impl Document {
         let spans = errors.iter().map(|error| error.span().unwrap_or(text.len()..text.len()));
         let spans: Vec<_> = spans.collect();
         let broken_at = spans.iter().map(|span| span.start).min();
-        let source = Source { number, name: name.to_owned(), text: text.to_owned(), broken_at };
+        let source = Source::new(number, name, text, broken_at);
         let mut walk = Walk::new(source);
         for (error, span) in errors.iter().zip(spans) {
             walk.fail("", span, format!("this is not TOML: {}", error.message()));

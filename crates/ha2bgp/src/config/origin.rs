@@ -42,7 +42,7 @@ impl Origin {
     /// The line in its file, from 1 on; 0 outside of files.
     pub(super) fn line(&self) -> usize {
         match self {
-            Self::File(place) => place.line_and_column().0,
+            Self::File(place) => place.line(),
             Self::Flag(_) | Self::Variable(_) | Self::Default(_) => 0,
         }
     }
@@ -124,17 +124,29 @@ pub struct Source {
     pub text: String,
     /// Where it is first not TOML, if it is not.
     pub broken_at: Option<usize>,
+    /// The octets at which its lines begin, but for the first: line numbers are asked for once an
+    /// error, and a file may be long.
+    lines: Vec<usize>,
 }
 
 impl Source {
+    /// The `number`th file, of this name and text.
+    pub fn new(number: usize, name: &str, text: &str, broken_at: Option<usize>) -> Self {
+        let lines = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        Self { number, name: name.to_owned(), text: text.to_owned(), broken_at, lines }
+    }
+
     /// Line and column of an octet, both from 1 on; columns count characters.
     fn line_and_column(&self, at: usize) -> (usize, usize) {
-        let before = self.text.get(..at).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before.get(line_start..).unwrap_or_default().chars().count();
-        // Octets, not characters: it is asked for many errors, and files may be long.
-        let lines = before.bytes().filter(|octet| *octet == b'\n').count();
-        (lines + 1, column + 1)
+        let line = self.line(at);
+        let start = line.checked_sub(2).and_then(|index| self.lines.get(index)).copied();
+        let before = self.text.get(start.unwrap_or(0)..at).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
+
+    /// The line of an octet, from 1 on.
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at) + 1
     }
 }
 
@@ -150,8 +162,13 @@ pub struct Place {
 }
 
 impl Place {
+    /// The line, from 1 on.
+    pub(super) fn line(&self) -> usize {
+        self.source.line(self.span.start)
+    }
+
     /// Line and column, both from 1 on; columns count characters.
-    pub(super) fn line_and_column(&self) -> (usize, usize) {
+    fn line_and_column(&self) -> (usize, usize) {
         self.source.line_and_column(self.span.start)
     }
 
@@ -197,4 +214,22 @@ impl fmt::Display for Place {
 fn may_hold_secret(line: &str) -> bool {
     let line = line.to_ascii_lowercase().replace("password-file", "");
     ["password", "passwd", "secret", "md5"].iter().any(|word| line.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns() {
+        let text = "a\n\ncä = é\r\n";
+        let source = Source::new(1, "a.toml", text, None);
+        let found: Vec<_> = ["a", "\n\n", "c", "é", "\r"]
+            .iter()
+            .map(|part| source.line_and_column(text.find(part).unwrap()))
+            .collect();
+        assert_eq!(found, [(1, 1), (1, 2), (3, 1), (3, 6), (3, 7)]);
+        assert_eq!(source.line_and_column(text.len()), (4, 1), "the end of the file");
+        assert_eq!(Source::new(1, "", "", None).line_and_column(0), (1, 1));
+    }
 }

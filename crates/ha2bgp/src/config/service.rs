@@ -442,7 +442,7 @@ fn contains_not(rule: &Rule<CheckIndex>) -> bool {
 /// Where something was given first.
 fn first(before: &Written) -> String {
     match &before.origin {
-        Origin::File(place) => format!(", first in line {}", place.line_and_column().0),
+        Origin::File(place) => format!(", first in line {}", place.line()),
         _ => String::new(),
     }
 }

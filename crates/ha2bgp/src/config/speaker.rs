@@ -124,7 +124,7 @@ fn check_key(reader: &mut Reader, section: &Section, peer: &PeerSettings, others
 fn twice(address: PeerAddress, before: &Written) -> String {
     match &before.origin {
         Origin::File(place) => {
-            let (line, _) = place.line_and_column();
+            let line = place.line();
             format!("\"{address}\" is given twice, first in line {line}: leave one out")
         }
         _ => format!("\"{address}\" is given twice: leave one out"),

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::api::{
     CheckShown, ChecksShown, Code, LastShown, PUSH_FIELDS, PushBody, PushTaken, Refusal, json,
 };
-use super::route::cut;
+use super::route::{cut, cut_to};
 use crate::config::duration;
 use crate::near::nearest;
 use crate::observe::check::push::{
@@ -19,6 +19,8 @@ use crate::observe::check::push::{
 
 /// How long an answer may take. The hub answers at once unless the engine takes no results.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// The most characters that are told of what is wrong with the JSON of a body.
+const ERROR_MAX: usize = 240;
 
 /// What a body asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +151,8 @@ fn about(code: Code, field: &str, value: &str, message: String) -> Refusal {
 /// Reads a body.
 fn parse(body: &[u8]) -> Result<Asked, Refusal> {
     let body: PushBody = serde_json::from_slice(body).map_err(|error| {
+        // It repeats the name of an unknown field, however long that is.
+        let error = cut_to(ERROR_MAX, &error.to_string());
         Refusal::new(
             Code::BadBody,
             format!(

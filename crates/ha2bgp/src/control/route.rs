@@ -155,8 +155,12 @@ fn names<'a>(pattern: &str, path: &'a str) -> Option<Vec<&'a str>> {
 
 /// A text from outside, short enough for a message.
 pub(super) fn cut(text: &str) -> String {
-    const MOST: usize = 64;
-    let mut shown: String = text.chars().take(MOST).collect();
+    cut_to(64, text)
+}
+
+/// A text of at most so many characters.
+pub(super) fn cut_to(most: usize, text: &str) -> String {
+    let mut shown: String = text.chars().take(most).collect();
     if shown.len() < text.len() {
         shown.push('…');
     }

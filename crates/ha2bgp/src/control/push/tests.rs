@@ -30,6 +30,22 @@ fn a_push_says_what_it_says() {
 }
 
 #[test]
+fn a_refusal_is_short_whatever_was_sent() {
+    let name = "outcom".repeat(1000);
+    for body in [
+        format!(r#"{{"{name}":"pass"}}"#),
+        format!(r#"{{"outcome":"{name}"}}"#),
+        format!(r#"{{"outcome":["{name}"]}}"#),
+        format!(r#"{{"outcome":"pass","ttl":"{name}"}}"#),
+        format!(r#"{{"outcome":"pass","vip":"{name}"}}"#),
+    ] {
+        let refusal = taken(&body, true).unwrap_err();
+        assert!(refusal.body().len() < 1000, "{refusal:?}");
+        assert!(refusal.message.contains("outcomoutcom") || refusal.field.is_some(), "{refusal:?}");
+    }
+}
+
+#[test]
 fn refusals_name_field_value_rule_and_fix() {
     for (body, per_vip, field, words) in [
         ("", false, None, "the body is no push: EOF"),
