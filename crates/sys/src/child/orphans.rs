@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, getpid, getsid, kill_process, set_child_subreaper, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, getpid, kill_process, set_child_subreaper, waitid,
 };
 use tokio::io::unix::AsyncFd;
 
@@ -40,11 +40,11 @@ impl Orphan {
 /// Kills every child of this process whose session is neither our own nor one of these, which are
 /// those of children that were started here and are not reaped yet.
 pub fn kill_orphans(sessions: &BTreeSet<u32>) -> Vec<Orphan> {
-    let Ok(ours) = getsid(None) else { return Vec::new() };
-    let known = |pid: Pid| sessions.contains(&pid.as_raw_nonzero().get().unsigned_abs());
-    let orphans = children().into_iter().filter(|pid| match getsid(Some(*pid)) {
-        Ok(session) => session != ours && !known(session) && !known(*pid),
-        Err(_) => false,
+    let Some(ours) = session(0) else { return Vec::new() };
+    let orphans = children().into_iter().filter(|pid| {
+        let number = pid.as_raw_nonzero().get();
+        let known = |pid: i32| sessions.contains(&pid.unsigned_abs());
+        session(number).is_some_and(|it| it != ours && !known(it) && !known(number))
     });
     // They are our children and not reaped: the numbers are still theirs.
     orphans
@@ -61,6 +61,17 @@ pub fn kill_orphans(sessions: &BTreeSet<u32>) -> Vec<Orphan> {
             }
         })
         .collect()
+}
+
+/// The session of a process, of our own for 0 (getsid(2)); `None` when there is no such process.
+///
+/// It is 0 itself where its leader is outside of our PID namespace (pid_namespaces(7)), as it is for
+/// the first process of a container. That is no [`Pid`], so rustix cannot be asked.
+#[allow(unsafe_code, reason = "rustix takes a session of 0 for impossible")]
+fn session(pid: i32) -> Option<i32> {
+    // SAFETY: getsid(2) takes a number and touches no memory of ours.
+    let session = unsafe { libc::getsid(pid) };
+    (session >= 0).then_some(session)
 }
 
 /// The children of all our threads (`/proc/PID/task/TID/children`, proc(5)); none where the kernel

@@ -130,17 +130,39 @@ async fn a_child_that_is_dropped_is_killed() {
     gone(left.trim()).await;
 }
 
+/// What makes this test do its work instead of starting it in a process of its own.
+const ADOPTS: &str = "HA2BGP_TEST_ADOPTS";
+
+/// This program, to run nothing but the test of orphans, behind `before`.
+fn adopting(before: &[&str]) -> std::process::Output {
+    let own = std::env::current_exe().unwrap();
+    let mut words = before.iter().map(std::ffi::OsStr::new).chain([own.as_os_str()]);
+    std::process::Command::new(words.next().unwrap())
+        .args(words)
+        .args(["--exact", "child::tests::orphans_are_ended_where_they_are_adopted", "--nocapture"])
+        .env(ADOPTS, "1")
+        .output()
+        .unwrap()
+}
+
+/// The leader of our session is outside of our namespace then: its number is 0.
+#[test]
+fn orphans_are_ended_in_a_container() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let output = adopting(&["unshare", "--pid", "--fork", "--mount-proc"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    // A host may forbid namespaces; then the test did not begin.
+    assert!(output.status.success() || !text.contains("running 1 test"), "{text}");
+}
+
 /// In a process of its own: subreapers are whole processes.
 #[test]
 fn orphans_are_ended_where_they_are_adopted() {
-    const MARK: &str = "HA2BGP_TEST_ADOPTS";
-    if std::env::var_os(MARK).is_none() {
-        let status = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child::tests::orphans_are_ended_where_they_are_adopted"])
-            .env(MARK, "1")
-            .stdout(Stdio::null())
-            .status();
-        assert!(status.unwrap().success());
+    if std::env::var_os(ADOPTS).is_none() {
+        let output = adopting(&[]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
