@@ -145,7 +145,7 @@ fn a_peer_that_helps_keeps_the_routes_over_a_change() {
     for (theirs, ours, parting) in [
         (None, Some(false), Parting::Told),
         (Some(restart(false, v4)), None, Parting::Told),
-        (Some(restart(false, &[])), Some(false), Parting::Told),
+        (Some(restart(false, &[])), Some(false), Parting::Silent),
         (Some(restart(false, v4)), Some(false), Parting::Silent),
         (Some(restart(true, v4)), Some(false), Parting::Silent),
         // Both keep routes over a NOTIFICATION.
