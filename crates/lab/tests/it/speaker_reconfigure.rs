@@ -189,7 +189,7 @@ fn those_that_do_not_change_hear_nothing(kind: Kind) -> Result<()> {
     stage.configure(vec![peer(1)], "one peer", |peers| of(peers, 2).is_none())?;
     stage.routers[1].wait_established(false, SOON)?;
     let neighbor = stage.routers[1].neighbor()?;
-    let said = if kind == Kind::Bird { "Peer de-configured" } else { "Cease/Peer Unconfigured" };
+    let said = if kind == Kind::Bird { "Peer de-configured" } else { "Cease/Peer De-configured" };
     assert!(neighbor.contains(said), "{neighbor}");
     // And back.
     stage.configure(vec![restarted, peer(1)], "two peers", |peers| {
