@@ -182,7 +182,7 @@ impl Bench {
                 (Box::new(Plain::new(options, commands_in.into(), clock)), peer)
             }
             Kind::Speaker => {
-                let (receiver, address) = receiver::Receiver::listen().unwrap();
+                let (receiver, address) = receiver::Receiver::listen(Ipv4Addr::LOCALHOST).unwrap();
                 (Box::new(speaker(address, clock)), Peer::new(receiver, None, hold))
             }
         };

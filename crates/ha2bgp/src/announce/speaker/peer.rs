@@ -206,6 +206,8 @@ impl Running {
         self.go_on_leaving(clock.now());
         self.obey(clock, tell);
         self.links.retain(|link| !link.is_done());
+        // What was said last in this turn is written in the next one.
+        more |= self.links.iter().any(Link::has_last_words);
         more | self.begin_again(clock.now())
     }
 
