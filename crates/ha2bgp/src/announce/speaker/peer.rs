@@ -186,7 +186,7 @@ impl Running {
             self.session.handle(Input::Timeout, now);
         }
         if self.measure.is_due(now) {
-            self.ask_acknowledged(now);
+            *tell.news |= self.ask_acknowledged(now);
         }
         let mut more = false;
         // Writing first: a withdrawal waits for nothing.
