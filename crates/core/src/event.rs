@@ -82,6 +82,8 @@ pub enum Event {
         next_hop: NextHop,
         /// As the last choice.
         last_choice: bool,
+        /// What decided it.
+        reason: Reason,
     },
     /// A route left the desired set.
     RouteWithdrawn {

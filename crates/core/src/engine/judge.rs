@@ -308,13 +308,13 @@ impl Engine {
             service.mark(self.now);
         }
         if announced {
-            self.announce(vip, stand.last_choice);
+            self.announce(vip, stand.last_choice, stand.reason);
         } else {
             self.withdraw(vip, stand.reason, cause);
         }
     }
 
-    fn announce(&mut self, vip: IpAddr, last_choice: bool) {
+    fn announce(&mut self, vip: IpAddr, last_choice: bool, reason: Reason) {
         let (prefix, next_hop) = (Prefix::host(vip), self.config.next_hop);
         let route = Route { next_hop, last_choice };
         if self.routes.get(prefix) == Some(&route) {
@@ -322,7 +322,7 @@ impl Engine {
         }
         self.routes.insert(prefix, route);
         self.routes_changed = true;
-        self.events.push_back(Event::RouteAnnounced { prefix, next_hop, last_choice });
+        self.events.push_back(Event::RouteAnnounced { prefix, next_hop, last_choice, reason });
     }
 
     pub(super) fn withdraw(&mut self, vip: IpAddr, reason: Reason, cause: Option<Cause>) {

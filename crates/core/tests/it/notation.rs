@@ -247,8 +247,9 @@ pub(crate) fn event(event: &Event) -> String {
         Event::WouldWithdraw { vip, cause: by } => {
             format!("would-withdraw {vip}{}", cause(by.as_ref()))
         }
-        Event::RouteAnnounced { prefix, next_hop, last_choice } => {
-            let note = if *last_choice { " as the last choice" } else { "" };
+        Event::RouteAnnounced { prefix, next_hop, last_choice, reason } => {
+            let note =
+                if *last_choice { format!(" as the last choice: {reason}") } else { String::new() };
             format!("route {prefix} via {next_hop}{note}")
         }
         Event::RouteWithdrawn { prefix, reason, cause: by } => {
