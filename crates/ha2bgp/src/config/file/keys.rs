@@ -199,6 +199,13 @@ pub const KEYS: &[Key] = &[
         "The most probes over the network at once; fewer where this process may have fewer open files",
     ),
     key(
+        "overrides-file",
+        Kind::Text,
+        "auto",
+        "Where overrides (drain, maintenance, force) are kept over a restart: a file, or `off`; `auto` is \
+         `/var/lib/ha2bgp/overrides.json`, or in `/run/ha2bgp`",
+    ),
+    key(
         "guard.max-withdrawals.count",
         Kind::Number,
         "",
