@@ -31,6 +31,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         "control": control,
         "state-file": state_file,
         "overrides-file": overrides_file,
+        "record": record,
         "doorbell": doorbell,
         "exabgp-api": exabgp_api,
         "exabgp-group": exabgp_group,

@@ -206,6 +206,19 @@ pub const KEYS: &[Key] = &[
          `/var/lib/ha2bgp/overrides.json`, or in `/run/ha2bgp`",
     ),
     key(
+        "record",
+        Kind::Path,
+        "",
+        "The flight recorder: a file that every input of the engine and every decision is written into, \
+         for `ha2bgp replay`. Without it nothing is recorded",
+    ),
+    key(
+        "record-size",
+        Kind::Text,
+        "64MiB",
+        "How much that file and the one before it (`.1`) may have together, 64KiB to 1024GiB",
+    ),
+    key(
         "guard.max-withdrawals.count",
         Kind::Number,
         "",
