@@ -20,7 +20,7 @@ use core::time::Duration;
 
 use crate::check::{CheckIndex, Outcome};
 use crate::config::ServiceConfig;
-use crate::damping::Penalty;
+use crate::damping::{DampingConfig, Penalty};
 use crate::listeners::Port;
 use crate::net::Prefix;
 use crate::reason::Reason;
@@ -123,6 +123,8 @@ pub(crate) struct Service {
     /// and have begun to so often.
     shadow_count: u64,
     phase: Phase,
+    /// It has been announced since it began.
+    was_up: bool,
     penalty: Penalty,
     suppressed_until: Option<Instant>,
     /// Since when it is announced, or not.
@@ -143,6 +145,7 @@ impl Service {
             shadow_fails: false,
             shadow_count: 0,
             phase: Phase::Down,
+            was_up: false,
             penalty: Penalty::default(),
             suppressed_until: None,
             since: now,
@@ -155,6 +158,50 @@ impl Service {
     pub(crate) fn require_port(&mut self, port: Port) {
         if self.ports_required.len() < PORTS_MAX {
             self.ports_required.insert(port);
+        }
+    }
+
+    /// No port is needed more than another.
+    pub(crate) fn require_no_ports(&mut self) {
+        self.ports_required.clear();
+    }
+
+    /// Another flap damping counts from now on.
+    pub(crate) fn set_damping(
+        &mut self,
+        before: Option<&DampingConfig>,
+        config: Option<&DampingConfig>,
+        now: Instant,
+    ) {
+        match (before, config) {
+            (Some(before), Some(config)) => {
+                self.penalty.rebase(before, config, now);
+                if self.suppressed_until.is_some() {
+                    self.suppressed_until = Some(self.penalty.reuse_at(config));
+                }
+            }
+            _ => {
+                self.penalty = Penalty::default();
+                self.suppressed_until = None;
+            }
+        }
+    }
+
+    /// Forgets what flap damping has counted.
+    pub(crate) fn reset_damping(&mut self, told: &mut dyn FnMut(Step)) {
+        self.penalty = Penalty::default();
+        if self.suppressed_until.take().is_some() {
+            told(Step::Released);
+        }
+    }
+
+    /// Whether it will be announced if nothing else happens, and from when on where a delay runs.
+    pub(crate) const fn heading(&self) -> (bool, Option<Instant>) {
+        match self.phase {
+            Phase::Down => (false, None),
+            Phase::Rising { until } => (true, Some(until)),
+            Phase::Up => (self.suppressed_until.is_none(), None),
+            Phase::Falling { until } => (false, Some(until)),
         }
     }
 
@@ -274,10 +321,22 @@ impl Service {
             Phase::Falling { until } if until <= now => self.phase = Phase::Down,
             Phase::Down | Phase::Rising { .. } | Phase::Up | Phase::Falling { .. } => {}
         }
+        self.was_up |= matches!(self.phase, Phase::Up);
         if self.suppressed_until.is_some_and(|until| until <= now) {
             self.suppressed_until = None;
             told(Step::Released);
         }
+    }
+
+    /// True when its rule has failed for long enough, and has not worked for long enough since. What is
+    /// not known changes nothing here either.
+    pub(crate) const fn is_down(&self) -> bool {
+        matches!(self.phase, Phase::Down | Phase::Rising { .. }) && self.last_known.is_some()
+    }
+
+    /// True when it has worked since it began.
+    pub(crate) const fn was_up(&self) -> bool {
+        self.was_up
     }
 
     /// Notes that the service is announced, or not, since `now`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ha2bgp_core::check::{CheckIndex, Counting, Outcome};
-use ha2bgp_core::config::CheckKind;
+use ha2bgp_core::config::{CheckKind, OnFailure};
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_core::rule::Rule;
 
@@ -83,11 +83,12 @@ protocol = "udp"
     // Its own `listen` stands in the place of the engine's.
     assert_eq!(dns.rule, Rule::All(vec![check(1), check(5), check(6)]));
     let checks = &settings.engine.checks;
-    let kinds: Vec<_> = checks.iter().map(|check| (&*check.name, &check.kind)).collect();
+    let kinds: Vec<_> = checks.values().map(|check| (&*check.name, &check.kind)).collect();
     assert_eq!(kinds[6], ("listen", &CheckKind::Listen { ports: vec![(Protocol::Udp, 53)] }));
-    assert_eq!(checks[4].powers.on_fail, Outcome::Warn, "shared");
-    assert!(checks[3].shadow);
-    let probed = |index: usize| match &checks[index].kind {
+    let check = |number| &checks[&CheckIndex(number)];
+    assert_eq!(check(4).powers.on_fail, Outcome::Warn, "shared");
+    assert!(check(3).shadow);
+    let probed = |number| match &check(number).kind {
         CheckKind::Probe { per_vip, counting } => (*per_vip, *counting),
         other => panic!("{other:?}"),
     };
@@ -98,8 +99,20 @@ protocol = "udp"
     let places: Vec<usize> = settings.checks.of.values().map(|(place, _)| *place).collect();
     assert_eq!(places, [0, 1, 2, 0]);
     assert_eq!(settings.checks.specs.len(), 3);
-    let timing = settings.checks.specs[0].timing;
+    let timing = settings.checks.specs[&0].timing;
     assert_eq!((timing.interval, timing.splay), (Duration::from_secs(5), Duration::from_secs(1)));
+}
+
+#[test]
+fn what_follows_a_failure() {
+    let text = "[defaults]\non-failure = \"absorb\"\n[[service]]\n\
+                name = \"a\"\nvips = [\"100.64.0.1\"]\n[[service]]\nname = \"b\"\n\
+                vips = [\"100.64.0.2\"]\non-failure = \"depreference\"\n";
+    let settings = read(text).unwrap();
+    let each: Vec<_> = settings.engine.services.iter().map(|it| it.on_failure).collect();
+    assert_eq!(each, [OnFailure::Absorb, OnFailure::Depreference]);
+    let error = complaint(&text.replace("absorb", "keep"));
+    assert!(error.contains("3:14: defaults.on-failure: \"keep\" does not say"), "{error}");
 }
 
 #[test]
