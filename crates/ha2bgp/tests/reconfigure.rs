@@ -52,7 +52,7 @@ fn desire(routes: RouteSet) -> Desired {
 struct Router {
     peer: Peer,
     /// A line, or the NOTIFICATION at the end.
-    lines: mpsc::UnboundedReceiver<Result<String, [u8; 2]>>,
+    lines: mpsc::Receiver<Result<String, [u8; 2]>>,
 }
 
 impl Router {
@@ -65,14 +65,14 @@ impl Router {
         config.policy.networks = Networks::new(vec!["10.0.0.0/8".parse().unwrap()]);
         let socket = tcp::Options::default();
         let peer = Peer { config, port: at.port(), socket, defer_end_of_rib: Duration::ZERO };
-        let (send, lines) = mpsc::unbounded_channel();
+        let (send, lines) = mpsc::channel(1000);
         std::thread::spawn(move || {
             let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
             loop {
                 match receiver.read(&mut buffer) {
                     Ok(0) => {
                         let end = receiver.notification.take().unwrap();
-                        if send.send(Err(end)).is_err() {
+                        if send.blocking_send(Err(end)).is_err() {
                             return;
                         }
                     }
@@ -82,7 +82,7 @@ impl Router {
                 while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = text.drain(..=end).collect();
                     let line = String::from_utf8(line).unwrap().trim_end().to_owned();
-                    if send.send(Ok(line)).is_err() {
+                    if send.blocking_send(Ok(line)).is_err() {
                         return;
                     }
                 }

@@ -239,7 +239,8 @@ impl Task {
             let news = match before.iter().position(|it| it.address() == address) {
                 Some(index) => {
                     let mut running = before.remove(index);
-                    let news = running.change(peer, now);
+                    let mut tell = Tell { reports: &mut self.reports, news: &mut self.news };
+                    let news = running.change(peer, now, &mut tell);
                     self.peers.push(running);
                     news
                 }
