@@ -1,5 +1,4 @@
-//! The built-in BGP speaker: one task that drives a [`Session`](ha2bgp_proto::bgp::Session) for
-//! each peer over TCP.
+//! The built-in BGP speaker: one task that drives a [`Session`] for each peer over TCP.
 //!
 //! All peers share the task, and none can hold it up: sockets do not block, each peer moves a
 //! bounded number of bytes before the others get their turn, and what a slow peer does not take
