@@ -79,8 +79,10 @@ pub struct LastShown<'a> {
     pub ttl_left_seconds: f64,
     /// Its time is over: what the check has as `on-expiry` counts.
     pub expired: bool,
-    /// The user who sent it.
-    pub uid: u32,
+    /// Who sent it: the name of a user, `uid 1000`, or `token NAME`.
+    pub author: &'a str,
+    /// The user, as the kernel tells it; `null` when it came over TCP.
+    pub uid: Option<u32>,
 }
 
 /// Every answer that is no success.
@@ -112,6 +114,10 @@ pub enum Code {
     BadBody,
     /// A field is missing, or has a value that it cannot have.
     BadValue,
+    /// There is no token, or nobody's.
+    Unauthorized,
+    /// Whoever asks may read, and not write.
+    Forbidden,
     /// There is no such path.
     NoSuchPath,
     /// There is no such check.
@@ -132,9 +138,11 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::BadBody,
         Self::BadValue,
+        Self::Unauthorized,
+        Self::Forbidden,
         Self::NoSuchPath,
         Self::NoSuchCheck,
         Self::NoSuchVip,
@@ -150,6 +158,8 @@ impl Code {
         match self {
             Self::BadBody => "bad-body",
             Self::BadValue => "bad-value",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::NoSuchPath => "no-such-path",
             Self::NoSuchCheck => "no-such-check",
             Self::NoSuchVip => "no-such-vip",
@@ -165,6 +175,8 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadBody | Self::BadValue => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::NoSuchPath | Self::NoSuchCheck => 404,
             Self::WrongMethod => 405,
             Self::TooSlow => 408,

@@ -3,18 +3,31 @@
 //! It runs on a thread of its own and sends bounded requests to whoever knows the answer, so that a
 //! slow or hostile client costs the engine nothing. It decides nothing.
 //!
-//! * [`socket`]: the file, and who may open it. * [`server`]: connections and their limits.
-//! * [`route`]: the table of what can be asked. * [`api`]: what goes over the wire; no runtime type
-//!   does. * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
+//! * [`socket`]: the file, and who may open it. * [`server`]: takes connections; [`places`]: how many
+//!   of whom. * [`connection`]: one of them and its limits; [`request`]: one request.
+//! * [`route`]: the table of what can be asked; [`query`]: parameters; [`calls`]: from the table to
+//!   whoever answers, who gets a [`calls::Asked`] with its [`caller`] and gives an
+//!   [`answer::Answer`]: JSON, a text, or [`events`]. * [`api`]: what goes over the wire; no runtime
+//!   type does.
+//! * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
 //!   [`why`]: what is known of an address. Both ask the engine ([`questions`]).
 //! * [`client`]: the other end.
 
+pub mod answer;
 pub mod api;
+pub mod caller;
+pub mod calls;
 pub mod client;
+pub mod connection;
+mod deadline;
+pub mod events;
 pub mod metrics;
+pub mod places;
 pub mod push;
+pub mod query;
 pub mod questions;
 pub mod rate;
+pub mod request;
 pub mod route;
 pub mod server;
 pub mod socket;
@@ -24,8 +37,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use self::calls::Api;
 pub use self::push::fuzz_push_body;
-use self::server::Api;
 use self::socket::{Bound, SocketError};
 use crate::config::control::ControlSettings;
 
