@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::WayIn;
+
 /// The body of `POST /v1/checks/…`. Values are judged one by one, so that an error names the field.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,6 +85,34 @@ pub struct LastShown<'a> {
     pub author: &'a str,
     /// The user, as the kernel tells it; `null` when it came over TCP.
     pub uid: Option<u32>,
+}
+
+/// The answer to `GET /v1/control`.
+#[derive(Debug, Serialize)]
+pub struct ControlShown {
+    /// The ways in to this interface.
+    pub ways: Vec<WayShown>,
+}
+
+/// One way in.
+#[derive(Debug, Serialize)]
+pub struct WayShown {
+    /// The path of the socket, or the address with the port.
+    pub name: String,
+    /// Whether it is open now.
+    pub open: bool,
+    /// Why it is not; it is tried again every few seconds.
+    pub error: Option<String>,
+}
+
+/// The ways in as they are shown.
+pub fn control(ways: &[WayIn]) -> ControlShown {
+    let shown = |way: &WayIn| WayShown {
+        name: way.name.clone(),
+        open: way.error.is_none(),
+        error: way.error.clone(),
+    };
+    ControlShown { ways: ways.iter().map(shown).collect() }
 }
 
 /// Every answer that is no success.

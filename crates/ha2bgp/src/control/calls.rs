@@ -1,15 +1,17 @@
 //! From a request that is allowed to whoever answers it: the one place where endpoints are told
 //! apart.
 
+use tokio::sync::watch;
+
 use super::answer::Answer;
-use super::api::Refusal;
+use super::api::{self, Refusal};
 use super::caller::Caller;
 use super::metrics::{self, Metrics};
 use super::push::Pushes;
 use super::query::Query;
 use super::questions::Questions;
 use super::route::Call;
-use super::why;
+use super::{WaysIn, why};
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub struct Api {
     pub engine: Questions,
     /// What is known of services and checks.
     pub metrics: Metrics,
+    /// Which ways in are open.
+    pub ways: watch::Receiver<WaysIn>,
 }
 
 /// One request, with everything in it judged that does not depend on what is asked.
@@ -49,6 +53,7 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
             let text = api.metrics.text().await?;
             return Ok(Answer::Text(metrics::CONTENT_TYPE, text));
         }
+        Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
         Call::Why => why::answer(&api.engine, asked.names).await,
     }
     .map(Answer::Json)

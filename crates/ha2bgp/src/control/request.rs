@@ -6,20 +6,23 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
+use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::access::Who;
 use super::answer::{self, Answer, Content};
 use super::api::{Code, Refusal};
 use super::caller::Caller;
-use super::calls::{self, Api, Asked};
+use super::calls::{self, Asked};
 use super::connection::CONNECTION_RATE;
 use super::events::{Ending, EventStream};
 use super::places::{Place, Places, STREAMS_MAX, Streams, Work};
 use super::query::Query;
 use super::rate::Rate;
-use super::route::{self, Missed};
+use super::route::{self, Access, Found, Missed};
+use super::server::Shared;
 
 /// The longest body, in octets.
 pub const BODY_MAX: usize = 16 * 1024;
@@ -45,10 +48,11 @@ impl Way {
 
 /// What a request comes with.
 pub(super) struct Context<'a> {
-    pub(super) api: &'a Api,
+    pub(super) shared: &'a Shared,
     pub(super) way: &'a Way,
     pub(super) place: &'a Place,
-    /// Dropped when streams shall end.
+    pub(super) who: &'a Who,
+    /// Says when streams shall end.
     pub(super) ending: &'a watch::Receiver<()>,
 }
 
@@ -56,7 +60,6 @@ impl Context<'_> {
     /// Answers one request.
     pub(super) async fn answer(
         &self,
-        caller: &Caller,
         request: Request<Incoming>,
         in_rate: bool,
     ) -> Response<Content> {
@@ -68,23 +71,53 @@ impl Context<'_> {
             return answer::refuse(&Refusal::new(Code::TooMany, text), &[]);
         }
         let (parts, body) = request.into_parts();
+        let identified = self.shared.rights.borrow().identify(self.who, &parts.headers);
+        let caller = match identified {
+            Ok(caller) => caller,
+            Err(refusal) => {
+                if let Who::Host(address) = self.who {
+                    self.shared.failures.tell(*address, refusal.code.name()).await;
+                }
+                return answer::refuse(&refusal, &[]);
+            }
+        };
         let found = match route::find(parts.method.as_str(), parts.uri.path()) {
             Ok(found) => found,
             Err(Missed::Options(methods)) => return answer::options(&methods),
             Err(Missed::Refused(refusal, methods)) => return answer::refuse(&refusal, &methods),
         };
-        let last_event = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
-        let answered = async {
-            let query = Query::read(found.endpoint.query, parts.uri.query())?;
-            let body = read(body).await?;
-            let (names, query) = (found.names.as_slice(), &query);
-            let asked = Asked { names, query, body: &body, caller, last_event };
-            self.place.work.set(Work::Busy);
-            let answered = calls::answer(self.api, found.endpoint.call, asked).await;
-            self.place.work.set(Work::Idle);
-            answered.and_then(|answered| self.respond(answered))
+        let answered = self.answer_found(&found, caller, &parts, body).await;
+        answered.unwrap_or_else(|refusal| answer::refuse(&refusal, &[]))
+    }
+
+    async fn answer_found(
+        &self,
+        found: &Found,
+        caller: Caller,
+        parts: &Parts,
+        body: Incoming,
+    ) -> Result<Response<Content>, Refusal> {
+        let endpoint = found.endpoint;
+        if caller.access < endpoint.access {
+            return Err(self.shared.rights.borrow().read_only(&caller));
+        }
+        let query = Query::read(endpoint.query, parts.uri.query())?;
+        let body = read(body).await?;
+        let caller = match endpoint.access {
+            Access::Read => caller,
+            Access::Write => caller.named(),
         };
-        answered.await.unwrap_or_else(|refusal| answer::refuse(&refusal, &[]))
+        let asked = Asked {
+            names: &found.names,
+            query: &query,
+            body: &body,
+            caller: &caller,
+            last_event: parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()),
+        };
+        self.place.work.set(Work::Busy);
+        let answered = calls::answer(&self.shared.api, endpoint.call, asked).await;
+        self.place.work.set(Work::Idle);
+        self.respond(answered?)
     }
 
     fn respond(&self, answered: Answer) -> Result<Response<Content>, Refusal> {

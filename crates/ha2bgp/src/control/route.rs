@@ -25,6 +25,8 @@ pub enum Call {
     Metrics,
     /// Say why an address is announced, or not.
     Why,
+    /// Show the ways in.
+    Control,
 }
 
 /// One thing that can be asked.
@@ -77,6 +79,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Access::Read,
         Call::Why,
         "Why an address is announced, or not",
+    ),
+    endpoint(
+        "GET",
+        "/v1/control",
+        Access::Read,
+        Call::Control,
+        "The socket and the ports of this interface: open, or why not",
     ),
     endpoint(
         "GET",

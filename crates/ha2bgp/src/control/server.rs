@@ -1,92 +1,123 @@
-//! The thread's work: takes connections and serves them, until it shall end.
+//! The thread's work: the ways in that are wanted, opened and closed as settings change.
 
+use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
-use super::api::{Code, Refusal};
-use super::caller::{Caller, Source};
+use super::access::{Rights, Who};
 use super::calls::Api;
-use super::connection;
-use super::places::CONNECTIONS_MAX;
-use super::request::{Context, Way};
-use super::route::Access;
-use super::socket::Bound;
+use super::failures::Failures;
+use super::listen::{Kept, Spot};
+use super::request::Way;
+use super::{WayIn, WaysIn};
+use crate::config::control::{ControlSettings, UnixSettings};
 
-/// So many more may be about to end, since a newer one took their place.
-const LEAVING_MAX: usize = 16;
-/// How long connections may take to end with the server.
-const END_TIME: Duration = Duration::from_millis(600);
-/// The pause after the kernel gave no connection: no descriptor is free, mostly.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Serves until `stopped` is dropped. Runs in a `LocalSet`.
-pub async fn run(bound: Bound, api: Api, mut stopped: oneshot::Receiver<()>) {
-    let listener = match bound.listener().and_then(UnixListener::from_std) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(%error, "the control socket cannot be served");
-            return;
-        }
-    };
-    let (api, way) = (Rc::new(api), Rc::new(Way::new()));
-    let (goes_on, ending) = watch::channel(());
-    let mut connections = JoinSet::new();
-    let mut refused = false;
-    loop {
-        let accepted = tokio::select! {
-            _ = &mut stopped => break,
-            _ = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX + LEAVING_MAX => {
-                accepted
-            }
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                if !std::mem::replace(&mut refused, true) {
-                    tracing::warn!(%error, "the control socket gets no connection");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        refused = false;
-        // A client that is gone already has no name; it costs a place all the same.
-        let uid = stream.peer_cred().map_or(u32::MAX, |peer| peer.uid());
-        let Some(place) = way.places.borrow_mut().enter(Source::User(uid)) else {
-            turn_away(&stream);
-            continue;
-        };
-        let (api, way, ending) = (Rc::clone(&api), Rc::clone(&way), ending.clone());
-        connections.spawn_local(async move {
-            let author = format!("uid {uid}");
-            let caller = Caller { author, uid: Some(uid), access: Access::Write };
-            let context = Context { api: &api, way: &way, place: &place, ending: &ending };
-            connection::serve(stream, &place, ending.clone(), |request, in_rate| {
-                context.answer(&caller, request, in_rate)
-            })
-            .await;
-            way.places.borrow_mut().leave(&place);
-        });
-    }
-    drop(listener);
-    drop(goes_on);
-    let all = async { while connections.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(END_TIME, all).await;
-    connections.shutdown().await;
+/// What all connections share.
+pub(super) struct Shared {
+    pub(super) api: Api,
+    pub(super) rights: RefCell<Rights>,
+    pub(super) tls: RefCell<Option<TlsAcceptor>>,
+    pub(super) failures: Failures,
+    /// Ports have limits of their own: whoever comes over TCP takes nothing from the socket.
+    unix: Way,
+    tcp: Way,
+    ways: watch::Sender<WaysIn>,
 }
 
-/// Says that there is no place. The answer fits into any buffer.
-fn turn_away(stream: &UnixStream) {
-    let body = Refusal::new(Code::Busy, "too many requests are in work: try again").body();
-    let head = format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-         connection: close\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    let _ = stream.try_write(&[head.as_bytes(), &body].concat());
+impl Shared {
+    /// The way in of whoever that is.
+    pub(super) const fn way(&self, who: &Who) -> &Way {
+        match who {
+            Who::User(..) => &self.unix,
+            Who::Host(_) => &self.tcp,
+        }
+    }
+
+    /// Tells whether a way in is open.
+    pub(super) fn tell(&self, spot: &Spot, open: Result<(), String>) {
+        let way = WayIn { name: spot.to_string(), error: open.err() };
+        self.ways.send_if_modified(|ways| {
+            match ways.iter_mut().find(|known| known.name == way.name) {
+                Some(known) if *known == way => return false,
+                Some(known) => *known = way,
+                None => ways.push(way),
+            }
+            true
+        });
+    }
+}
+
+/// Serves what is wanted until `wanted` has no sender. Runs in a `LocalSet`.
+pub(super) async fn run(
+    mut wanted: watch::Receiver<Option<ControlSettings>>,
+    api: Api,
+    ways: watch::Sender<WaysIn>,
+) {
+    let shared = Rc::new(Shared {
+        api,
+        rights: RefCell::new(Rights::new(None)),
+        tls: RefCell::default(),
+        failures: Failures::default(),
+        unix: Way::new(),
+        tcp: Way::new(),
+        ways,
+    });
+    let mut kept = Vec::new();
+    let mut tasks = JoinSet::new();
+    loop {
+        let settings = wanted.borrow_and_update().clone();
+        kept = change(kept, settings.as_ref(), &shared, &mut tasks).await;
+        tokio::select! {
+            changed = wanted.changed() => if changed.is_err() { break },
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+    change(kept, None, &shared, &mut tasks).await;
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Closes what is not wanted any more, and opens what is new. What stays is not touched.
+async fn change(
+    kept: Vec<Kept>,
+    settings: Option<&ControlSettings>,
+    shared: &Rc<Shared>,
+    tasks: &mut JoinSet<()>,
+) -> Vec<Kept> {
+    let wanted = spots(settings);
+    let rights = Rights::new(settings);
+    let lost = rights.differ_over_tcp(&shared.rights.borrow());
+    shared.rights.replace(rights);
+    let tls = settings.and_then(|settings| settings.http.as_ref()?.tls.as_ref());
+    shared.tls.replace(tls.map(|tls| TlsAcceptor::from(tls.config())));
+    let (mut stays, goes): (Vec<Kept>, Vec<Kept>) =
+        kept.into_iter().partition(|kept| wanted.contains(&kept.spot));
+    for kept in goes {
+        let name = kept.spot.to_string();
+        kept.close().await;
+        tracing::info!("control socket closed: {name}");
+        shared.ways.send_modify(|ways| ways.retain(|way| way.name != name));
+    }
+    // Streams would go on with rights that are gone.
+    for kept in stays.iter().filter(|kept| lost && matches!(kept.spot, Spot::Tcp(_))) {
+        kept.end_connections();
+    }
+    for spot in wanted {
+        if !stays.iter().any(|kept| kept.spot == spot) {
+            stays.push(Kept::open(spot, Rc::clone(shared), tasks));
+        }
+    }
+    stays
+}
+
+/// The ways in that are wanted.
+fn spots(settings: Option<&ControlSettings>) -> Vec<Spot> {
+    let Some(settings) = settings else { return Vec::new() };
+    // Who may write is judged at each request.
+    let unix =
+        settings.unix.iter().map(|unix| UnixSettings { writers: Vec::new(), ..unix.clone() });
+    let http = settings.http.iter().flat_map(|http| &http.addresses);
+    unix.map(Spot::Unix).chain(http.copied().map(Spot::Tcp)).collect()
 }

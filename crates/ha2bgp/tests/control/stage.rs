@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
+use ha2bgp::control::Control;
 use ha2bgp::control::calls::Api;
 use ha2bgp::control::metrics::Metrics;
 use ha2bgp::control::push::Pushes;
 use ha2bgp::control::questions::Questions;
-use ha2bgp::control::{self, Control};
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::fact::Observation;
@@ -69,8 +69,11 @@ impl Stage {
         let (asking, _) = mpsc::channel(1);
         let engine = Questions(asking);
         let metrics = Metrics::new(engine.clone());
-        let api = Api { pushes: Pushes { checks, hub }, engine, metrics };
-        let control = Some(control::spawn(&settings.control.unwrap(), api).unwrap());
+        let (telling, ways) = watch::channel(Vec::new());
+        let api = Api { pushes: Pushes { checks, hub }, engine, metrics, ways };
+        let mut control = Control::new(api, telling);
+        control.configure(settings.control.as_ref());
+        let control = Some(control);
         let stage = Self { path, observed, control, _wanting: wanting, _dir: dir };
         stage.waits_for_checks();
         stage
@@ -79,6 +82,9 @@ impl Stage {
     /// Until somebody wants each check, for all and for its VIP.
     fn waits_for_checks(&self) {
         let start = Instant::now();
+        while UnixStream::connect(&self.path).is_err() {
+            assert!(start.elapsed() < SOON, "there is no socket");
+        }
         loop {
             let (_, list) = self.ask("GET", "/v1/checks", "");
             let entries = list["checks"].as_array().unwrap();
