@@ -11,7 +11,7 @@ use super::push::Pushes;
 use super::query::Query;
 use super::questions::Questions;
 use super::route::Call;
-use super::{WaysIn, why};
+use super::{WaysIn, openapi, why};
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -54,6 +54,7 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
             return Ok(Answer::Text(metrics::CONTENT_TYPE, text));
         }
         Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
+        Call::OpenApi => Ok(openapi::text()),
         Call::Why => why::answer(&api.engine, asked.names).await,
     }
     .map(Answer::Json)

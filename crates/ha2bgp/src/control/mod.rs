@@ -9,7 +9,7 @@
 //! * [`route`]: the table of what can be asked; [`query`]: parameters; [`calls`]: from the table to
 //!   whoever answers, who gets a [`calls::Asked`] with its [`caller`] and gives an
 //!   [`answer::Answer`]: JSON, a text, or [`events`]. * [`api`]: what goes over the wire; no runtime
-//!   type does.
+//!   type does; [`openapi`] describes it.
 //! * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
 //!   [`why`]: what is known of an address. Both ask the engine ([`questions`]).
 //! * [`client`]: the other end.
@@ -26,6 +26,7 @@ pub mod events;
 mod failures;
 mod listen;
 pub mod metrics;
+pub mod openapi;
 pub mod places;
 pub mod push;
 pub mod query;

@@ -1,7 +1,14 @@
 //! What can be asked: one table, from paths and methods to calls.
 
-use super::api::{Code, Refusal};
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
+
+use super::api::{ChecksShown, Code, ControlShown, PushBody, PushTaken, Refusal};
+use super::metrics;
 use super::query::{self, Param};
+use super::why::Why;
 
 /// What a request may do, and what is allowed to whoever asks: who may write may read.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -27,6 +34,27 @@ pub enum Call {
     Why,
     /// Show the ways in.
     Control,
+    /// Show the description of all this.
+    OpenApi,
+}
+
+/// How a type looks as JSON.
+pub type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// How this type looks as JSON.
+fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// What a good answer is.
+#[derive(Clone, Copy, Debug)]
+pub enum Gives {
+    /// JSON of this type.
+    Json(Shape),
+    /// A text of this media type.
+    Text(&'static str),
+    /// A stream of events, the data of each JSON of this type.
+    Events(Shape),
 }
 
 /// One thing that can be asked.
@@ -44,6 +72,12 @@ pub struct Endpoint {
     pub about: &'static str,
     /// The parameters that it takes; all may be left out.
     pub query: &'static [Param],
+    /// The type of its body; `None`: it takes none.
+    pub body: Option<Shape>,
+    /// What a good answer is.
+    pub gives: Gives,
+    /// Why it may be refused, beside the reasons that are those of every request.
+    pub codes: &'static [Code],
 }
 
 const fn endpoint(
@@ -53,75 +87,80 @@ const fn endpoint(
     call: Call,
     about: &'static str,
 ) -> Endpoint {
-    Endpoint { method, path, access, call, about, query: &[] }
+    let gives = Gives::Text("text/plain");
+    Endpoint { method, path, access, call, about, query: &[], body: None, gives, codes: &[] }
+}
+
+/// Something to look at.
+const fn get(path: &'static str, call: Call, about: &'static str) -> Endpoint {
+    endpoint("GET", path, Access::Read, call, about)
+}
+
+/// Something that changes something.
+const fn post(path: &'static str, call: Call, about: &'static str) -> Endpoint {
+    endpoint("POST", path, Access::Write, call, about)
 }
 
 impl Endpoint {
-    /// The same with these parameters.
+    /// With these parameters.
     #[must_use]
     pub const fn with(self, query: &'static [Param]) -> Self {
         Self { query, ..self }
     }
+
+    /// With a body of this type.
+    #[must_use]
+    pub const fn takes(self, body: Shape) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// A good answer is this.
+    #[must_use]
+    pub const fn gives(self, gives: Gives) -> Self {
+        Self { gives, ..self }
+    }
+
+    /// It may be refused for these reasons too.
+    #[must_use]
+    pub const fn or(self, codes: &'static [Code]) -> Self {
+        Self { codes, ..self }
+    }
 }
 
-/// Everything that can be asked.
+/// Everything that can be asked. The guide and the OpenAPI document are held against it.
 pub const ENDPOINTS: &[Endpoint] = &[
-    endpoint(
-        "GET",
-        "/metrics",
-        Access::Read,
-        Call::Metrics,
-        "Metrics of services and checks, as OpenMetrics text",
-    ),
-    endpoint(
-        "GET",
-        "/v1/why/{address}",
-        Access::Read,
-        Call::Why,
-        "Why an address is announced, or not",
-    ),
-    endpoint(
-        "GET",
+    get("/metrics", Call::Metrics, "Metrics of services and checks, as OpenMetrics text")
+        .gives(Gives::Text(metrics::CONTENT_TYPE)),
+    get("/v1/openapi.json", Call::OpenApi, "This interface as an OpenAPI document")
+        .gives(Gives::Json(shape::<BTreeMap<String, Value>>)),
+    get(
         "/v1/control",
-        Access::Read,
         Call::Control,
         "The socket and the ports of this interface: open, or why not",
-    ),
-    endpoint(
-        "GET",
-        "/v1/checks",
-        Access::Read,
-        Call::ListChecks,
-        "All checks of type `push` with their newest results",
-    ),
-    endpoint(
-        "GET",
-        "/v1/checks/{check}",
-        Access::Read,
-        Call::ShowCheck,
-        "One check of all services",
-    ),
-    endpoint(
-        "POST",
-        "/v1/checks/{check}",
-        Access::Write,
-        Call::PushCheck,
-        "Sends a result for a check of all services",
-    ),
-    endpoint(
-        "GET",
+    )
+    .gives(Gives::Json(shape::<ControlShown>)),
+    get("/v1/why/{address}", Call::Why, "Why an address is announced, or not")
+        .gives(Gives::Json(shape::<Why>)),
+    get("/v1/checks", Call::ListChecks, "All checks of type `push` with their newest results")
+        .gives(Gives::Json(shape::<ChecksShown<'_>>)),
+    get("/v1/checks/{check}", Call::ShowCheck, "One check of all services")
+        .gives(Gives::Json(shape::<ChecksShown<'_>>))
+        .or(&[Code::NoSuchCheck]),
+    post("/v1/checks/{check}", Call::PushCheck, "Sends a result for a check of all services")
+        .takes(shape::<PushBody>)
+        .gives(Gives::Json(shape::<PushTaken<'_>>))
+        .or(&[Code::BadBody, Code::NoSuchCheck, Code::NoSuchVip]),
+    get("/v1/checks/{service}/{check}", Call::ShowCheck, "One check of a service")
+        .gives(Gives::Json(shape::<ChecksShown<'_>>))
+        .or(&[Code::NoSuchCheck]),
+    post(
         "/v1/checks/{service}/{check}",
-        Access::Read,
-        Call::ShowCheck,
-        "One check of a service",
-    ),
-    endpoint(
-        "POST",
-        "/v1/checks/{service}/{check}",
-        Access::Write,
         Call::PushCheck,
         "Sends a result for a check of a service",
-    ),
+    )
+    .takes(shape::<PushBody>)
+    .gives(Gives::Json(shape::<PushTaken<'_>>))
+    .or(&[Code::BadBody, Code::NoSuchCheck, Code::NoSuchVip]),
 ];
 
 /// What was found, and the parts of the path that stand for names.
