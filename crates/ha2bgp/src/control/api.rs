@@ -158,8 +158,16 @@ pub enum Code {
     NoSuchPath,
     /// There is no such check.
     NoSuchCheck,
+    /// There is no such override.
+    NoSuchOverride,
     /// No service that uses the check has that VIP now.
     NoSuchVip,
+    /// The configuration is no good.
+    BadConfig,
+    /// It would withdraw more than the guard allows.
+    Guarded,
+    /// No configuration is on trial.
+    NothingToConfirm,
     /// The path is right, the method is not.
     WrongMethod,
     /// The body is too long.
@@ -174,14 +182,18 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::BadBody,
         Self::BadValue,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NoSuchPath,
         Self::NoSuchCheck,
+        Self::NoSuchOverride,
         Self::NoSuchVip,
+        Self::BadConfig,
+        Self::Guarded,
+        Self::NothingToConfirm,
         Self::WrongMethod,
         Self::TooLarge,
         Self::TooSlow,
@@ -198,7 +210,11 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NoSuchPath => "no-such-path",
             Self::NoSuchCheck => "no-such-check",
+            Self::NoSuchOverride => "no-such-override",
             Self::NoSuchVip => "no-such-vip",
+            Self::BadConfig => "bad-config",
+            Self::Guarded => "guarded",
+            Self::NothingToConfirm => "nothing-to-confirm",
             Self::WrongMethod => "wrong-method",
             Self::TooLarge => "too-large",
             Self::TooSlow => "too-slow",
@@ -213,10 +229,11 @@ impl Code {
             Self::BadBody | Self::BadValue => 400,
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
-            Self::NoSuchPath | Self::NoSuchCheck => 404,
+            Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchOverride => 404,
             Self::WrongMethod => 405,
             Self::TooSlow => 408,
-            Self::NoSuchVip => 409,
+            Self::NoSuchVip | Self::Guarded | Self::NothingToConfirm => 409,
+            Self::BadConfig => 422,
             Self::TooLarge => 413,
             Self::TooMany => 429,
             Self::Busy => 503,

@@ -11,7 +11,7 @@ use super::push::Pushes;
 use super::query::Query;
 use super::questions::Questions;
 use super::route::Call;
-use super::{WaysIn, openapi, why};
+use super::{WaysIn, openapi, orders, why};
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -52,6 +52,15 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
         Call::Metrics => {
             let text = api.metrics.text().await?;
             return Ok(Answer::Text(metrics::CONTENT_TYPE, text));
+        }
+        Call::ListOverrides
+        | Call::Override
+        | Call::Lift
+        | Call::Plan
+        | Call::Reload
+        | Call::Confirm
+        | Call::ResetDamping => {
+            orders::answer(call, &api.engine, asked.names, asked.body, asked.caller).await
         }
         Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
         Call::OpenApi => Ok(openapi::text()),

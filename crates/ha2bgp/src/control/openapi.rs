@@ -101,7 +101,7 @@ fn operation(
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({ "description": "Done", "content": content }));
     let body = endpoint.body.map(|shape| {
-        json!({ "required": true, "content": { "application/json": { "schema": shape(taken) } } })
+        json!({ "required": !endpoint.may_be_empty, "content": { "application/json": { "schema": shape(taken) } } })
     });
     // A body that nobody wants is read all the same.
     let codes = ALWAYS.iter().chain(endpoint.codes).chain(WITH_BODY);

@@ -7,8 +7,13 @@ use serde_json::Value;
 
 use super::api::{ChecksShown, Code, ControlShown, PushBody, PushTaken, Refusal};
 use super::metrics;
+use super::orders::{
+    Confirmed, DampingBody, Done, LiftBody, OverrideBody, OverrideShown, OverridesShown, PlanBody,
+    Planned, ReloadBody,
+};
 use super::query::{self, Param};
 use super::why::Why;
+use crate::near::nearest;
 
 /// What a request may do, and what is allowed to whoever asks: who may write may read.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -18,6 +23,11 @@ pub enum Access {
     /// Changes something.
     Write,
 }
+
+/// The longest body, in octets.
+pub const BODY_MAX: usize = 16 * 1024;
+/// The longest one with configuration files, in octets.
+pub const FILES_MAX: usize = 4 * 1024 * 1024;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,6 +42,20 @@ pub enum Call {
     Metrics,
     /// Say why an address is announced, or not.
     Why,
+    /// Show what operators say.
+    ListOverrides,
+    /// Say something over the heads of the checks.
+    Override,
+    /// Take that back.
+    Lift,
+    /// Say what another configuration would change.
+    Plan,
+    /// Read the configuration again.
+    Reload,
+    /// Keep a configuration that is on trial.
+    Confirm,
+    /// Forget what flap damping has counted.
+    ResetDamping,
     /// Show the ways in.
     Control,
     /// Show the description of all this.
@@ -74,6 +98,10 @@ pub struct Endpoint {
     pub query: &'static [Param],
     /// The type of its body; `None`: it takes none.
     pub body: Option<Shape>,
+    /// The body may be left out.
+    pub may_be_empty: bool,
+    /// The longest body of somebody who may write, in octets; others have [`BODY_MAX`].
+    pub body_max: usize,
     /// What a good answer is.
     pub gives: Gives,
     /// Why it may be refused, beside the reasons that are those of every request.
@@ -88,7 +116,19 @@ const fn endpoint(
     about: &'static str,
 ) -> Endpoint {
     let gives = Gives::Text("text/plain");
-    Endpoint { method, path, access, call, about, query: &[], body: None, gives, codes: &[] }
+    Endpoint {
+        method,
+        path,
+        access,
+        call,
+        about,
+        query: &[],
+        body: None,
+        may_be_empty: false,
+        body_max: BODY_MAX,
+        gives,
+        codes: &[],
+    }
 }
 
 /// Something to look at.
@@ -99,6 +139,11 @@ const fn get(path: &'static str, call: Call, about: &'static str) -> Endpoint {
 /// Something that changes something.
 const fn post(path: &'static str, call: Call, about: &'static str) -> Endpoint {
     endpoint("POST", path, Access::Write, call, about)
+}
+
+/// Something that takes something back.
+const fn delete(path: &'static str, call: Call, about: &'static str) -> Endpoint {
+    endpoint("DELETE", path, Access::Write, call, about)
 }
 
 impl Endpoint {
@@ -112,6 +157,12 @@ impl Endpoint {
     #[must_use]
     pub const fn takes(self, body: Shape) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    /// With a body of this type, or none.
+    #[must_use]
+    pub const fn may_take(self, body: Shape) -> Self {
+        Self { body: Some(body), may_be_empty: true, ..self }
     }
 
     /// A good answer is this.
@@ -141,6 +192,43 @@ pub const ENDPOINTS: &[Endpoint] = &[
     .gives(Gives::Json(shape::<ControlShown>)),
     get("/v1/why/{address}", Call::Why, "Why an address is announced, or not")
         .gives(Gives::Json(shape::<Why>)),
+    get("/v1/overrides", Call::ListOverrides, "What operators say over the heads of the checks")
+        .gives(Gives::Json(shape::<OverridesShown>)),
+    post(
+        "/v1/overrides",
+        Call::Override,
+        "Drains, or forces up or down: over the heads of the checks",
+    )
+    .takes(shape::<OverrideBody>)
+    .gives(Gives::Json(shape::<OverrideShown>))
+    .or(&[Code::BadBody]),
+    delete("/v1/overrides/{id}", Call::Lift, "Takes an override back")
+        .may_take(shape::<LiftBody>)
+        .gives(Gives::Json(shape::<OverrideShown>))
+        .or(&[Code::BadBody, Code::NoSuchOverride]),
+    Endpoint {
+        access: Access::Read,
+        body_max: FILES_MAX,
+        ..post(
+            "/v1/plan",
+            Call::Plan,
+            "What another configuration would change; by default what a reload would",
+        )
+    }
+    .may_take(shape::<PlanBody>)
+    .gives(Gives::Json(shape::<Planned>))
+    .or(&[Code::BadBody, Code::BadConfig]),
+    post("/v1/reload", Call::Reload, "Reads the configuration again and makes it count")
+        .may_take(shape::<ReloadBody>)
+        .gives(Gives::Json(shape::<Planned>))
+        .or(&[Code::BadBody, Code::BadConfig, Code::Guarded]),
+    post("/v1/reload/confirm", Call::Confirm, "Keeps a configuration that is on trial")
+        .gives(Gives::Json(shape::<Confirmed>))
+        .or(&[Code::NothingToConfirm]),
+    post("/v1/damping/reset", Call::ResetDamping, "Forgets what flap damping has counted")
+        .takes(shape::<DampingBody>)
+        .gives(Gives::Json(shape::<Done>))
+        .or(&[Code::BadBody]),
     get("/v1/checks", Call::ListChecks, "All checks of type `push` with their newest results")
         .gives(Gives::Json(shape::<ChecksShown<'_>>)),
     get("/v1/checks/{check}", Call::ShowCheck, "One check of all services")
@@ -208,9 +296,12 @@ pub fn find(method: &str, path: &str) -> Result<Found, Missed> {
         allowed.retain(|method| ENDPOINTS.iter().any(|it| it.method == *method));
     }
     if allowed.is_empty() {
-        let known: Vec<String> =
-            ENDPOINTS.iter().map(|it| format!("{} {}", it.method, it.path)).collect();
-        let text = format!("there is no {}: there are {}", cut(path), known.join(", "));
+        let known = ENDPOINTS.iter().map(|it| it.path);
+        let fix = match nearest(known, path) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => "GET /v1/openapi.json lists what there is".to_owned(),
+        };
+        let text = format!("there is no {}: {fix}", cut(path));
         return Err(Refusal::new(Code::NoSuchPath, text).into());
     }
     let text = format!("{} takes no {}: use {}", cut(path), cut(method), allowed.join(" or "));
@@ -291,7 +382,7 @@ mod tests {
                 missed(Code::WrongMethod, &["GET", "POST", "HEAD", "OPTIONS"]),
             ),
             ("OPTIONS", "/v1/checks", (None, vec!["GET", "HEAD", "OPTIONS"])),
-            ("OPTIONS", "*", (None, vec!["GET", "POST", "HEAD", "OPTIONS"])),
+            ("OPTIONS", "*", (None, vec!["GET", "POST", "DELETE", "HEAD", "OPTIONS"])),
             ("OPTIONS", "/v1", missed(Code::NoSuchPath, &[])),
             ("GET", "*", missed(Code::NoSuchPath, &[])),
             ("GET", "/", missed(Code::NoSuchPath, &[])),
@@ -312,7 +403,7 @@ mod tests {
         }
         let long = format!("/{}", "é".repeat(5000));
         let Missed::Refused(refusal, _) = find("GET", &long).unwrap_err() else { panic!() };
-        assert!(refusal.message.len() < 4000);
+        assert!(refusal.message.len() < 400);
     }
 
     /// The guide names everything that can be asked, and every reason of a refusal.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ha2bgp::config::raw::{Given, Raw};
@@ -55,14 +56,14 @@ impl Stage {
         });
         let (wanting, wanted) = watch::channel(keys.collect());
         let (tx, observed) = mpsc::channel(4096);
-        let checks = push::pushed(&settings.checks.specs);
+        let (_, specs) = watch::channel(Arc::new(settings.checks.clone()));
         check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
         // Nobody answers here for the engine.
         let (asking, _) = mpsc::channel(1);
         let engine = Questions(asking);
         let metrics = Metrics::new(engine.clone());
         let (telling, ways) = watch::channel(Vec::new());
-        let api = Api { pushes: Pushes { checks, hub }, engine, metrics, ways };
+        let api = Api { pushes: Pushes { specs, hub }, engine, metrics, ways };
         let mut control = Control::new(api, telling);
         control.configure(settings.control.as_ref());
         let control = Some(control);

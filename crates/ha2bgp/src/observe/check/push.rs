@@ -6,6 +6,7 @@
 
 pub mod hub;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -55,13 +56,17 @@ pub struct PushSpec {
     pub per_vip: bool,
 }
 
-/// All checks of these that are pushed.
-pub fn pushed(specs: &[CheckSpec]) -> Vec<PushSpec> {
-    let push = |spec: &CheckSpec| match &spec.probe {
-        ProbeSpec::Watched(Watched::Push(push)) => Some(push.clone()),
+/// What is configured of a check, if it is pushed.
+pub const fn spec(check: &CheckSpec) -> Option<&PushSpec> {
+    match &check.probe {
+        ProbeSpec::Watched(Watched::Push(push)) => Some(push),
         ProbeSpec::Polled(_) | ProbeSpec::Watched(_) => None,
-    };
-    specs.iter().filter_map(push).collect()
+    }
+}
+
+/// All checks of these that are pushed.
+pub fn pushed(specs: &BTreeMap<usize, CheckSpec>) -> Vec<PushSpec> {
+    specs.values().filter_map(spec).cloned().collect()
 }
 
 /// A result that was sent.
