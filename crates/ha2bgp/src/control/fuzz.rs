@@ -107,3 +107,31 @@ fn tokens(input: &[u8]) {
     let meant = bearer(input) == Some(b"0123456789abcdef");
     assert_eq!(allowed, meant);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_octets(input in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            fuzz_request(&input);
+        }
+
+        #[test]
+        fn anything_like_a_request(
+            method in "(GET|POST|DELETE|HEAD|OPTIONS|[A-Z]{1,9})",
+            path in "/(v1/)?(checks|why|overrides|plan|reload|control|metrics|%[0-9a-f]{2})(/[!-~]{0,9}){0,3}",
+            query in "(\\?[!-~]{0,20})?",
+            field in "([a-z-]{1,20}: [ -~]{0,40}\r\n){0,3}",
+            length in "(content-length: [0-9]{1,3}\r\n|transfer-encoding: chunked\r\n)?",
+            body in "[\\x00-\\x7f]{0,60}",
+        ) {
+            let one = format!("{method} {path}{query} HTTP/1.1\r\n{field}{length}\r\n{body}");
+            fuzz_request(one.as_bytes());
+            fuzz_request(one.repeat(3).as_bytes());
+        }
+    }
+}
