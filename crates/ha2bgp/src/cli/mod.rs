@@ -9,6 +9,7 @@ mod filter;
 pub mod flags;
 mod push;
 mod reasons;
+mod replay;
 mod why;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ pub fn main() -> ExitCode {
             Some(("check-config", matches)) => check::main(matches),
             Some(("push", matches)) => push::main(matches),
             Some(("why", matches)) => why::main(matches),
+            Some(("replay", matches)) => replay::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
@@ -91,7 +93,8 @@ fn command() -> Command {
         .subcommand(check::command())
         .subcommand(filter::command())
         .subcommand(push::command())
-        .subcommand(why::command());
+        .subcommand(why::command())
+        .subcommand(replay::command());
     flags::add_to(command)
 }
 
