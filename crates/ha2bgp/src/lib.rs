@@ -9,6 +9,8 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod events;
+pub mod history;
 pub mod log;
 mod near;
 pub mod observe;

@@ -8,7 +8,7 @@ mod output;
 pub mod parent;
 mod signals;
 mod state;
-mod state_file;
+pub(crate) mod state_file;
 
 use std::collections::BTreeSet;
 use std::io;
