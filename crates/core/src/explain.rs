@@ -121,6 +121,11 @@ impl Engine {
         Explanation { prefix, announced, reason, service }
     }
 
+    /// What people call the service of an address; empty when nobody named it.
+    pub fn service_name(&self, vip: IpAddr) -> Arc<str> {
+        self.catalog.entry(self.catalog.number_of(vip)).config.name.clone()
+    }
+
     /// Explains every service, in the order of their addresses.
     pub fn explain_all(&self, now: Instant) -> impl Iterator<Item = Explanation> + '_ {
         self.services.keys().map(move |vip| self.explain(Prefix::host(*vip), now))

@@ -27,7 +27,7 @@ use crate::config::raw::{Given, Raw};
 use crate::config::reader::Host;
 use crate::config::settings::{Backend, LogSettings, Settings};
 use crate::daemon::{self, parent};
-use crate::log::{self, Style};
+use crate::log::{self, Format, Style};
 
 /// Bad usage or configuration.
 const EXIT_USAGE: u8 = 2;
@@ -107,7 +107,7 @@ fn run(matches: &ArgMatches) -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
-    let log = log::start(log_settings, Style::choose(log_settings, helper));
+    let log = log::start(log_settings, Format::choose(log_settings, helper));
     let code = daemon::run(settings, &filter);
     log.flush();
     code
@@ -179,7 +179,7 @@ fn unreadable(written: &Written, error: &FilterError) -> String {
 /// altogether on a process that dies more than five times in a minute.
 fn refuse(problems: &[String]) -> ExitCode {
     if parent::detect_exabgp().child_of_exabgp {
-        let log = log::start(LogSettings::default(), Style::Helper);
+        let log = log::start(LogSettings::default(), Format::Text(Style::Helper));
         for line in problems.iter().flat_map(|problem| problem.lines()) {
             tracing::error!("{line}");
         }

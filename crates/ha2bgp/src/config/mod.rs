@@ -17,6 +17,7 @@ pub mod raw;
 pub mod reader;
 pub mod service;
 pub mod settings;
+mod size;
 pub mod speaker;
 
 #[doc(hidden)]

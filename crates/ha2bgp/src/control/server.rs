@@ -30,6 +30,7 @@ use super::rate::Rate;
 use super::route::{self, Call};
 use super::socket::Bound;
 use super::why;
+use crate::events::EventLog;
 
 /// Connections at once.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -67,6 +68,8 @@ pub struct Api {
     pub engine: Questions,
     /// What is known of services and checks.
     pub metrics: Metrics,
+    /// What happened, and what happens.
+    pub events: EventLog,
 }
 
 /// What all connections share.

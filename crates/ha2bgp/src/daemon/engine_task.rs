@@ -5,7 +5,7 @@
 //! probes                  ▲  │   ├──watch(RouteSet)──► observers
 //!                         │  │   ├──watch(CheckKey…)─► probes
 //!                         │  │   └──doorbells────────► announcer
-//!              signals ───┘  └──► journal (log)
+//!              signals ───┘  └──Teller──────────► log, history, stream of events
 //! ```
 //! The watch channel holds only the newest set: a slow or stuck announcer costs the engine nothing.
 
@@ -22,7 +22,6 @@ use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
 
-use super::journal::Journal;
 use super::keys::KeyFiles;
 use super::output::Progress;
 use super::{dump, signals};
@@ -30,6 +29,7 @@ use crate::announce::{Desired, Manner};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::control::questions::Question;
+use crate::events::{Teller, from_engine};
 
 /// How many observations are taken in one go before the timers are looked at again.
 const BATCH_MAX: usize = 1024;
@@ -46,7 +46,6 @@ const THAW: Duration = Duration::from_millis(250);
 pub(super) struct EngineTask {
     engine: Engine,
     clock: Clock,
-    journal: Journal,
     observations: mpsc::Receiver<Observation>,
     ends: Ends,
     /// Stopping was asked for: until here the routes are announced as the last choice.
@@ -70,6 +69,8 @@ pub(super) struct Ends {
     pub(super) keys: KeyFiles,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
+    /// Where it is told what happens.
+    pub(super) teller: Teller,
     /// How listeners are noticed, in words.
     pub(super) notice: watch::Receiver<String>,
     /// What the control interface wants to know.
@@ -88,7 +89,6 @@ impl EngineTask {
         let mut task = Self {
             engine: Engine::new(config, clock.now()),
             clock,
-            journal: Journal::new(clock),
             observations,
             ends,
             draining: None,
@@ -253,9 +253,12 @@ impl EngineTask {
             self.ends.addresses.send_modify(|changes| *changes = changes.wrapping_add(1));
         }
         // Announcing is urgent, telling is not.
-        for event in &events {
-            self.journal.event(event);
-        }
+        let engine = &self.engine;
+        let named = events.into_iter().map(|event| {
+            let name = from_engine::vip(&event).map(|vip| engine.service_name(vip));
+            (event, name.unwrap_or_default())
+        });
+        self.ends.teller.engine(named);
     }
 
     fn drain_outputs(&mut self, routes: &mut bool, checks: &mut bool, events: &mut Vec<Event>) {

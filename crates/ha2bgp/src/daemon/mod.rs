@@ -2,7 +2,6 @@
 
 mod dump;
 mod engine_task;
-mod journal;
 mod keys;
 mod output;
 pub mod parent;
@@ -24,6 +23,7 @@ use ha2bgp_proto::filter::Filter;
 use ha2bgp_sys::lookup;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use self::engine_task::{Ends, EngineTask, Stop};
 use self::keys::KeyFiles;
@@ -42,6 +42,8 @@ use crate::control::questions::{QUESTIONS_MAX, Questions};
 use crate::control::server::Api;
 use crate::control::socket::SocketError;
 use crate::control::{self, Control};
+use crate::events::{self, EventLog, Teller, from_announcer};
+use crate::history;
 use crate::observe::check::push;
 use crate::observe::{address, check, listen};
 
@@ -53,6 +55,9 @@ const REPORTS_MAX: usize = 1024;
 
 /// How long the state file may take at the end.
 const STATE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long it may take at the end until everything is told and on disk.
+const EVENTS_WAIT: Duration = Duration::from_secs(2);
 
 /// How long announcers may take to withdraw everything at the end.
 const FINISH_WAIT: Duration = Duration::from_secs(6);
@@ -103,6 +108,8 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let clock = Clock::start();
     let store = Store::open(&settings.state_file);
     let beginning = begin(&settings, store.as_ref());
+    let (teller, events, keeper) = events::start(history::open(&settings.history), clock);
+    let keeper = tokio::spawn(keeper.run());
     let (observed, observations) = mpsc::channel(OBSERVATIONS_MAX);
     let (routes, announced) = watch::channel(RouteSet::new());
     let (desiring, desired) = watch::channel(Desired::default());
@@ -119,7 +126,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
-    let control = match open_control(&settings, hub, Questions(asking)) {
+    let control = match open_control(&settings, hub, Questions(asking), events) {
         Ok(control) => control,
         Err(error) => {
             tracing::error!("cannot open the control socket: {error}");
@@ -135,7 +142,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     };
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
-    tokio::spawn(tell_reports(reports, progress));
+    tokio::spawn(tell_reports(reports, progress, teller.clone()));
     let doorbells = Doorbells { keys: new_keys, addresses: address_changes };
     let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
         Ok(announcer) => announcer,
@@ -145,7 +152,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         }
     };
     let mut announcer = tokio::spawn(announcer.run(desired.clone(), reporting));
-    let keeper = store.map(|store| tokio::spawn(store.keep(desired, beginning.before.clone())));
+    let storing = store.map(|store| tokio::spawn(store.keep(desired, beginning.before.clone())));
 
     let speaker = settings.speaker.as_ref();
     let ends = Ends {
@@ -155,6 +162,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         addresses,
         keys: KeyFiles::new(speaker, keys),
         announcer: announcer_state,
+        teller,
         notice,
         questions,
         drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
@@ -173,6 +181,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
             drop(engine);
             control_end(control).await;
             probes_end(probes).await;
+            events_end(keeper).await;
             return early.as_ref().map_or(ExitCode::FAILURE, conclude);
         }
         Stop::ObserversEnded => tracing::error!("no observer is left: stopping"),
@@ -188,13 +197,14 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         () = tokio::time::sleep(FINISH_WAIT) => None,
     };
     probes_end(probes).await;
-    if let Some(keeper) = keeper
-        && let Ok(Ok(store)) = tokio::time::timeout(STATE_WAIT, keeper).await
+    if let Some(storing) = storing
+        && let Ok(Ok(store)) = tokio::time::timeout(STATE_WAIT, storing).await
         && stop == Stop::Asked
         && matches!(ended, Some(Ok(Ended::Finished)))
     {
         store.clear();
     }
+    events_end(keeper).await;
     ended.as_ref().map_or_else(
         || {
             tracing::error!("ended before every withdrawal was sent");
@@ -224,17 +234,25 @@ fn open_control(
     settings: &Settings,
     hub: mpsc::Sender<push::Request>,
     asking: Questions,
+    events: EventLog,
 ) -> Result<Option<Control>, SocketError> {
     let Some(socket) = &settings.control else { return Ok(None) };
     let checks = push::pushed(&settings.checks.specs);
     let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking.clone()));
-    control::spawn(socket, Api { pushes, engine: asking, metrics }).map(Some)
+    control::spawn(socket, Api { pushes, engine: asking, metrics, events }).map(Some)
 }
 
 /// Takes no more requests.
 async fn control_end(control: Option<Control>) {
     if let Some(control) = control {
         control.end().await;
+    }
+}
+
+/// Waits until everything is told and on disk.
+async fn events_end(keeper: JoinHandle<()>) {
+    if tokio::time::timeout(EVENTS_WAIT, keeper).await.is_err() {
+        tracing::warn!("the history lacks what happened at the end");
     }
 }
 
@@ -266,7 +284,6 @@ fn begin(settings: &Settings, store: Option<&Store>) -> Beginning {
 
 /// The notices of the start: what will be looked at, what may be announced.
 fn tell_settings(settings: &Settings, filter: &Filter) {
-    tracing::debug!(version = env!("CARGO_PKG_VERSION"), "starting");
     tracing::info!("ss filter: {}", settings.listen_filter.text);
     for warning in filter.warnings() {
         tracing::warn!("ss filter: {warning}");
@@ -296,13 +313,17 @@ fn tell_settings(settings: &Settings, filter: &Filter) {
     );
 }
 
-/// Logs what the announcer reports, for as long as it runs, and keeps its last snapshot.
+/// Tells what the announcer reports, for as long as it runs, and keeps its last snapshot.
 async fn tell_reports(
     mut reports: mpsc::Receiver<Report>,
     progress: watch::Sender<Option<Progress>>,
+    teller: Teller,
 ) {
     while let Some(report) = reports.recv().await {
-        journal::report(&report.what);
+        match from_announcer::draft(&report.what) {
+            Some(draft) => teller.tell(draft),
+            None => from_announcer::trace(&report.what),
+        }
         if let Some(state) = Progress::of(report.what) {
             progress.send_replace(Some(state));
         }

@@ -127,9 +127,9 @@ impl Record {
     pub fn shown(&self) -> impl Iterator<Item = (&str, &str)> {
         let more = self.more.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let fields = [
-            ("service", &self.service),
             ("prefix", &self.prefix),
             ("peer", &self.peer),
+            ("service", &self.service),
             ("reason", &self.reason),
             ("author", &self.author),
         ];
@@ -257,7 +257,7 @@ impl Draft {
     }
 
     /// With its number and its time.
-    pub(super) fn finish(self, id: Id, at: Timestamp) -> Record {
+    pub(crate) fn finish(self, id: Id, at: Timestamp) -> Record {
         Record { id, at, ..self.record }
     }
 }

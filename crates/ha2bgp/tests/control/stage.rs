@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use ha2bgp::clock::Clock;
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
@@ -14,6 +15,7 @@ use ha2bgp::control::push::Pushes;
 use ha2bgp::control::questions::Questions;
 use ha2bgp::control::server::Api;
 use ha2bgp::control::{self, Control};
+use ha2bgp::events::{self, Teller};
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::fact::Observation;
@@ -29,6 +31,7 @@ pub(crate) struct Stage {
     pub(crate) path: PathBuf,
     pub(crate) observed: mpsc::Receiver<Observation>,
     control: Option<Control>,
+    pub(crate) teller: Teller,
     _wanting: watch::Sender<BTreeSet<CheckKey>>,
     _dir: TempDir,
 }
@@ -69,9 +72,12 @@ impl Stage {
         let (asking, _) = mpsc::channel(1);
         let engine = Questions(asking);
         let metrics = Metrics::new(engine.clone());
-        let api = Api { pushes: Pushes { checks, hub }, engine, metrics };
+        let (teller, events, keeper) = events::start(None, Clock::start());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        std::thread::spawn(move || runtime.block_on(keeper.run()));
+        let api = Api { pushes: Pushes { checks, hub }, engine, metrics, events };
         let control = Some(control::spawn(&settings.control.unwrap(), api).unwrap());
-        let stage = Self { path, observed, control, _wanting: wanting, _dir: dir };
+        let stage = Self { path, observed, control, teller, _wanting: wanting, _dir: dir };
         stage.waits_for_checks();
         stage
     }

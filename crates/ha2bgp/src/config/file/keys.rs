@@ -199,6 +199,12 @@ pub const KEYS: &[Key] = &[
         "The most probes over the network at once; fewer where this process may have fewer open files",
     ),
     key(
+        "history-size",
+        Kind::Text,
+        "4MiB",
+        "How much of what happened is kept on disk, in two files, from 64KiB to 1GiB",
+    ),
+    key(
         "control.unix",
         Kind::Path,
         "",
