@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::WayIn;
+
 /// The body of `POST /v1/checks/…`. Values are judged one by one, so that an error names the field.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,8 +81,38 @@ pub struct LastShown<'a> {
     pub ttl_left_seconds: f64,
     /// Its time is over: what the check has as `on-expiry` counts.
     pub expired: bool,
-    /// The user who sent it.
-    pub uid: u32,
+    /// Who sent it: the name of a user, `uid 1000`, or `token NAME`.
+    pub author: &'a str,
+    /// The user, as the kernel tells it; `null` when it came over TCP.
+    pub uid: Option<u32>,
+}
+
+/// The answer to `GET /v1/control`.
+#[derive(Debug, Serialize)]
+pub struct ControlShown {
+    /// The ways in to this interface.
+    pub ways: Vec<WayShown>,
+}
+
+/// One way in.
+#[derive(Debug, Serialize)]
+pub struct WayShown {
+    /// The path of the socket, or the address with the port.
+    pub name: String,
+    /// Whether it is open now.
+    pub open: bool,
+    /// Why it is not; it is tried again every few seconds.
+    pub error: Option<String>,
+}
+
+/// The ways in as they are shown.
+pub fn control(ways: &[WayIn]) -> ControlShown {
+    let shown = |way: &WayIn| WayShown {
+        name: way.name.clone(),
+        open: way.error.is_none(),
+        error: way.error.clone(),
+    };
+    ControlShown { ways: ways.iter().map(shown).collect() }
 }
 
 /// Every answer that is no success.
@@ -112,6 +144,10 @@ pub enum Code {
     BadBody,
     /// A field is missing, or has a value that it cannot have.
     BadValue,
+    /// There is no token, or nobody's.
+    Unauthorized,
+    /// Whoever asks may read, and not write.
+    Forbidden,
     /// There is no such path.
     NoSuchPath,
     /// There is no such check.
@@ -132,9 +168,11 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::BadBody,
         Self::BadValue,
+        Self::Unauthorized,
+        Self::Forbidden,
         Self::NoSuchPath,
         Self::NoSuchCheck,
         Self::NoSuchVip,
@@ -150,6 +188,8 @@ impl Code {
         match self {
             Self::BadBody => "bad-body",
             Self::BadValue => "bad-value",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::NoSuchPath => "no-such-path",
             Self::NoSuchCheck => "no-such-check",
             Self::NoSuchVip => "no-such-vip",
@@ -165,6 +205,8 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadBody | Self::BadValue => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::NoSuchPath | Self::NoSuchCheck => 404,
             Self::WrongMethod => 405,
             Self::TooSlow => 408,

@@ -1,10 +1,11 @@
 //! What can be asked: one table, from paths and methods to calls.
 
 use super::api::{Code, Refusal};
+use super::happened;
+use super::query::{self, Param};
 
-/// What a request may do. The mode of the socket file lets a user in, to all of it; a later
-/// interface that knows more of its users tells reading from writing by this.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What a request may do, and what is allowed to whoever asks: who may write may read.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Access {
     /// Looks.
     Read,
@@ -25,6 +26,12 @@ pub enum Call {
     Metrics,
     /// Say why an address is announced, or not.
     Why,
+    /// Show the ways in.
+    Control,
+    /// Show what happened.
+    History,
+    /// Tell what happens.
+    Events,
 }
 
 /// One thing that can be asked.
@@ -40,6 +47,8 @@ pub struct Endpoint {
     pub call: Call,
     /// One sentence.
     pub about: &'static str,
+    /// The parameters that it takes; all may be left out.
+    pub query: &'static [Param],
 }
 
 const fn endpoint(
@@ -49,7 +58,15 @@ const fn endpoint(
     call: Call,
     about: &'static str,
 ) -> Endpoint {
-    Endpoint { method, path, access, call, about }
+    Endpoint { method, path, access, call, about, query: &[] }
+}
+
+impl Endpoint {
+    /// The same with these parameters.
+    #[must_use]
+    pub const fn with(self, query: &'static [Param]) -> Self {
+        Self { query, ..self }
+    }
 }
 
 /// Everything that can be asked.
@@ -68,6 +85,29 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Call::Why,
         "Why an address is announced, or not",
     ),
+    endpoint(
+        "GET",
+        "/v1/control",
+        Access::Read,
+        Call::Control,
+        "The socket and the ports of this interface: open, or why not",
+    ),
+    endpoint(
+        "GET",
+        "/v1/history",
+        Access::Read,
+        Call::History,
+        "What happened, the oldest first: the newest records, or those behind `after`",
+    )
+    .with(happened::HISTORY),
+    endpoint(
+        "GET",
+        "/v1/events",
+        Access::Read,
+        Call::Events,
+        "What happens, as server-sent events; those behind `after` first, each once",
+    )
+    .with(happened::EVENTS),
     endpoint(
         "GET",
         "/v1/checks",
@@ -107,35 +147,75 @@ pub const ENDPOINTS: &[Endpoint] = &[
 
 /// What was found, and the parts of the path that stand for names.
 #[derive(Clone, Debug)]
-pub struct Found<'a> {
+pub struct Found {
     /// What is asked.
     pub endpoint: &'static Endpoint,
-    /// The names, in the order of the path.
-    pub names: Vec<&'a str>,
+    /// The names, in the order of the path, decoded.
+    pub names: Vec<String>,
 }
 
-/// Looks up a request.
+/// What to answer at once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Missed {
+    /// OPTIONS: these methods there are.
+    Options(Vec<&'static str>),
+    /// There is no such path, or not with that method; with the methods that it has.
+    Refused(Refusal, Vec<&'static str>),
+}
+
+impl From<Refusal> for Missed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal, Vec::new())
+    }
+}
+
+/// Looks up a request. HEAD is GET whose body is not sent (RFC 9110 section 9.3.2).
 ///
 /// # Errors
-/// When there is no such path, or not with that method; then with the methods that it has.
-pub fn find<'a>(method: &str, path: &'a str) -> Result<Found<'a>, (Refusal, Vec<&'static str>)> {
+/// When there is no such path, or not with that method, or it is OPTIONS.
+pub fn find(method: &str, path: &str) -> Result<Found, Missed> {
+    let wanted = if method == "HEAD" { "GET" } else { method };
     let mut allowed = Vec::new();
     for endpoint in ENDPOINTS {
         let Some(names) = names(endpoint.path, path) else { continue };
-        if endpoint.method == method {
-            return Ok(Found { endpoint, names });
+        if endpoint.method == wanted {
+            let names = names.into_iter().map(|name| decode(path, name)).collect::<Result<_, _>>();
+            return Ok(Found { endpoint, names: names? });
         }
         allowed.push(endpoint.method);
     }
-    let shown = cut(path);
+    if method == "OPTIONS" && path == "*" {
+        // The server as a whole (RFC 9110 section 9.3.7).
+        allowed = ["GET", "POST", "DELETE"].into();
+        allowed.retain(|method| ENDPOINTS.iter().any(|it| it.method == *method));
+    }
     if allowed.is_empty() {
         let known: Vec<String> =
             ENDPOINTS.iter().map(|it| format!("{} {}", it.method, it.path)).collect();
-        let text = format!("there is no {shown}: there are {}", known.join(", "));
-        return Err((Refusal::new(Code::NoSuchPath, text), allowed));
+        let text = format!("there is no {}: there are {}", cut(path), known.join(", "));
+        return Err(Refusal::new(Code::NoSuchPath, text).into());
     }
-    let text = format!("{shown} takes no {}: use {}", cut(method), allowed.join(" or "));
-    Err((Refusal::new(Code::WrongMethod, text), allowed))
+    let text = format!("{} takes no {}: use {}", cut(path), cut(method), allowed.join(" or "));
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    allowed.push("OPTIONS");
+    if method == "OPTIONS" {
+        return Err(Missed::Options(allowed));
+    }
+    Err(Missed::Refused(Refusal::new(Code::WrongMethod, text), allowed))
+}
+
+/// A name as it is meant.
+fn decode(path: &str, name: &str) -> Result<String, Refusal> {
+    query::decode(name).ok_or_else(|| {
+        let text = format!(
+            "{} is no path: a % stands before two hexadecimal digits, and all is UTF-8: write %25 \
+             for the sign itself",
+            cut(path)
+        );
+        Refusal::new(Code::BadValue, text)
+    })
 }
 
 /// The names in a path, if it is one of these.
@@ -173,26 +253,48 @@ mod tests {
 
     #[test]
     fn paths_and_methods() {
-        let call = |method, path| find(method, path).map(|it| (it.endpoint.call, it.names));
-        assert_eq!(call("GET", "/v1/checks").ok(), Some((Call::ListChecks, vec![])));
-        let names = vec!["web", "deploy"];
-        assert_eq!(call("POST", "/v1/checks/web/deploy").ok(), Some((Call::PushCheck, names)));
-        assert_eq!(call("POST", "/v1/checks/up").ok(), Some((Call::PushCheck, vec!["up"])));
-        for (method, path, code, allowed) in [
-            ("POST", "/v1/checks", Code::WrongMethod, vec!["GET"]),
-            ("DELETE", "/v1/checks/web/deploy", Code::WrongMethod, vec!["GET", "POST"]),
-            ("GET", "/", Code::NoSuchPath, vec![]),
-            ("GET", "", Code::NoSuchPath, vec![]),
-            ("GET", "/v1/checks/", Code::NoSuchPath, vec![]),
-            ("GET", "/v1/checks//x", Code::NoSuchPath, vec![]),
-            ("GET", "/v1/checks/a/b/c", Code::NoSuchPath, vec![]),
-            ("GET", "/v2/checks", Code::NoSuchPath, vec![]),
+        let call = |method, path| {
+            let found = find(method, path).unwrap();
+            (found.endpoint.call, found.names.join("|"))
+        };
+        assert_eq!(call("GET", "/v1/checks"), (Call::ListChecks, String::new()));
+        assert_eq!(call("HEAD", "/v1/checks"), (Call::ListChecks, String::new()));
+        let both = "web|deploy".to_owned();
+        assert_eq!(call("POST", "/v1/checks/web/deploy"), (Call::PushCheck, both));
+        assert_eq!(call("POST", "/v1/checks/up"), (Call::PushCheck, "up".to_owned()));
+        let odd = (Call::PushCheck, "a/b|é %".to_owned());
+        assert_eq!(call("POST", "/v1/checks/a%2Fb/%c3%A9%20%25"), odd);
+        let missed = |code, methods: &[&'static str]| (Some(code), methods.to_vec());
+        for (method, path, want) in [
+            ("POST", "/v1/checks", missed(Code::WrongMethod, &["GET", "HEAD", "OPTIONS"])),
+            (
+                "DELETE",
+                "/v1/checks/web/deploy",
+                missed(Code::WrongMethod, &["GET", "POST", "HEAD", "OPTIONS"]),
+            ),
+            ("OPTIONS", "/v1/checks", (None, vec!["GET", "HEAD", "OPTIONS"])),
+            ("OPTIONS", "*", (None, vec!["GET", "POST", "HEAD", "OPTIONS"])),
+            ("OPTIONS", "/v1", missed(Code::NoSuchPath, &[])),
+            ("GET", "*", missed(Code::NoSuchPath, &[])),
+            ("GET", "/", missed(Code::NoSuchPath, &[])),
+            ("GET", "", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v1/checks/", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v1/checks//x", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v1/checks/a/b/c", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v2/checks", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v1/checks/a%", missed(Code::BadValue, &[])),
+            ("GET", "/v1/checks/a%2", missed(Code::BadValue, &[])),
+            ("GET", "/v1/checks/%ff", missed(Code::BadValue, &[])),
         ] {
-            let (refusal, methods) = find(method, path).unwrap_err();
-            assert_eq!((refusal.code, methods), (code, allowed), "{method} {path}");
+            let got = match find(method, path).unwrap_err() {
+                Missed::Options(methods) => (None, methods),
+                Missed::Refused(refusal, methods) => (Some(refusal.code), methods),
+            };
+            assert_eq!(got, want, "{method} {path}");
         }
         let long = format!("/{}", "é".repeat(5000));
-        assert!(find("GET", &long).unwrap_err().0.message.len() < 600);
+        let Missed::Refused(refusal, _) = find("GET", &long).unwrap_err() else { panic!() };
+        assert!(refusal.message.len() < 4000);
     }
 
     /// The guide names everything that can be asked, and every reason of a refusal.

@@ -88,8 +88,8 @@ pub struct WhyCheck {
 ///
 /// # Errors
 /// When that is no address, or the engine does not answer.
-pub async fn answer(engine: &Questions, names: &[&str]) -> Result<Vec<u8>, Refusal> {
-    let text = names.first().copied().unwrap_or_default();
+pub async fn answer(engine: &Questions, names: &[String]) -> Result<Vec<u8>, Refusal> {
+    let text = names.first().map(String::as_str).unwrap_or_default();
     let address: IpAddr = text.parse().map_err(|_| Refusal {
         field: Some("address".to_owned()),
         value: Some(cut(text)),

@@ -36,12 +36,11 @@ use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
+use crate::control::Control;
+use crate::control::calls::Api;
 use crate::control::metrics::Metrics;
 use crate::control::push::Pushes;
 use crate::control::questions::{QUESTIONS_MAX, Questions};
-use crate::control::server::Api;
-use crate::control::socket::SocketError;
-use crate::control::{self, Control};
 use crate::events::{self, EventLog, Teller, from_announcer};
 use crate::history;
 use crate::observe::check::push;
@@ -126,13 +125,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
-    let control = match open_control(&settings, hub, Questions(asking), events) {
-        Ok(control) => control,
-        Err(error) => {
-            tracing::error!("cannot open the control socket: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let control = open_control(&settings, hub, Questions(asking), events);
     let probes = match probes(&settings, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -179,7 +172,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     match stop {
         Stop::AnnouncerEnded => {
             drop(engine);
-            control_end(control).await;
+            control.end().await;
             probes_end(probes).await;
             events_end(keeper).await;
             return early.as_ref().map_or(ExitCode::FAILURE, conclude);
@@ -188,7 +181,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         Stop::Restart => output::tell_restart(&settings),
         Stop::Asked => {}
     }
-    control_end(control).await;
+    control.end().await;
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
@@ -229,24 +222,20 @@ fn probes(
     check::spawn_with(checks, wanted, observed, pushes).map(Some)
 }
 
-/// Opens the control socket, where one is wanted.
+/// Opens the control interface, where one is wanted.
 fn open_control(
     settings: &Settings,
     hub: mpsc::Sender<push::Request>,
     asking: Questions,
     events: EventLog,
-) -> Result<Option<Control>, SocketError> {
-    let Some(socket) = &settings.control else { return Ok(None) };
+) -> Control {
     let checks = push::pushed(&settings.checks.specs);
     let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking.clone()));
-    control::spawn(socket, Api { pushes, engine: asking, metrics, events }).map(Some)
-}
-
-/// Takes no more requests.
-async fn control_end(control: Option<Control>) {
-    if let Some(control) = control {
-        control.end().await;
-    }
+    let (telling, ways) = watch::channel(Vec::new());
+    let api = Api { pushes, engine: asking, metrics, ways, events };
+    let mut control = Control::new(api, telling);
+    control.configure(settings.control.as_ref());
+    control
 }
 
 /// Waits until everything is told and on disk.

@@ -10,11 +10,11 @@ use ha2bgp::clock::Clock;
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
+use ha2bgp::control::Control;
+use ha2bgp::control::calls::Api;
 use ha2bgp::control::metrics::Metrics;
 use ha2bgp::control::push::Pushes;
 use ha2bgp::control::questions::Questions;
-use ha2bgp::control::server::Api;
-use ha2bgp::control::{self, Control};
 use ha2bgp::events::{self, Teller};
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
@@ -75,8 +75,11 @@ impl Stage {
         let (teller, events, keeper) = events::start(None, Clock::start());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         std::thread::spawn(move || runtime.block_on(keeper.run()));
-        let api = Api { pushes: Pushes { checks, hub }, engine, metrics, events };
-        let control = Some(control::spawn(&settings.control.unwrap(), api).unwrap());
+        let (telling, ways) = watch::channel(Vec::new());
+        let api = Api { pushes: Pushes { checks, hub }, engine, metrics, ways, events };
+        let mut control = Control::new(api, telling);
+        control.configure(settings.control.as_ref());
+        let control = Some(control);
         let stage = Self { path, observed, control, teller, _wanting: wanting, _dir: dir };
         stage.waits_for_checks();
         stage
@@ -85,6 +88,9 @@ impl Stage {
     /// Until somebody wants each check, for all and for its VIP.
     fn waits_for_checks(&self) {
         let start = Instant::now();
+        while UnixStream::connect(&self.path).is_err() {
+            assert!(start.elapsed() < SOON, "there is no socket");
+        }
         loop {
             let (_, list) = self.ask("GET", "/v1/checks", "");
             let entries = list["checks"].as_array().unwrap();
