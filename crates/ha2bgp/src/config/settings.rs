@@ -14,6 +14,7 @@ use super::check::haproxy;
 use super::control::{self, ControlSettings};
 use super::duration;
 use super::error::{self, ConfigError};
+use super::guard;
 use super::origin::{Origin, Written};
 use super::peer;
 use super::raw::{Raw, Values};
@@ -186,6 +187,7 @@ impl Settings {
             devices: devices.into_iter().map(|(_, glob)| glob).collect(),
             labels: labels.into_iter().map(|(_, glob)| glob).collect(),
             require_all_ports: reader.switch(values, "require-all-ports"),
+            guard: guard::read(&mut reader, raw),
             ..EngineConfig::default()
         };
         let backend = backend_of(&mut reader, raw);

@@ -20,10 +20,12 @@ pub fn vip(event: &Event) -> Option<IpAddr> {
         | Event::Suppressed { vip, .. }
         | Event::Released { vip } => Some(*vip),
         Event::CheckChanged { vip, .. } => *vip,
-        Event::RouteAnnounced { prefix, .. } | Event::RouteWithdrawn { prefix, .. } => {
-            Some(prefix.address())
-        }
+        Event::RouteAnnounced { prefix, .. }
+        | Event::RouteWithdrawn { prefix, .. }
+        | Event::WithdrawalHeld { prefix, .. } => Some(prefix.address()),
         Event::FirstVerdicts { .. }
+        | Event::OverrideEnded(_)
+        | Event::Reconfigured { .. }
         | Event::SourceReady { .. }
         | Event::SourceFailed { .. }
         | Event::SourceUnknown { .. }
@@ -94,13 +96,38 @@ fn plain(event: &Event, now: Instant) -> Draft {
             let text = format!("shadow checks would have it withdrawn{}", words(cause.as_ref()));
             caused(Draft::new(Kind::WouldWithdraw, Warn, text), cause.as_ref())
         }
-        Event::RouteAnnounced { next_hop, last_choice, .. } => {
-            let (level, text, to) = if *last_choice {
-                (Warn, "announcing as the last choice: a check warns", "last-choice")
-            } else {
-                (Info, "announcing", "announced")
-            };
-            Draft::new(Kind::RouteAnnounced, level, text).to(to).more("next_hop", next_hop)
+        Event::RouteAnnounced { next_hop, last_choice: false, reason, .. } => {
+            Draft::new(Kind::RouteAnnounced, Info, "announcing")
+                .to("announced")
+                .reason(*reason)
+                .more("next_hop", next_hop)
+        }
+        Event::RouteAnnounced { next_hop, last_choice: true, reason, .. } => {
+            let text = format!("announcing as the last choice: {}", reason.text());
+            Draft::new(Kind::RouteAnnounced, Warn, text)
+                .to("last-choice")
+                .reason(*reason)
+                .more("next_hop", next_hop)
+        }
+        Event::WithdrawalHeld { reason, cause, until, .. } => {
+            let text = format!(
+                "the guard holds it, too many were withdrawn of late: {}{}",
+                reason.text(),
+                words(cause.as_ref())
+            );
+            let draft = Draft::new(Kind::WithdrawalHeld, Error, text).to("last-choice");
+            let draft = draft.reason(*reason).more("seconds", until.since(now).as_secs());
+            caused(draft, cause.as_ref())
+        }
+        Event::OverrideEnded(over) => {
+            let text = format!("the time of an override is over: {}", over.kind.name());
+            Draft::new(Kind::OverrideEnded, Warn, text)
+                .from(over.kind.name())
+                .more("override", over.id.0)
+        }
+        Event::Reconfigured { services } => {
+            let text = "another configuration counts";
+            Draft::new(Kind::Reconfigured, Info, text).more("services", services)
         }
         Event::RouteWithdrawn { reason, cause, .. } => {
             let text = format!("withdrawing: {}{}", reason.text(), words(cause.as_ref()));

@@ -53,6 +53,18 @@ kinds! {
         "a route is wanted from now on, or in another way",
     RouteWithdrawn "route-withdrawn" 0x3b19_7b86_a0a0_42dd_b144_218d_8985_3b7c
         "a route is not wanted any more",
+    WithdrawalHeld "withdrawal-held" 0x61af_b1a3_26cf_48b6_a90e_f9f6_7d3a_d67d
+        "the guard holds a route that checks would withdraw: too many were withdrawn of late",
+    OverrideSet "override-set" 0x50dd_cb09_f0af_47fa_b59d_faa4_af41_7fc6
+        "somebody has said something over the heads of the checks: drain, maintenance, force",
+    OverrideEnded "override-ended" 0x53ea_0277_1edb_4268_9589_1fc5_1c68_9dfc
+        "such an override has ended",
+    Reconfigured "reconfigured" 0xb046_0297_6ee9_4ccf_823b_3e84_5ae5_c4be
+        "another configuration counts",
+    ReloadRefused "reload-refused" 0xab94_6e53_0d71_42b0_9538_6c5a_3ab8_ae04
+        "a reload was refused: the configuration stays as it was",
+    LogLevel "log-level" 0x0b75_f486_f8e8_46a4_a217_2e5f_ed91_aa9c
+        "somebody has changed the level of the log",
     Suppressed "suppressed" 0xf63b_58c4_32c9_44b9_afa5_f646_9f94_deca
         "it has changed too often: flap damping holds it withdrawn",
     Released "released" 0x2ddf_097b_2e93_4400_9b97_81fb_a709_95fa

@@ -205,6 +205,14 @@ pub const KEYS: &[Key] = &[
         "How much of what happened is kept on disk, in two files, from 64KiB to 1GiB",
     ),
     key(
+        "guard.max-withdrawals.count",
+        Kind::Number,
+        "",
+        "The most withdrawals that checks may bring about in the time `per`; what is beyond is announced as \
+         the last choice until there is room. Operators are never held",
+    ),
+    key("guard.max-withdrawals.per", Kind::Duration, "", "That time, 1s to 24h"),
+    key(
         "control.unix",
         Kind::Path,
         "",
@@ -494,7 +502,6 @@ pub(super) const WORDS: &[(&str, &str)] = &[
 
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("guard", "this version has no guards: leave the section out"),
     (
         "control.status-file",
         "this version writes no status file: leave it out; SIGUSR1 prints the status to stderr",
