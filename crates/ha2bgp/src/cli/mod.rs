@@ -7,8 +7,11 @@ mod check;
 mod demo;
 mod filter;
 pub mod flags;
+mod history;
 mod push;
 mod reasons;
+mod screen;
+mod watch;
 mod why;
 
 use std::fmt::Display;
@@ -48,6 +51,8 @@ pub fn main() -> ExitCode {
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("history", matches)) => history::main(matches),
+            Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
@@ -86,7 +91,9 @@ fn command() -> Command {
         ))
         .subcommand(check::command())
         .subcommand(filter::command())
+        .subcommand(history::command())
         .subcommand(push::command())
+        .subcommand(watch::command())
         .subcommand(why::command());
     flags::add_to(command)
 }

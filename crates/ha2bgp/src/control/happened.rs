@@ -17,7 +17,7 @@ use crate::events::{EventLog, Gap, Id, Item, Kind, Stored, Subscription};
 use crate::history;
 
 /// The most records in one answer.
-pub const LIMIT_MAX: u64 = 10_000;
+pub const LIMIT_MAX: u64 = 5000;
 /// As many as that without a limit.
 const LIMIT: u64 = 100;
 /// Events that may wait for a client; then they wait in the log, which forgets the oldest.
@@ -56,9 +56,19 @@ pub struct Happened {
     pub newest: Id,
 }
 
+/// The first event of a stream, with the id behind which it begins: a client that comes again
+/// before anything has happened misses nothing.
+#[derive(Debug, Serialize)]
+struct Begin {
+    kind: &'static str,
+    after: Id,
+}
+
 /// Records that a stream of events lacks.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct GapShown {
+    /// `gap`, where records have their kind.
+    pub kind: String,
     /// The last record before the gap.
     pub after: Id,
     /// The first one behind it; `null` when there is none yet.
@@ -111,6 +121,12 @@ pub(super) fn events(log: &EventLog, asked: &Asked<'_>) -> Result<Answer, Refusa
 
 /// Hands records to a client, as fast as it takes them.
 async fn follow(mut subscription: Subscription, client: mpsc::Sender<ServerEvent>) {
+    let after = subscription.cursor();
+    let data = json(&Begin { kind: "begin", after });
+    if client.send(ServerEvent { id: Some(after.to_string()), kind: "begin", data }).await.is_err()
+    {
+        return;
+    }
     loop {
         let items = tokio::select! {
             items = subscription.next() => items,
@@ -141,9 +157,11 @@ fn event(item: Item) -> ServerEvent {
                 data: stored.line.as_bytes().to_vec(),
             }
         }
-        Item::Gap(Gap { after, before, lost }) => {
-            ServerEvent { id: None, kind: "gap", data: json(&GapShown { after, before, lost }) }
-        }
+        Item::Gap(Gap { after, before, lost }) => ServerEvent {
+            id: None,
+            kind: "gap",
+            data: json(&GapShown { kind: "gap".to_owned(), after, before, lost }),
+        },
     }
 }
 

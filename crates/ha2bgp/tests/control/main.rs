@@ -1,6 +1,7 @@
 //! The control socket as its clients see it, the hostile ones too.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod happened;
 mod hostile;
 mod program;
 mod push;
