@@ -14,3 +14,4 @@ pub mod history;
 pub mod log;
 mod near;
 pub mod observe;
+pub mod status;

@@ -22,6 +22,7 @@ pub mod service;
 pub mod settings;
 mod size;
 pub mod speaker;
+mod status;
 
 #[doc(hidden)]
 pub use self::fuzz::fuzz_file;

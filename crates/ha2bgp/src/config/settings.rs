@@ -22,10 +22,12 @@ use super::reader::{Host, Reader, go_bool};
 use super::service;
 use super::size;
 use super::speaker::{self, SpeakerSettings};
+use super::status;
 use crate::events::Level;
 use crate::history::{HistoryFile, HistorySettings};
 use crate::observe::check::haproxy::HaproxyProbe;
 use crate::observe::check::{CheckSpecs, Limits};
+use crate::status::StatusSettings;
 
 /// Where the routes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,6 +69,8 @@ pub struct Settings {
     pub speaker: Option<SpeakerSettings>,
     /// Where the state is kept for the process that comes after this one.
     pub state_file: StateFile,
+    /// Which files show the status.
+    pub status: StatusSettings,
     /// Where what happened is kept.
     pub history: HistorySettings,
     /// The socket of the control interface; `None`: there is none.
@@ -215,6 +219,7 @@ impl Settings {
         let state_file = state_file.unwrap_or_default();
         let control = control::read(&mut reader, raw, host);
         let history = history(&mut reader, values, backend);
+        let status = status::read(&mut reader, raw);
         for name in ["debug", "no-color"] {
             reader.switch(values, name);
         }
@@ -239,6 +244,7 @@ impl Settings {
                     speaker,
                     state_file,
                     history,
+                    status,
                     control,
                 })
             }

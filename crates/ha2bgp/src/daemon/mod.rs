@@ -45,6 +45,7 @@ use crate::events::{self, EventLog, Teller, from_announcer};
 use crate::history;
 use crate::observe::check::push;
 use crate::observe::{address, check, listen};
+use crate::status::{self, Status};
 
 /// How many observations may wait for the engine; then observers wait.
 const OBSERVATIONS_MAX: usize = 4096;
@@ -125,7 +126,16 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
-    let control = open_control(&settings, hub, Questions(asking), events);
+    let asking = Questions(asking);
+    let source = status::Source { engine: asking.clone(), events: events.clone(), clock };
+    let status = match status::spawn(&settings.status, &source) {
+        Ok(status) => status,
+        Err(error) => {
+            tracing::error!(%error, "cannot start the thread for status files");
+            return ExitCode::FAILURE;
+        }
+    };
+    let control = open_control(&settings, hub, asking, events);
     let probes = match probes(&settings, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -173,6 +183,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         Stop::AnnouncerEnded => {
             drop(engine);
             control.end().await;
+            status_end(status).await;
             probes_end(probes).await;
             events_end(keeper).await;
             return early.as_ref().map_or(ExitCode::FAILURE, conclude);
@@ -182,6 +193,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         Stop::Asked => {}
     }
     control.end().await;
+    status_end(status).await;
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
@@ -242,6 +254,13 @@ fn open_control(
 async fn events_end(keeper: JoinHandle<()>) {
     if tokio::time::timeout(EVENTS_WAIT, keeper).await.is_err() {
         tracing::warn!("the history lacks what happened at the end");
+    }
+}
+
+/// Says in the status files that it is the end.
+async fn status_end(status: Option<Status>) {
+    if let Some(status) = status {
+        status.end().await;
     }
 }
 

@@ -238,7 +238,8 @@ pub(crate) fn lock(path: &Path, flag: &str) -> io::Result<File> {
     Ok(lock)
 }
 
-fn beside(path: &Path, what: &str) -> PathBuf {
+/// A name beside a file.
+pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{what}"));
     PathBuf::from(name)

@@ -60,6 +60,13 @@ impl EventLog {
         *self.newest.borrow()
     }
 
+    /// Waits until there is a record behind this one; for ever when the program ends.
+    pub async fn changed_since(&mut self, known: Id) {
+        if self.newest.wait_for(|newest| *newest > known).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// All records behind `after`, of which the first may be long ago; without it those to come.
     pub fn subscribe(&self, after: Option<Id>) -> Subscription {
         Subscription { cursor: after.unwrap_or_else(|| self.newest()), log: self.clone() }

@@ -220,6 +220,25 @@ pub const KEYS: &[Key] = &[
          none",
     ),
     key(
+        "control.status-file",
+        Kind::Path,
+        "",
+        "A file with a line for each service, written anew when something happens and every 15 s",
+    ),
+    key(
+        "control.status-pipe",
+        Kind::Path,
+        "",
+        "A named pipe that gives the same to each reader; it is made where there is none",
+    ),
+    key(
+        "control.node-exporter-file",
+        Kind::Path,
+        "",
+        "A file with the metrics for node_exporter's textfile collector, every 15 s; its name ends with \
+         `.prom`",
+    ),
+    key(
         "control.mode",
         Kind::Text,
         "0660",
@@ -502,10 +521,6 @@ pub(super) const WORDS: &[(&str, &str)] = &[
 
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    (
-        "control.status-file",
-        "this version writes no status file: leave it out; SIGUSR1 prints the status to stderr",
-    ),
     ("defaults.on-failure", "this version only withdraws: leave it out"),
     (
         "peer.bfd",
