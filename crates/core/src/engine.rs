@@ -34,6 +34,7 @@ use crate::sources::Sources;
 use crate::start::Start;
 use crate::time::Instant;
 
+mod checkpoint;
 mod judge;
 mod reconfigure;
 

@@ -73,6 +73,8 @@ pub struct Settings {
     pub status: StatusSettings,
     /// Where what happened is kept.
     pub history: HistorySettings,
+    /// Where the overrides of operators are kept.
+    pub overrides_file: StateFile,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
 }
@@ -211,6 +213,11 @@ impl Settings {
             engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
             None
         };
+        let overrides_file = reader.one(values, "overrides-file", state_file);
+        let overrides_file = match (overrides_file.unwrap_or_default(), backend) {
+            (StateFile::Auto, Some(Backend::Test)) => StateFile::Off,
+            (place, _) => place,
+        };
         let state_file = reader.one(values, "state-file", state_file).map(|place| match place {
             // What is only printed is no state, and must not be taken for that of another process.
             StateFile::Auto if backend == Some(Backend::Test) => StateFile::Off,
@@ -245,6 +252,7 @@ impl Settings {
                     state_file,
                     history,
                     status,
+                    overrides_file,
                     control,
                 })
             }

@@ -1,22 +1,27 @@
 //! What goes over the wire: JSON with `snake_case` names, times in seconds. These types are nobody's
 //! state, and no runtime type is written out directly: the API changes only where this file does.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::WayIn;
 
 /// The body of `POST /v1/checks/…`. Values are judged one by one, so that an error names the field.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PushBody {
     /// `pass`, `warn`, `fail` or `unknown`.
+    #[schemars(with = "String", extend("enum" = ["pass", "warn", "fail", "unknown"]))]
     pub outcome: Option<Value>,
     /// One line for people.
+    #[schemars(with = "Option<String>")]
     pub detail: Option<Value>,
-    /// A duration with a unit.
+    /// For how long it counts: a duration with a unit, such as `30s`; at most the `ttl` of the check.
+    #[schemars(with = "Option<String>")]
     pub ttl: Option<Value>,
-    /// An address.
+    /// The VIP that it is for, of a check with `per-vip`, and only there.
+    #[schemars(with = "Option<String>")]
     pub vip: Option<Value>,
 }
 
@@ -24,7 +29,7 @@ pub struct PushBody {
 pub const PUSH_FIELDS: [&str; 4] = ["outcome", "detail", "ttl", "vip"];
 
 /// The answer to a push.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct PushTaken<'a> {
     /// `SERVICE/CHECK`, or `CHECK`.
     pub check: String,
@@ -40,7 +45,7 @@ pub struct PushTaken<'a> {
 }
 
 /// The answer to `GET /v1/checks`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ChecksShown<'a> {
     /// One entry for each check, and for each VIP where each has results of its own.
     pub checks: Vec<CheckShown<'a>>,
@@ -49,7 +54,7 @@ pub struct ChecksShown<'a> {
 }
 
 /// One check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct CheckShown<'a> {
     /// The service whose own it is; `null` for one of all services.
     pub service: Option<&'a str>,
@@ -67,7 +72,7 @@ pub struct CheckShown<'a> {
 }
 
 /// The newest push.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct LastShown<'a> {
     /// What it says.
     pub outcome: &'static str,
@@ -88,14 +93,14 @@ pub struct LastShown<'a> {
 }
 
 /// The answer to `GET /v1/control`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ControlShown {
     /// The ways in to this interface.
     pub ways: Vec<WayShown>,
 }
 
 /// One way in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct WayShown {
     /// The path of the socket, or the address with the port.
     pub name: String,
@@ -116,16 +121,17 @@ pub fn control(ways: &[WayIn]) -> ControlShown {
 }
 
 /// Every answer that is no success.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ErrorBody<'a> {
     /// What is wrong.
     pub error: ErrorShown<'a>,
 }
 
 /// What is wrong.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ErrorShown<'a> {
     /// Stable, for programs.
+    #[schemars(extend("enum" = Code::ALL.map(Code::name)))]
     pub code: &'static str,
     /// The value, the rule, the fix.
     pub message: &'a str,
@@ -152,8 +158,16 @@ pub enum Code {
     NoSuchPath,
     /// There is no such check.
     NoSuchCheck,
+    /// There is no such override.
+    NoSuchOverride,
     /// No service that uses the check has that VIP now.
     NoSuchVip,
+    /// The configuration is no good.
+    BadConfig,
+    /// It would withdraw more than the guard allows.
+    Guarded,
+    /// No configuration is on trial.
+    NothingToConfirm,
     /// The path is right, the method is not.
     WrongMethod,
     /// The body is too long.
@@ -168,14 +182,18 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::BadBody,
         Self::BadValue,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NoSuchPath,
         Self::NoSuchCheck,
+        Self::NoSuchOverride,
         Self::NoSuchVip,
+        Self::BadConfig,
+        Self::Guarded,
+        Self::NothingToConfirm,
         Self::WrongMethod,
         Self::TooLarge,
         Self::TooSlow,
@@ -192,7 +210,11 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NoSuchPath => "no-such-path",
             Self::NoSuchCheck => "no-such-check",
+            Self::NoSuchOverride => "no-such-override",
             Self::NoSuchVip => "no-such-vip",
+            Self::BadConfig => "bad-config",
+            Self::Guarded => "guarded",
+            Self::NothingToConfirm => "nothing-to-confirm",
             Self::WrongMethod => "wrong-method",
             Self::TooLarge => "too-large",
             Self::TooSlow => "too-slow",
@@ -207,10 +229,11 @@ impl Code {
             Self::BadBody | Self::BadValue => 400,
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
-            Self::NoSuchPath | Self::NoSuchCheck => 404,
+            Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchOverride => 404,
             Self::WrongMethod => 405,
             Self::TooSlow => 408,
-            Self::NoSuchVip => 409,
+            Self::NoSuchVip | Self::Guarded | Self::NothingToConfirm => 409,
+            Self::BadConfig => 422,
             Self::TooLarge => 413,
             Self::TooMany => 429,
             Self::Busy => 503,

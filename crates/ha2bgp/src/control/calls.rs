@@ -11,7 +11,7 @@ use super::push::Pushes;
 use super::query::Query;
 use super::questions::Questions;
 use super::route::Call;
-use super::{WaysIn, happened, why};
+use super::{WaysIn, happened, openapi, orders, why};
 use crate::events::EventLog;
 
 /// What requests are answered from.
@@ -56,9 +56,19 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
             let text = api.metrics.text().await?;
             return Ok(Answer::Text(metrics::CONTENT_TYPE, text));
         }
+        Call::ListOverrides
+        | Call::Override
+        | Call::Lift
+        | Call::Plan
+        | Call::Reload
+        | Call::Confirm
+        | Call::ResetDamping => {
+            orders::answer(call, &api.engine, asked.names, asked.body, asked.caller).await
+        }
         Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
         Call::History => happened::history(&api.events, asked.query).await,
         Call::Events => return happened::events(&api.events, &asked),
+        Call::OpenApi => Ok(openapi::text()),
         Call::Why => why::answer(&api.engine, asked.names).await,
     }
     .map(Answer::Json)

@@ -3,6 +3,7 @@
 //! Records go over the wire as they are kept: [`crate::events::Record`] says what they hold.
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use super::calls::Asked;
 use super::events::ServerEvent;
 use super::query::{Param, Query, Takes};
 use super::route::cut;
-use crate::events::{EventLog, Gap, Id, Item, Kind, Stored, Subscription};
+use crate::events::{EventLog, Gap, Id, Item, Kind, Record, Stored, Subscription};
 use crate::history;
 
 /// The most records in one answer.
@@ -48,11 +49,13 @@ pub(super) const HISTORY: &[Param] = &[
 pub(super) const EVENTS: &[Param] = &[AFTER];
 
 /// The answer to `GET /v1/history`.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Happened {
     /// The records, the oldest first.
+    #[schemars(with = "Vec<Record>")]
     pub events: Vec<Box<RawValue>>,
     /// The id of the newest record that there is: what to give to `/v1/events` as `after`.
+    #[schemars(with = "String")]
     pub newest: Id,
 }
 

@@ -9,10 +9,10 @@
 //! * [`route`]: the table of what can be asked; [`query`]: parameters; [`calls`]: from the table to
 //!   whoever answers, who gets a [`calls::Asked`] with its [`caller`] and gives an
 //!   [`answer::Answer`]: JSON, a text, or [`events`]. * [`api`]: what goes over the wire; no runtime
-//!   type does.
+//!   type does; [`openapi`] describes it.
 //! * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
 //!   [`why`]: what is known of an address. Both ask the engine ([`questions`]).
-//! * [`client`]: the other end.
+//! * [`orders`]: what operators want changed. * [`client`]: the other end.
 
 mod access;
 pub mod answer;
@@ -27,6 +27,8 @@ mod failures;
 pub mod happened;
 mod listen;
 pub mod metrics;
+pub mod openapi;
+pub mod orders;
 pub mod places;
 pub mod push;
 pub mod query;
@@ -105,8 +107,8 @@ impl Control {
     }
 
     /// Ends it and waits until the socket file is gone, a second at most.
-    pub async fn end(self) {
-        if let Some(Running { wanted, ended }) = self.running {
+    pub async fn end(&mut self) {
+        if let Some(Running { wanted, ended }) = self.running.take() {
             drop(wanted);
             let _ = tokio::time::timeout(END_WAIT, ended).await;
         }

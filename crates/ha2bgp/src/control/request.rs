@@ -21,11 +21,9 @@ use super::events::{Ending, EventStream};
 use super::places::{Place, Places, STREAMS_MAX, Streams, Work};
 use super::query::Query;
 use super::rate::Rate;
-use super::route::{self, Access, Found, Missed};
+use super::route::{self, Access, BODY_MAX, Found, Missed};
 use super::server::Shared;
 
-/// The longest body, in octets.
-pub const BODY_MAX: usize = 16 * 1024;
 /// How long a body may take.
 pub const BODY_TIME: Duration = Duration::from_secs(5);
 /// Requests a second over all connections of one way in, and at once after a rest.
@@ -102,7 +100,11 @@ impl Context<'_> {
             return Err(self.shared.rights.borrow().read_only(&caller));
         }
         let query = Query::read(endpoint.query, parts.uri.query())?;
-        let body = read(body).await?;
+        let longest = match caller.access {
+            Access::Read => BODY_MAX,
+            Access::Write => endpoint.body_max,
+        };
+        let body = read(body, longest).await?;
         let caller = match endpoint.access {
             Access::Read => caller,
             Access::Write => caller.named(),
@@ -140,12 +142,12 @@ impl Context<'_> {
 }
 
 /// Reads a body, if it is short and comes soon.
-async fn read(body: Incoming) -> Result<Bytes, Refusal> {
-    let collect = Limited::new(body, BODY_MAX).collect();
+async fn read(body: Incoming, longest: usize) -> Result<Bytes, Refusal> {
+    let collect = Limited::new(body, longest).collect();
     match tokio::time::timeout(BODY_TIME, collect).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            let text = format!("the body is longer than {BODY_MAX} octets: send less");
+            let text = format!("the body is longer than {longest} octets: send less");
             Err(Refusal::new(Code::TooLarge, text))
         }
         Ok(Err(error)) => {

@@ -1,8 +1,21 @@
 //! What can be asked: one table, from paths and methods to calls.
 
-use super::api::{Code, Refusal};
-use super::happened;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
+
+use super::api::{ChecksShown, Code, ControlShown, PushBody, PushTaken, Refusal};
+use super::happened::{self, Happened};
+use super::metrics;
+use super::orders::{
+    Confirmed, DampingBody, Done, LiftBody, OverrideBody, OverrideShown, OverridesShown, PlanBody,
+    Planned, ReloadBody,
+};
 use super::query::{self, Param};
+use super::why::Why;
+use crate::events::Record;
+use crate::near::nearest;
 
 /// What a request may do, and what is allowed to whoever asks: who may write may read.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -12,6 +25,11 @@ pub enum Access {
     /// Changes something.
     Write,
 }
+
+/// The longest body, in octets.
+pub const BODY_MAX: usize = 16 * 1024;
+/// The longest one with configuration files, in octets.
+pub const FILES_MAX: usize = 4 * 1024 * 1024;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,12 +44,47 @@ pub enum Call {
     Metrics,
     /// Say why an address is announced, or not.
     Why,
+    /// Show what operators say.
+    ListOverrides,
+    /// Say something over the heads of the checks.
+    Override,
+    /// Take that back.
+    Lift,
+    /// Say what another configuration would change.
+    Plan,
+    /// Read the configuration again.
+    Reload,
+    /// Keep a configuration that is on trial.
+    Confirm,
+    /// Forget what flap damping has counted.
+    ResetDamping,
     /// Show the ways in.
     Control,
     /// Show what happened.
     History,
     /// Tell what happens.
     Events,
+    /// Show the description of all this.
+    OpenApi,
+}
+
+/// How a type looks as JSON.
+pub type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// How this type looks as JSON.
+fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// What a good answer is.
+#[derive(Clone, Copy, Debug)]
+pub enum Gives {
+    /// JSON of this type.
+    Json(Shape),
+    /// A text of this media type.
+    Text(&'static str),
+    /// A stream of events, the data of each JSON of this type.
+    Events(Shape),
 }
 
 /// One thing that can be asked.
@@ -49,6 +102,16 @@ pub struct Endpoint {
     pub about: &'static str,
     /// The parameters that it takes; all may be left out.
     pub query: &'static [Param],
+    /// The type of its body; `None`: it takes none.
+    pub body: Option<Shape>,
+    /// The body may be left out.
+    pub may_be_empty: bool,
+    /// The longest body of somebody who may write, in octets; others have [`BODY_MAX`].
+    pub body_max: usize,
+    /// What a good answer is.
+    pub gives: Gives,
+    /// Why it may be refused, beside the reasons that are those of every request.
+    pub codes: &'static [Code],
 }
 
 const fn endpoint(
@@ -58,91 +121,154 @@ const fn endpoint(
     call: Call,
     about: &'static str,
 ) -> Endpoint {
-    Endpoint { method, path, access, call, about, query: &[] }
+    let gives = Gives::Text("text/plain");
+    Endpoint {
+        method,
+        path,
+        access,
+        call,
+        about,
+        query: &[],
+        body: None,
+        may_be_empty: false,
+        body_max: BODY_MAX,
+        gives,
+        codes: &[],
+    }
+}
+
+/// Something to look at.
+const fn get(path: &'static str, call: Call, about: &'static str) -> Endpoint {
+    endpoint("GET", path, Access::Read, call, about)
+}
+
+/// Something that changes something.
+const fn post(path: &'static str, call: Call, about: &'static str) -> Endpoint {
+    endpoint("POST", path, Access::Write, call, about)
+}
+
+/// Something that takes something back.
+const fn delete(path: &'static str, call: Call, about: &'static str) -> Endpoint {
+    endpoint("DELETE", path, Access::Write, call, about)
 }
 
 impl Endpoint {
-    /// The same with these parameters.
+    /// With these parameters.
     #[must_use]
     pub const fn with(self, query: &'static [Param]) -> Self {
         Self { query, ..self }
     }
+
+    /// With a body of this type.
+    #[must_use]
+    pub const fn takes(self, body: Shape) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// With a body of this type, or none.
+    #[must_use]
+    pub const fn may_take(self, body: Shape) -> Self {
+        Self { body: Some(body), may_be_empty: true, ..self }
+    }
+
+    /// A good answer is this.
+    #[must_use]
+    pub const fn gives(self, gives: Gives) -> Self {
+        Self { gives, ..self }
+    }
+
+    /// It may be refused for these reasons too.
+    #[must_use]
+    pub const fn or(self, codes: &'static [Code]) -> Self {
+        Self { codes, ..self }
+    }
 }
 
-/// Everything that can be asked.
+/// Everything that can be asked. The guide and the OpenAPI document are held against it.
 pub const ENDPOINTS: &[Endpoint] = &[
-    endpoint(
-        "GET",
-        "/metrics",
-        Access::Read,
-        Call::Metrics,
-        "Metrics of services and checks, as OpenMetrics text",
-    ),
-    endpoint(
-        "GET",
-        "/v1/why/{address}",
-        Access::Read,
-        Call::Why,
-        "Why an address is announced, or not",
-    ),
-    endpoint(
-        "GET",
+    get("/metrics", Call::Metrics, "Metrics of services and checks, as OpenMetrics text")
+        .gives(Gives::Text(metrics::CONTENT_TYPE)),
+    get("/v1/openapi.json", Call::OpenApi, "This interface as an OpenAPI document")
+        .gives(Gives::Json(shape::<BTreeMap<String, Value>>)),
+    get(
         "/v1/control",
-        Access::Read,
         Call::Control,
         "The socket and the ports of this interface: open, or why not",
-    ),
-    endpoint(
-        "GET",
+    )
+    .gives(Gives::Json(shape::<ControlShown>)),
+    get("/v1/why/{address}", Call::Why, "Why an address is announced, or not")
+        .gives(Gives::Json(shape::<Why>)),
+    get("/v1/overrides", Call::ListOverrides, "What operators say over the heads of the checks")
+        .gives(Gives::Json(shape::<OverridesShown>)),
+    post(
+        "/v1/overrides",
+        Call::Override,
+        "Drains, or forces up or down: over the heads of the checks",
+    )
+    .takes(shape::<OverrideBody>)
+    .gives(Gives::Json(shape::<OverrideShown>))
+    .or(&[Code::BadBody]),
+    delete("/v1/overrides/{id}", Call::Lift, "Takes an override back")
+        .may_take(shape::<LiftBody>)
+        .gives(Gives::Json(shape::<OverrideShown>))
+        .or(&[Code::BadBody, Code::NoSuchOverride]),
+    Endpoint {
+        access: Access::Read,
+        body_max: FILES_MAX,
+        ..post(
+            "/v1/plan",
+            Call::Plan,
+            "What another configuration would change; by default what a reload would",
+        )
+    }
+    .may_take(shape::<PlanBody>)
+    .gives(Gives::Json(shape::<Planned>))
+    .or(&[Code::BadBody, Code::BadConfig]),
+    post("/v1/reload", Call::Reload, "Reads the configuration again and makes it count")
+        .may_take(shape::<ReloadBody>)
+        .gives(Gives::Json(shape::<Planned>))
+        .or(&[Code::BadBody, Code::BadConfig, Code::Guarded]),
+    post("/v1/reload/confirm", Call::Confirm, "Keeps a configuration that is on trial")
+        .gives(Gives::Json(shape::<Confirmed>))
+        .or(&[Code::NothingToConfirm]),
+    post("/v1/damping/reset", Call::ResetDamping, "Forgets what flap damping has counted")
+        .takes(shape::<DampingBody>)
+        .gives(Gives::Json(shape::<Done>))
+        .or(&[Code::BadBody]),
+    get(
         "/v1/history",
-        Access::Read,
         Call::History,
         "What happened, the oldest first: the newest records, or those behind `after`",
     )
-    .with(happened::HISTORY),
-    endpoint(
-        "GET",
+    .with(happened::HISTORY)
+    .gives(Gives::Json(shape::<Happened>)),
+    get(
         "/v1/events",
-        Access::Read,
         Call::Events,
         "What happens, as server-sent events; those behind `after` first, each once",
     )
-    .with(happened::EVENTS),
-    endpoint(
-        "GET",
-        "/v1/checks",
-        Access::Read,
-        Call::ListChecks,
-        "All checks of type `push` with their newest results",
-    ),
-    endpoint(
-        "GET",
-        "/v1/checks/{check}",
-        Access::Read,
-        Call::ShowCheck,
-        "One check of all services",
-    ),
-    endpoint(
-        "POST",
-        "/v1/checks/{check}",
-        Access::Write,
-        Call::PushCheck,
-        "Sends a result for a check of all services",
-    ),
-    endpoint(
-        "GET",
+    .with(happened::EVENTS)
+    .gives(Gives::Events(shape::<Record>)),
+    get("/v1/checks", Call::ListChecks, "All checks of type `push` with their newest results")
+        .gives(Gives::Json(shape::<ChecksShown<'_>>)),
+    get("/v1/checks/{check}", Call::ShowCheck, "One check of all services")
+        .gives(Gives::Json(shape::<ChecksShown<'_>>))
+        .or(&[Code::NoSuchCheck]),
+    post("/v1/checks/{check}", Call::PushCheck, "Sends a result for a check of all services")
+        .takes(shape::<PushBody>)
+        .gives(Gives::Json(shape::<PushTaken<'_>>))
+        .or(&[Code::BadBody, Code::NoSuchCheck, Code::NoSuchVip]),
+    get("/v1/checks/{service}/{check}", Call::ShowCheck, "One check of a service")
+        .gives(Gives::Json(shape::<ChecksShown<'_>>))
+        .or(&[Code::NoSuchCheck]),
+    post(
         "/v1/checks/{service}/{check}",
-        Access::Read,
-        Call::ShowCheck,
-        "One check of a service",
-    ),
-    endpoint(
-        "POST",
-        "/v1/checks/{service}/{check}",
-        Access::Write,
         Call::PushCheck,
         "Sends a result for a check of a service",
-    ),
+    )
+    .takes(shape::<PushBody>)
+    .gives(Gives::Json(shape::<PushTaken<'_>>))
+    .or(&[Code::BadBody, Code::NoSuchCheck, Code::NoSuchVip]),
 ];
 
 /// What was found, and the parts of the path that stand for names.
@@ -190,9 +316,12 @@ pub fn find(method: &str, path: &str) -> Result<Found, Missed> {
         allowed.retain(|method| ENDPOINTS.iter().any(|it| it.method == *method));
     }
     if allowed.is_empty() {
-        let known: Vec<String> =
-            ENDPOINTS.iter().map(|it| format!("{} {}", it.method, it.path)).collect();
-        let text = format!("there is no {}: there are {}", cut(path), known.join(", "));
+        let known = ENDPOINTS.iter().map(|it| it.path);
+        let fix = match nearest(known, path) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => "GET /v1/openapi.json lists what there is".to_owned(),
+        };
+        let text = format!("there is no {}: {fix}", cut(path));
         return Err(Refusal::new(Code::NoSuchPath, text).into());
     }
     let text = format!("{} takes no {}: use {}", cut(path), cut(method), allowed.join(" or "));
@@ -273,7 +402,7 @@ mod tests {
                 missed(Code::WrongMethod, &["GET", "POST", "HEAD", "OPTIONS"]),
             ),
             ("OPTIONS", "/v1/checks", (None, vec!["GET", "HEAD", "OPTIONS"])),
-            ("OPTIONS", "*", (None, vec!["GET", "POST", "HEAD", "OPTIONS"])),
+            ("OPTIONS", "*", (None, vec!["GET", "POST", "DELETE", "HEAD", "OPTIONS"])),
             ("OPTIONS", "/v1", missed(Code::NoSuchPath, &[])),
             ("GET", "*", missed(Code::NoSuchPath, &[])),
             ("GET", "/", missed(Code::NoSuchPath, &[])),
@@ -294,7 +423,7 @@ mod tests {
         }
         let long = format!("/{}", "é".repeat(5000));
         let Missed::Refused(refusal, _) = find("GET", &long).unwrap_err() else { panic!() };
-        assert!(refusal.message.len() < 4000);
+        assert!(refusal.message.len() < 400);
     }
 
     /// The guide names everything that can be asked, and every reason of a refusal.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::reason::Reason;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::id::Id;
@@ -20,7 +21,9 @@ use super::kind::Kind;
 const TEXT_MAX: usize = 1024;
 
 /// How urgent it is.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// An operator must act.
@@ -56,12 +59,14 @@ impl Level {
 }
 
 /// A record. What does not apply is empty, and absent in JSON.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Record {
     /// Which one it is.
+    #[schemars(with = "String")]
     pub id: Id,
     /// When it happened, on the wall clock.
     #[serde(serialize_with = "write_time", deserialize_with = "read_time")]
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// How urgent it is.
     pub level: Level,

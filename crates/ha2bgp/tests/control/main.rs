@@ -5,4 +5,6 @@ mod happened;
 mod hostile;
 mod program;
 mod push;
+mod reconfigure;
 mod stage;
+mod tcp;

@@ -140,7 +140,10 @@ fn the_log_is_json_on_request() -> Result<()> {
         line.map(|_| ()).ok_or(log.clone())
     })?;
     for line in stage.fake.child().stderr().lines() {
-        assert!(line.starts_with('{') && line.ends_with('}') && line.contains("\"at\":\""), "{line}");
+        assert!(
+            line.starts_with('{') && line.ends_with('}') && line.contains("\"at\":\""),
+            "{line}"
+        );
     }
     drop(listener);
     Ok(())

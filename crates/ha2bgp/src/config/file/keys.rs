@@ -205,6 +205,13 @@ pub const KEYS: &[Key] = &[
         "How much of what happened is kept on disk, in two files, from 64KiB to 1GiB",
     ),
     key(
+        "overrides-file",
+        Kind::Text,
+        "auto",
+        "Where overrides (drain, maintenance, force) are kept over a restart: a file, or `off`; `auto` is \
+         `/var/lib/ha2bgp/overrides.json`, or in `/run/ha2bgp`",
+    ),
+    key(
         "guard.max-withdrawals.count",
         Kind::Number,
         "",
