@@ -14,4 +14,5 @@ pub mod history;
 pub mod log;
 mod near;
 pub mod observe;
+pub mod record;
 pub mod status;

@@ -10,6 +10,7 @@ pub mod flags;
 mod history;
 mod push;
 mod reasons;
+mod replay;
 mod screen;
 mod watch;
 mod why;
@@ -58,6 +59,7 @@ pub fn main() -> ExitCode {
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
+            Some(("replay", matches)) => replay::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
@@ -98,7 +100,8 @@ fn command() -> Command {
         .subcommand(history::command())
         .subcommand(push::command())
         .subcommand(watch::command())
-        .subcommand(why::command());
+        .subcommand(why::command())
+        .subcommand(replay::command());
     flags::add_to(command)
 }
 

@@ -27,6 +27,7 @@ use crate::events::Level;
 use crate::history::{HistoryFile, HistorySettings};
 use crate::observe::check::haproxy::HaproxyProbe;
 use crate::observe::check::{CheckSpecs, Limits};
+use crate::record::RecordSettings;
 use crate::status::StatusSettings;
 
 /// Where the routes go.
@@ -75,6 +76,8 @@ pub struct Settings {
     pub history: HistorySettings,
     /// Where the overrides of operators are kept.
     pub overrides_file: StateFile,
+    /// The flight recorder; `None`: nothing is recorded.
+    pub record: Option<RecordSettings>,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
 }
@@ -177,6 +180,9 @@ impl Settings {
             warn_depreferences: reader
                 .one(values, "defaults.on-warn", service::on_warn)
                 .unwrap_or_default(),
+            on_failure: reader
+                .one(values, "defaults.on-failure", service::on_failure)
+                .unwrap_or_default(),
             ..ServiceConfig::default()
         };
         let mut defaults = defaults;
@@ -224,6 +230,7 @@ impl Settings {
             place => place,
         });
         let state_file = state_file.unwrap_or_default();
+        let record = record(&mut reader, values);
         let control = control::read(&mut reader, raw, host);
         let history = history(&mut reader, values, backend);
         let status = status::read(&mut reader, raw);
@@ -253,6 +260,7 @@ impl Settings {
                     history,
                     status,
                     overrides_file,
+                    record,
                     control,
                 })
             }
@@ -418,6 +426,25 @@ fn haproxy(reader: &mut Reader, values: &Values) -> Option<HaproxyProbe> {
         reader.errors.push(ConfigError::new(at, error));
     }
     Some(haproxy::implicit(socket?, config))
+}
+
+/// The flight recorder.
+fn record(reader: &mut Reader, values: &Values) -> Option<RecordSettings> {
+    let size = reader.one(values, "record-size", record_size).unwrap_or(64 << 20);
+    let path = values.one("record").map(|at| at.text.clone());
+    if let (Some(at), None) = (values.one("record-size"), &path) {
+        let error = "is for the flight recorder: add record = \"/var/lib/ha2bgp/record\"";
+        reader.errors.push(ConfigError::new(at, error));
+    }
+    Some(RecordSettings { path: path?, size })
+}
+
+/// What the files of the recorder may have.
+fn record_size(text: &str) -> Result<u64, String> {
+    match size::parse(text)? {
+        octets if (1 << 16..=1 << 40).contains(&octets) => Ok(octets),
+        _ => Err(format!("\"{text}\" is not from 64KiB to 1024GiB: write for example 64MiB")),
+    }
 }
 
 /// How many probes may be made at once.

@@ -33,6 +33,7 @@ use crate::config::duration;
 use crate::control::orders::{Author, Reload};
 use crate::control::questions::Question;
 use crate::events::{Teller, from_engine};
+use crate::record::Recorder;
 
 /// How many observations are taken in one go before the timers are looked at again.
 const BATCH_MAX: usize = 1024;
@@ -50,12 +51,13 @@ pub(super) struct EngineTask {
     pub(super) engine: Engine,
     pub(super) clock: Clock,
     observations: mpsc::Receiver<Observation>,
-    ends: Ends,
+    pub(super) ends: Ends,
     /// Stopping was asked for: until here the routes are announced as the last choice.
     draining: Option<Instant>,
     pub(super) configuration: Configuration,
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
+    pub(super) recorder: Option<Recorder>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
 }
@@ -89,6 +91,7 @@ impl EngineTask {
     pub(super) fn new(
         configuration: Configuration,
         (ledger, keeper): (Ledger, Keeper),
+        recorder: Option<Recorder>,
         clock: Clock,
         observations: mpsc::Receiver<Observation>,
         ends: Ends,
@@ -98,6 +101,7 @@ impl EngineTask {
             configuration,
             ledger,
             keeper,
+            recorder,
             clock,
             observations,
             ends,
@@ -266,7 +270,11 @@ impl EngineTask {
                 input,
                 Input::Observation(Observation::AddressChanged(_) | Observation::AddressRemoved(_))
             );
-            self.engine.handle(input, self.clock.now());
+            let now = self.clock.now();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.input(&self.engine, now, &input);
+            }
+            self.engine.handle(input, now);
             self.drain_outputs(&mut changed, &mut checks, &mut events);
         }
         if changed || judged != self.engine.has_first_verdicts() {
@@ -286,7 +294,9 @@ impl EngineTask {
             }
         }
         let engine = &self.engine;
-        let named = events.into_iter().map(|event| {
+        // What is known of an override is told above.
+        let events = events.into_iter().filter(|it| !matches!(it, Event::OverrideEnded(_)));
+        let named = events.map(|event| {
             let name = from_engine::vip(&event).map(|vip| engine.service_name(vip));
             (event, name.unwrap_or_default())
         });
@@ -298,7 +308,12 @@ impl EngineTask {
             match output {
                 Output::SetRoutes(_) => *routes = true,
                 Output::SetChecks => *checks = true,
-                Output::Event(event) => events.push(event),
+                Output::Event(event) => {
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.event(self.clock.now(), &event);
+                    }
+                    events.push(event);
+                }
             }
         }
     }

@@ -247,6 +247,13 @@ impl Draft {
         self
     }
 
+    /// More of why, in the words of whoever did it.
+    #[must_use]
+    pub fn detail(mut self, text: &str) -> Self {
+        self.record.detail = cut(text);
+        self
+    }
+
     /// Who did it.
     #[must_use]
     pub fn author(mut self, author: &str) -> Self {
