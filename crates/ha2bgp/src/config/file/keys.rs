@@ -551,7 +551,6 @@ pub(super) const WORDS: &[(&str, &str)] = &[
 
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("defaults.on-failure", "this version only withdraws: leave it out"),
     (
         "peer.bfd",
         "this version has no BFD: leave it out; hold-time says how soon a dead host is noticed",
