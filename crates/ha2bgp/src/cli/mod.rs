@@ -29,10 +29,11 @@ use ha2bgp_proto::filter::{Filter, FilterError};
 
 use self::flags::FLAGS;
 use crate::config::file;
+use crate::config::log::LogSettings;
 use crate::config::origin::Written;
 use crate::config::raw::{Given, Raw};
 use crate::config::reader::Host;
-use crate::config::settings::{Backend, LogSettings, Settings};
+use crate::config::settings::{Backend, Settings};
 use crate::control::orders::FileText;
 use crate::daemon::{self, parent};
 use crate::log::{self, Format, Style};

@@ -14,6 +14,8 @@ pub mod error;
 pub mod file;
 mod fuzz;
 mod guard;
+mod history;
+pub mod log;
 pub mod origin;
 pub mod peer;
 pub mod raw;

@@ -23,8 +23,8 @@ use super::service;
 use super::size;
 use super::speaker::{self, SpeakerSettings};
 use super::status;
-use crate::events::Level;
-use crate::history::{HistoryFile, HistorySettings};
+use super::{history, log};
+use crate::history::HistorySettings;
 use crate::observe::check::haproxy::HaproxyProbe;
 use crate::observe::check::{CheckSpecs, Limits};
 use crate::record::RecordSettings;
@@ -92,51 +92,6 @@ pub enum StateFile {
     Off,
     /// In this file.
     Path(String),
-}
-
-/// In which format the log is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum LogFormat {
-    /// The journal where stderr goes there, else text.
-    #[default]
-    Auto,
-    /// Text for people.
-    Text,
-    /// One JSON object a line.
-    Json,
-    /// Entries of systemd's journal.
-    Journald,
-}
-
-/// How the log looks. Read apart from [`Settings`], because errors in those are logged too.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct LogSettings {
-    /// Log every step.
-    pub debug: bool,
-    /// Never use colours.
-    pub no_color: bool,
-    /// In which format it is.
-    pub format: LogFormat,
-}
-
-/// The least that a history may take.
-const HISTORY_MIN: u64 = 64 * 1024;
-/// And the most.
-const HISTORY_MAX: u64 = 1024 * 1024 * 1024;
-
-impl LogSettings {
-    /// Reads them; a bad value counts as not given here and is reported by
-    /// [`Settings::read`].
-    pub fn read(raw: &Raw) -> Self {
-        let on = |name| raw.values.one(name).is_some_and(|at| go_bool(&at.text).unwrap_or(false));
-        let format = raw.values.one("log-format").and_then(|at| log_format(&at.text).ok());
-        Self { debug: on("debug"), no_color: on("no-color"), format: format.unwrap_or_default() }
-    }
-
-    /// What is written.
-    pub const fn level(self) -> Level {
-        if self.debug { Level::Debug } else { Level::Info }
-    }
 }
 
 impl Settings {
@@ -232,12 +187,12 @@ impl Settings {
         let state_file = state_file.unwrap_or_default();
         let record = record(&mut reader, values);
         let control = control::read(&mut reader, raw, host);
-        let history = history(&mut reader, values, backend);
+        let history = history::read(&mut reader, values, backend);
         let status = status::read(&mut reader, raw);
         for name in ["debug", "no-color"] {
             reader.switch(values, name);
         }
-        reader.one(values, "log-format", log_format);
+        reader.one(values, "log-format", log::format);
         match (values.one("listen-filter"), backend, exabgp_api, reassert) {
             (Some(filter), Some(backend), Some(exabgp_api), Some(reassert))
                 if reader.errors.is_empty() =>
@@ -514,7 +469,7 @@ fn backend(text: &str) -> Result<Backend, String> {
     }
 }
 
-fn state_file(text: &str) -> Result<StateFile, String> {
+pub(super) fn state_file(text: &str) -> Result<StateFile, String> {
     match text {
         "auto" => Ok(StateFile::Auto),
         "off" => Ok(StateFile::Off),
@@ -523,41 +478,6 @@ fn state_file(text: &str) -> Result<StateFile, String> {
             "\"{other}\" is neither auto nor off nor an absolute path: write for example \
              /run/ha2bgp/state"
         )),
-    }
-}
-
-fn log_format(text: &str) -> Result<LogFormat, String> {
-    match text {
-        "auto" => Ok(LogFormat::Auto),
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        "journald" => Ok(LogFormat::Journald),
-        other => Err(format!("\"{other}\" is no format: write auto, text, json or journald")),
-    }
-}
-
-/// Where what happened is kept, and how much of it.
-fn history(reader: &mut Reader, values: &Values, backend: Option<Backend>) -> HistorySettings {
-    let mut settings = HistorySettings::default();
-    match reader.one(values, "history-file", state_file) {
-        // What is only printed is no history.
-        Some(StateFile::Auto) if backend == Some(Backend::Test) => {
-            settings.file = HistoryFile::Off;
-        }
-        Some(StateFile::Off) => settings.file = HistoryFile::Off,
-        Some(StateFile::Path(path)) => settings.file = HistoryFile::Path(path.into()),
-        Some(StateFile::Auto) | None => {}
-    }
-    if let Some(size) = reader.one(values, "history-size", history_size) {
-        settings.size = size;
-    }
-    settings
-}
-
-fn history_size(text: &str) -> Result<u64, String> {
-    match size::parse(text)? {
-        size @ HISTORY_MIN..=HISTORY_MAX => Ok(size),
-        _ => Err(format!("\"{text}\" is not from 64KiB to 1GiB: write for example 4MiB")),
     }
 }
 

@@ -28,7 +28,7 @@ pub use writer::{LevelHandle, Log};
 use self::journald::Journal;
 use self::line::Line;
 use self::writer::{Maker, Output};
-use crate::config::settings::{LogFormat, LogSettings};
+use crate::config::log::{LogFormat, LogSettings};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
