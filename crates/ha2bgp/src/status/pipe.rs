@@ -2,7 +2,7 @@
 //!
 //! What is written into a pipe goes to whoever reads it first. Each dump therefore has a pipe of its
 //! own: as soon as a reader has opened the one at the path, a fresh one takes its place there, and
-//! later readers open that.
+//! later readers open that. Two that come before this thread has woken up share one.
 //!
 //! A thread waits for readers, in open(2). One that does not read costs a thread for
 //! [`READ_TIME`], of which there are [`READERS_MAX`] at most.
@@ -69,8 +69,10 @@ impl Pipe {
 
     /// Takes the pipe away.
     pub(super) fn remove(&self) {
-        if let Ok(Some(_)) = number(&self.path) {
-            let _ = fs::remove_file(&self.path);
+        for path in [self.path.clone(), beside(&self.path, "new")] {
+            if let Ok(Some(_)) = number(&path) {
+                let _ = fs::remove_file(path);
+            }
         }
     }
 }
@@ -112,8 +114,9 @@ fn serve(path: &Path, told: &watch::Sender<Option<Arc<File>>>, source: &Source, 
 fn next_reader(path: &Path, told: &watch::Sender<Option<Arc<File>>>) -> io::Result<File> {
     // What a process before this one has left may have readers already.
     if number(path)?.is_none() {
-        renew(path)?;
+        fs::rename(make(path)?, path)?;
     }
+    let next = make(path)?;
     let handle = OpenOptions::new().read(true).custom_flags(PATH_ONLY).open(path)?;
     let itself = format!("/proc/self/fd/{}", handle.as_raw_fd());
     told.send_replace(Some(Arc::new(handle)));
@@ -121,13 +124,13 @@ fn next_reader(path: &Path, told: &watch::Sender<Option<Arc<File>>>) -> io::Resu
     let pipe = OpenOptions::new().write(true).open(itself)?;
     // From here on others open another one. What somebody has put in its place stays, and is told.
     if number(path)?.is_some() {
-        renew(path)?;
+        fs::rename(next, path)?;
     }
     Ok(pipe)
 }
 
-/// Puts a fresh pipe at the path.
-fn renew(path: &Path) -> io::Result<()> {
+/// Makes a fresh pipe beside the path.
+fn make(path: &Path) -> io::Result<PathBuf> {
     let fresh = beside(path, "new");
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -135,7 +138,7 @@ fn renew(path: &Path) -> io::Result<()> {
     }
     let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::ROTH;
     mkfifoat(rustix::fs::CWD, &fresh, mode)?;
-    fs::rename(&fresh, path)
+    Ok(fresh)
 }
 
 /// The number of the pipe at the path, if there is anything.

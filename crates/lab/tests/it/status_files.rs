@@ -7,6 +7,7 @@ use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{LabError, Result, child, readme, require, service, wait};
 use rustix::process::Signal;
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -140,7 +141,11 @@ fn the_pipe_gives_each_reader_a_whole_status() -> Result<()> {
     Ok(())
 }
 
-/// Opens the pipe and never reads.
+/// Opens the pipe and never reads; others open another one then.
 fn stopped_reader(pipe: &Path) -> Result<fs::File> {
-    fs::File::open(pipe).map_err(LabError::io("open the pipe"))
+    let reader = fs::File::open(pipe).map_err(LabError::io("open the pipe"))?;
+    let number = |known: std::io::Result<fs::Metadata>| known.map(|it| it.ino()).ok();
+    let own = number(reader.metadata());
+    wait::until_true(SOON, "it has a pipe of its own", || number(fs::metadata(pipe)) != own)?;
+    Ok(reader)
 }

@@ -24,13 +24,24 @@ fn read(path: &Path) -> String {
     }
 }
 
+/// Opens the pipe, and waits until others open another one.
+fn open(path: &Path) -> File {
+    let pipe = File::open(path).unwrap();
+    let (own, begun) = (pipe.metadata().unwrap().ino(), Instant::now());
+    while number(path).unwrap() == Some(own) {
+        assert!(begun.elapsed() < SOON, "it is never replaced");
+        std::thread::yield_now();
+    }
+    pipe
+}
+
 #[tokio::test]
 async fn each_reader_gets_one_whole_dump_and_its_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pipe");
     let stage = stage();
     // What a process before left is used.
-    renew(&path).unwrap();
+    fs::rename(make(&path).unwrap(), &path).unwrap();
     let _pipe = spawn(path.clone(), stage.source.clone()).unwrap();
     for _ in 0..20 {
         let path = path.clone();
@@ -49,10 +60,10 @@ async fn a_reader_that_never_reads_and_one_that_goes_cost_others_nothing() {
     let first = path.clone();
     blocking(move || read(&first)).await;
     let opened = path.clone();
-    let hanging = blocking(move || File::open(opened).unwrap()).await;
+    let hanging = blocking(move || open(&opened)).await;
     for _ in 0..5 {
         let gone = path.clone();
-        blocking(move || drop(File::open(gone).unwrap())).await;
+        blocking(move || drop(open(&gone))).await;
         let path = path.clone();
         let text = blocking(move || read(&path)).await;
         assert!(text.ends_with("# end\n"));
@@ -110,7 +121,7 @@ fn what_is_no_pipe_stays() {
 fn a_long_dump() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pipe");
-    renew(&path).unwrap();
+    fs::rename(make(&path).unwrap(), &path).unwrap();
     let long = vec![b'x'; 1024 * 1024];
     let open =
         |path: &Path| OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path).unwrap();
