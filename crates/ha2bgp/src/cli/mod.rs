@@ -7,9 +7,12 @@ mod check;
 mod demo;
 mod filter;
 pub mod flags;
+mod history;
 mod push;
 mod reasons;
 mod replay;
+mod screen;
+mod watch;
 mod why;
 
 use std::collections::BTreeMap;
@@ -26,13 +29,14 @@ use ha2bgp_proto::filter::{Filter, FilterError};
 
 use self::flags::FLAGS;
 use crate::config::file;
+use crate::config::log::LogSettings;
 use crate::config::origin::Written;
 use crate::config::raw::{Given, Raw};
 use crate::config::reader::Host;
-use crate::config::settings::{Backend, LogSettings, Settings};
+use crate::config::settings::{Backend, Settings};
 use crate::control::orders::FileText;
 use crate::daemon::{self, parent};
-use crate::log::{self, Style};
+use crate::log::{self, Format, Style};
 
 /// Bad usage or configuration.
 const EXIT_USAGE: u8 = 2;
@@ -53,6 +57,8 @@ pub fn main() -> ExitCode {
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("history", matches)) => history::main(matches),
+            Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
             Some(("replay", matches)) => replay::main(matches),
             Some(("run", matches)) => run(matches),
@@ -92,7 +98,9 @@ fn command() -> Command {
         ))
         .subcommand(check::command())
         .subcommand(filter::command())
+        .subcommand(history::command())
         .subcommand(push::command())
+        .subcommand(watch::command())
         .subcommand(why::command())
         .subcommand(replay::command());
     flags::add_to(command)
@@ -119,7 +127,7 @@ fn run(matches: &ArgMatches) -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
-    let log = log::start(log_settings, Style::choose(log_settings, helper));
+    let log = log::start(log_settings, Format::choose(log_settings, helper));
     let loader: daemon::Loader = Arc::new(move |files| sources.load(files).1);
     let code = daemon::run(settings, &filter, loader);
     log.flush();
@@ -219,7 +227,7 @@ fn unreadable(written: &Written, error: &FilterError) -> String {
 /// altogether on a process that dies more than five times in a minute.
 fn refuse(problems: &[String]) -> ExitCode {
     if parent::detect_exabgp().child_of_exabgp {
-        let log = log::start(LogSettings::default(), Style::Helper);
+        let log = log::start(LogSettings::default(), Format::Text(Style::Helper));
         for line in problems.iter().flat_map(|problem| problem.lines()) {
             tracing::error!("{line}");
         }

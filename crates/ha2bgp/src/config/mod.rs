@@ -14,13 +14,17 @@ pub mod error;
 pub mod file;
 mod fuzz;
 mod guard;
+mod history;
+pub mod log;
 pub mod origin;
 pub mod peer;
 pub mod raw;
 pub mod reader;
 pub mod service;
 pub mod settings;
+mod size;
 pub mod speaker;
+mod status;
 
 #[doc(hidden)]
 pub use self::fuzz::fuzz_file;
