@@ -15,6 +15,7 @@ use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 use self::keys::{Key, Kind};
 use super::check;
 use super::error::{ConfigError, ERRORS_MAX};
+use super::host::CREDENTIALS;
 use super::origin::{Origin, Place, Source, Written};
 use super::raw::{CheckSection, Section, ServiceSection, Values};
 use super::reader::Host;
@@ -22,8 +23,6 @@ use crate::near::nearest;
 
 /// A longer file is refused: it cannot be meant.
 pub const LENGTH_MAX: usize = 1024 * 1024;
-/// What a path begins with that is in the directory of systemd's credentials, as in unit files.
-pub const CREDENTIALS: &str = "%d/";
 /// More peers are refused.
 const PEERS_MAX: usize = 1024;
 /// More services are refused.

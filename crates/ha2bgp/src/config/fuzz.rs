@@ -25,8 +25,7 @@ pub fn fuzz_file(input: &[u8]) {
             _ => Err(io::ErrorKind::NotFound.into()),
         },
         is_executable: &|path| Ok(path.len() % 2 == 0),
-        credentials: None,
-        name: "host",
+        ..Host::BARE
     };
     let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
     let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);

@@ -3,7 +3,8 @@
 //! [`raw`] holds what was written, by flags, environment and files ([`mod@file`]), and [`origin`]
 //! where; [`settings`] turns it into runtime types and reports everything that is wrong at once, as
 //! [`error`]s; [`speaker`] and [`peer`] do so for the built-in speaker, [`service`] and [`check`] for
-//! services and their checks, [`control`] for the control socket.
+//! services and their checks, [`control`] for the control socket. [`sources`] finds the files, [`lint`]
+//! warns of what is legal and wrong all the same, and [`host`] is all that is asked of this host.
 
 pub mod check;
 pub mod control;
@@ -11,12 +12,15 @@ pub mod duration;
 pub mod error;
 pub mod file;
 mod fuzz;
+pub mod host;
+pub mod lint;
 pub mod origin;
 pub mod peer;
 pub mod raw;
 pub mod reader;
 pub mod service;
 pub mod settings;
+pub mod sources;
 pub mod speaker;
 
 #[doc(hidden)]

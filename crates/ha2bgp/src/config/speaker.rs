@@ -81,7 +81,7 @@ pub(super) fn read(
         let address = peer::address_of(reader, section);
         if let (Some(address), Some(at)) = (address, section.values.one("address")) {
             if let Some((_, before)) = known.iter().find(|(known, _)| *known == address) {
-                let error = twice(address, before);
+                let error = twice(address, at, before);
                 reader.errors.push(ConfigError::new(at, error));
                 continue;
             }
@@ -121,14 +121,9 @@ fn check_key(reader: &mut Reader, section: &Section, peer: &PeerSettings, others
     }
 }
 
-fn twice(address: PeerAddress, before: &Written) -> String {
-    match &before.origin {
-        Origin::File(place) => {
-            let line = place.line();
-            format!("\"{address}\" is given twice, first in line {line}: leave one out")
-        }
-        _ => format!("\"{address}\" is given twice: leave one out"),
-    }
+fn twice(address: PeerAddress, at: &Written, before: &Written) -> String {
+    let first = before.origin.first_for(&at.origin);
+    format!("\"{address}\" is given twice{first}: leave one out")
 }
 
 /// The identifier for those who give none: the first local address that can be one. It is in the

@@ -110,7 +110,7 @@ fn pem(fields: &mut Fields<'_>, name: &str) -> Option<Pem> {
     let host = fields.host;
     fields.get(name, |path| {
         let unreadable = |error| format!("{path} cannot be read: {error}");
-        let contents = (host.read_file)(path).map_err(unreadable)?;
+        let contents = (host.read_file)(&host.locate(path)?).map_err(unreadable)?;
         if contents.len() > PEM_MAX {
             return Err(format!("{path} is longer than 4 MiB: is it a file in PEM?"));
         }
