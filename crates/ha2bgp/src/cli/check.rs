@@ -93,7 +93,8 @@ impl Found {
             Origin::File(place) => Some(place),
             Origin::Flag(_) | Origin::Variable(_) | Origin::Default(_) => None,
         };
-        let position = place.filter(|place| !place.is_whole_file()).map(|_| origin.line_and_column());
+        let position =
+            place.filter(|place| !place.is_whole_file()).map(|_| origin.line_and_column());
         Self {
             severity,
             code: None,

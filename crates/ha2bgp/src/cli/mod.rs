@@ -135,13 +135,15 @@ fn load(given: &Given<'_>) -> Loaded {
     host::with(|host| {
         let raw = Raw::collect(given, host);
         let settings = match Settings::read(&raw, host) {
-            Ok(settings) => match filter::parse(&settings.listen_filter.text, &settings.protocols) {
-                Ok(filter) => {
-                    let warnings = lint::check(&raw, &settings, &filter, host);
-                    Ok(Good { settings, filter, warnings })
+            Ok(settings) => {
+                match filter::parse(&settings.listen_filter.text, &settings.protocols) {
+                    Ok(filter) => {
+                        let warnings = lint::check(&raw, &settings, &filter, host);
+                        Ok(Good { settings, filter, warnings })
+                    }
+                    Err(error) => Err(vec![unreadable(&settings.listen_filter, &error)]),
                 }
-                Err(error) => Err(vec![unreadable(&settings.listen_filter, &error)]),
-            },
+            }
             Err(mut errors) => {
                 // Which protocols are meant may be what is wrong; service names differ between them.
                 if let Some(written) = raw.values.one("listen-filter")

@@ -38,9 +38,7 @@ pub(super) fn shown(
 ) -> fmt::Result {
     write!(f, "{origin}: {message}")?;
     match origin {
-        Origin::File(place) => {
-            place.snippet().map_or(Ok(()), |snippet| write!(f, "\n{snippet}"))
-        }
+        Origin::File(place) => place.snippet().map_or(Ok(()), |snippet| write!(f, "\n{snippet}")),
         Origin::Flag(_) | Origin::Variable(_) | Origin::Default(_) => Ok(()),
     }
 }

@@ -93,7 +93,9 @@ impl Origin {
     /// Nothing outside of files.
     pub(super) fn first_for(&self, other: &Self) -> String {
         match (self, other) {
-            (Self::File(first), Self::File(place)) if first.source.number == place.source.number => {
+            (Self::File(first), Self::File(place))
+                if first.source.number == place.source.number =>
+            {
                 format!(", first in line {}", first.line())
             }
             (Self::File(first), _) => {

@@ -154,7 +154,8 @@ impl Book<'_> {
             match known_vips.insert(vip, at.clone()) {
                 None => vips.push(vip),
                 Some(other) => {
-                    let error = format!("\"{vip}\" is given twice{}: leave one out", first(&other, at));
+                    let error =
+                        format!("\"{vip}\" is given twice{}: leave one out", first(&other, at));
                     self.fail(at, error);
                 }
             }

@@ -11,8 +11,20 @@ const FILES_MAX: usize = 256;
 /// What a name ends with that editors and package managers leave behind, or that people give to
 /// what shall not count.
 const LEFTOVERS: [&str; 14] = [
-    "~", ".bak", ".old", ".orig", ".rej", ".save", ".swp", ".tmp", ".disabled", ".off", ".dpkg-dist",
-    ".dpkg-old", ".rpmnew", ".rpmsave",
+    "~",
+    ".bak",
+    ".old",
+    ".orig",
+    ".rej",
+    ".save",
+    ".swp",
+    ".tmp",
+    ".disabled",
+    ".off",
+    ".dpkg-dist",
+    ".dpkg-old",
+    ".rpmnew",
+    ".rpmsave",
 ];
 
 /// A file to read.
@@ -115,8 +127,17 @@ mod tests {
             list_dir: &|path| match path {
                 "d" | "d/" => Ok(Some(
                     [
-                        "b.toml", "a.toml", "B.toml", ".a.toml.swp", ".#a.toml", "a.toml~",
-                        "#a.toml#", "c.toml.bak", "README.md", "web.conf", ".hidden.toml",
+                        "b.toml",
+                        "a.toml",
+                        "B.toml",
+                        ".a.toml.swp",
+                        ".#a.toml",
+                        "a.toml~",
+                        "#a.toml#",
+                        "c.toml.bak",
+                        "README.md",
+                        "web.conf",
+                        ".hidden.toml",
                     ]
                     .map(str::to_owned)
                     .to_vec(),
@@ -128,7 +149,8 @@ mod tests {
             },
             ..Host::BARE
         };
-        let written = |text: &&str| Written { origin: Origin::Flag("config"), text: (*text).into() };
+        let written =
+            |text: &&str| Written { origin: Origin::Flag("config"), text: (*text).into() };
         let given: Vec<_> = given.iter().map(written).collect();
         find(&given, &host)
     }
@@ -140,7 +162,8 @@ mod tests {
     #[test]
     fn directories_hold_files_in_the_order_of_their_names() {
         let sources = found(&["x.toml", "d/", "y.conf"]);
-        let want = [(0, "x.toml"), (1, "d/B.toml"), (1, "d/a.toml"), (1, "d/b.toml"), (2, "y.conf")];
+        let want =
+            [(0, "x.toml"), (1, "d/B.toml"), (1, "d/a.toml"), (1, "d/b.toml"), (2, "y.conf")];
         assert_eq!(paths(&sources), want);
         let ignored: Vec<_> = sources.ignored.iter().map(|at| at.text.as_str()).collect();
         assert_eq!(ignored, ["d/web.conf"]);
@@ -151,8 +174,14 @@ mod tests {
     fn what_is_wrong_with_a_directory_is_told() {
         for (path, want) in [
             ("empty", "--config: \"empty\" is a directory without any *.toml file: put one there"),
-            ("closed", "--config: \"closed\" is a directory that cannot be read: permission denied"),
-            ("many", "--config: \"many/256.toml\" is one too many: at most 256 configuration files"),
+            (
+                "closed",
+                "--config: \"closed\" is a directory that cannot be read: permission denied",
+            ),
+            (
+                "many",
+                "--config: \"many/256.toml\" is one too many: at most 256 configuration files",
+            ),
         ] {
             let sources = found(&[path, "x.toml"]);
             assert_eq!(sources.errors.len(), 1, "{path}");

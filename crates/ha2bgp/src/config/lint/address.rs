@@ -40,10 +40,14 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Warning>) {
         if own.is_empty() {
             let follows = match needs_address(view, &service.config.rule) {
                 true => "so its check \"address\" fails and it is not announced",
-                false => "and it is announced all the same, because its rule does not need \"address\"",
+                false => {
+                    "and it is announced all the same, because its rule does not need \"address\""
+                }
             };
-            let message =
-                format!("\"{vip}\" is on no interface, {follows}: `ip address add {} dev lo`", host(vip));
+            let message = format!(
+                "\"{vip}\" is on no interface, {follows}: `ip address add {} dev lo`",
+                host(vip)
+            );
             warnings.push(Warning::new(&VIP_MISSING, at, message));
         } else {
             excluded(view, at, vip, &own, warnings);
@@ -75,7 +79,8 @@ fn excluded(
     let any = |globs: &[Glob], name: &str| {
         globs.is_empty() || globs.iter().any(|glob| glob.matches(name))
     };
-    let counts = |own: &&&OwnAddress| any(&engine.devices, &own.device) && any(&engine.labels, &own.label);
+    let counts =
+        |own: &&&OwnAddress| any(&engine.devices, &own.device) && any(&engine.labels, &own.label);
     if own.iter().any(|own| counts(&own)) {
         return;
     }
@@ -93,9 +98,8 @@ fn excluded(
 }
 
 fn in_subnet(view: &View<'_>, at: &Written, vip: IpAddr, warnings: &mut Vec<Warning>) {
-    let link = |own: &&OwnAddress| {
-        !own.loopback && !own.subnet.is_host() && own.subnet.contains(vip)
-    };
+    let link =
+        |own: &&OwnAddress| !own.loopback && !own.subnet.is_host() && own.subnet.contains(vip);
     let Some(own) = view.addresses.iter().flatten().find(link) else { return };
     let asks = if vip.is_ipv4() { "ARP" } else { "neighbor discovery" };
     let message = format!(

@@ -72,7 +72,11 @@ fn timeout(check: &Check<'_>, warnings: &mut Vec<Warning>) {
         duration::show(timeout.saturating_mul(counting.fall)),
         duration::show(interval.saturating_mul(counting.fall)),
     );
-    warnings.push(Warning::new(&LONG_TIMEOUT, at(check.section, &["timeout", "interval"]), message));
+    warnings.push(Warning::new(
+        &LONG_TIMEOUT,
+        at(check.section, &["timeout", "interval"]),
+        message,
+    ));
 }
 
 fn one_probe(service: Service<'_>, check: &Check<'_>, warnings: &mut Vec<Warning>) {
@@ -111,7 +115,9 @@ fn restart(view: &View<'_>, warnings: &mut Vec<Warning>) {
         let up = if no_state { service.config.up_delay } else { Duration::ZERO };
         Some((probes.saturating_add(up), check, service, up))
     });
-    let Some((needed, check, service, up)) = slowest.max_by_key(|(needed, ..)| *needed) else { return };
+    let Some((needed, check, service, up)) = slowest.max_by_key(|(needed, ..)| *needed) else {
+        return;
+    };
     for (section, peer) in view.peers() {
         let Some(restart) = peer.config.graceful_restart else { continue };
         let kept = restart.restart_time.saturating_mul(KEPT_BACK.0) / KEPT_BACK.1;
@@ -122,7 +128,9 @@ fn restart(view: &View<'_>, warnings: &mut Vec<Warning>) {
         let at = at.or(section.values.one("address")).unwrap_or(&section.at);
         let delay = match up.is_zero() {
             true => String::new(),
-            false => format!(" (up-delay {} with it, as there is no state file)", duration::show(up)),
+            false => {
+                format!(" (up-delay {} with it, as there is no state file)", duration::show(up))
+            }
         };
         let message = format!(
             "after a restart \"{}\" of \"{}\" says nothing for {}{delay}, and {} keeps our routes {} of the \
@@ -145,7 +153,8 @@ fn down_delay(view: &View<'_>, warnings: &mut Vec<Warning>) {
     let own = view.services().filter_map(|service| {
         service.section.section.values.one("down-delay").map(|at| (at, service.config.down_delay))
     });
-    let all = view.raw.values.one("down-delay").map(|at| (at, view.settings.engine.defaults.down_delay));
+    let all =
+        view.raw.values.one("down-delay").map(|at| (at, view.settings.engine.defaults.down_delay));
     for (at, delay) in own.chain(all).filter(|(_, delay)| *delay > hold) {
         let message = format!(
             "a service that fails is announced for {} more, longer than a host that dies (hold time {} with \

@@ -93,7 +93,8 @@ pub(super) fn check(view: &View<'_>, filter: &Filter, warnings: &mut Vec<Warning
 fn secrets(view: &View<'_>, values: &Values, warnings: &mut Vec<Warning>) {
     for (_, at) in values.iter().filter(|(name, _)| keys::SECRETS.contains(name)) {
         let Some(at) = at.last() else { continue };
-        let mode = view.host.locate(&at.text).ok().and_then(|path| (view.host.file_mode)(&path).ok());
+        let mode =
+            view.host.locate(&at.text).ok().and_then(|path| (view.host.file_mode)(&path).ok());
         let Some(mode) = mode.filter(|mode| mode & OPEN != 0) else { continue };
         let who = match mode & 0o006 {
             0 => "its group",

@@ -68,7 +68,8 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Warning>) {
     let vips: Vec<&(&Written, IpAddr)> = vips.iter().filter(|(_, vip)| vip.is_ipv4()).collect();
     let Some((at, vip)) = vips.first() else { return };
     let own = view.addresses.iter().flatten();
-    let own = own.filter(|own| own.up && !own.loopback && own.ip.is_ipv4() && !own.subnet.is_host());
+    let own =
+        own.filter(|own| own.up && !own.loopback && own.ip.is_ipv4() && !own.subnet.is_host());
     let devices: BTreeSet<&str> = own.map(|own| &*own.device).collect();
     let more = match vips.len() {
         1 => String::new(),

@@ -41,7 +41,8 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Warning>) {
     for (section, peer) in view.peers() {
         far(view, section, peer, warnings);
         local_address(view, section, peer, warnings);
-        if let (true, Some(at)) = (peer.config.hold_time.is_zero(), section.values.one("hold-time")) {
+        if let (true, Some(at)) = (peer.config.hold_time.is_zero(), section.values.one("hold-time"))
+        {
             let message = format!(
                 "{} never notices that this host is dead, unless its link goes down: write for example 9s",
                 peer.config.peer

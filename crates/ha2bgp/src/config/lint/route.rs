@@ -81,7 +81,8 @@ const fn speaks(config: &PeerConfig, ipv4: bool) -> bool {
 fn left_out(section: &Section, config: &PeerConfig, warnings: &mut Vec<Warning>) {
     let (heard, unheard): (Vec<Prefix>, Vec<Prefix>) =
         config.policy.networks.iter().partition(|network| speaks(config, network.is_ipv4()));
-    let at = section.values.one("networks").or(section.values.one("address")).unwrap_or(&section.at);
+    let at =
+        section.values.one("networks").or(section.values.one("address")).unwrap_or(&section.at);
     let families = section.values.one("families");
     let Some(network) = unheard.first() else { return };
     let fix = match (families, network.is_ipv4()) {
