@@ -223,6 +223,7 @@ impl Place {
         // Control characters, tabs among them, would shift the carets or do worse to a terminal.
         let shown: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let rest = shown.chars().count().saturating_sub(column - 1).max(1);
+        let shown = shown.trim_end();
         let marked = self.source.text.get(self.span.clone()).unwrap_or_default();
         let carets = marked.lines().next().unwrap_or_default().chars().count().clamp(1, rest);
         Some(format!(

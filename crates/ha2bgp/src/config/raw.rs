@@ -105,6 +105,8 @@ pub struct Raw {
     pub unread: Vec<String>,
     /// Some file has peers, whether they count or not.
     pub peers_in_files: bool,
+    /// Some of them could not be read, which was told.
+    pub has_bad_peers: bool,
     /// What could not be read at all.
     pub errors: Vec<ConfigError>,
     /// What was left out, and may have been meant.
@@ -150,7 +152,9 @@ impl Raw {
             }
         }
         raw.file = documents.first().map(Document::whole);
-        raw.peers_in_files = documents.iter().any(|document| !document.peers.is_empty());
+        raw.has_bad_peers = documents.iter().any(|document| document.has_bad_peers);
+        raw.peers_in_files =
+            raw.has_bad_peers || documents.iter().any(|document| !document.peers.is_empty());
         raw.broken = documents.iter().any(Document::is_broken);
         for flag in FLAGS {
             raw.values.set(flag.long, value(flag, given, &documents));

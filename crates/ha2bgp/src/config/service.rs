@@ -170,7 +170,8 @@ impl Book<'_> {
                 self.fail(at, error);
             } else if let Some(other) = known_nets.insert(network, at.clone()) {
                 let error = format!(
-                    "\"{network}\" is of two services{}: an address in it can be of one only",
+                    "\"{network}\" is of two services{}, and an address in it can be of one only: leave it out \
+                     of one",
                     first(&other, at)
                 );
                 self.fail(at, error);

@@ -74,9 +74,8 @@ pub(super) fn check(view: &View<'_>, filter: &Filter, warnings: &mut Vec<Warning
     }
     let at = &view.settings.listen_filter;
     for warning in filter.warnings() {
-        let begin = usize::try_from(warning.span.offset).unwrap_or(0);
-        let length = usize::try_from(warning.span.length).unwrap_or(0);
-        let origin = at.origin.part(&at.text, &(begin..begin.saturating_add(length)));
+        let word = warning.span.offset..warning.span.offset.saturating_add(warning.span.length);
+        let origin = at.origin.part(&at.text, &word);
         warnings.push(Warning { lint: &LISTEN_FILTER, origin, message: warning.to_string() });
     }
     secrets(view, &raw.values, warnings);

@@ -67,7 +67,10 @@ impl Fake<'_> {
         let sysctl = |path: &str| {
             let lines = self.sysctls.lines().filter_map(|line| line.split_once(' '));
             let name = path.strip_prefix("/proc/sys/")?;
-            lines.filter(|(known, _)| *known == name).map(|(_, value)| format!("{value}\n")).last()
+            lines
+                .filter(|(known, _)| *known == name)
+                .map(|(_, value)| format!("{value}\n"))
+                .next_back()
         };
         let read_file = |path: &str| match files.iter().find(|(name, _)| *name == path) {
             Some((_, text)) => Ok(text.as_bytes().to_vec()),
