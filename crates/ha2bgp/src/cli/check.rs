@@ -44,7 +44,7 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     let all = |name| matches.get_many::<String>(name).into_iter().flatten().cloned();
     let files: Vec<String> = all("config").chain(all("FILE")).collect();
     let flag = |name| if name == "config" { files.clone() } else { Vec::new() };
-    let Loaded { settings, .. } = load(&Given { flag: &flag, variable: &|_| None });
+    let Loaded { settings, .. } = load(&Given { flag: &flag, variable: &|_| None }, &[]);
     let code = if settings.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
     let said = if matches.get_flag("json") {
         let found: Vec<Found> = match &settings {

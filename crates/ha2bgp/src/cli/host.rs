@@ -10,6 +10,7 @@ use ha2bgp_sys::route::Route;
 
 use crate::config::file;
 use crate::config::host::{Host, OwnAddress};
+use crate::control::orders::FileText;
 
 /// An address that no host has (RFC 5737), to see whether this one binds everything
 /// (`net.ipv4.ip_nonlocal_bind`).
@@ -17,8 +18,9 @@ const PROBABLY_FOREIGN: std::net::Ipv4Addr = std::net::Ipv4Addr::new(192, 0, 2, 
 /// A directory with more names is none of configuration files.
 const NAMES_MAX: usize = 4096;
 
-/// Calls `ask` with the real host.
-pub(super) fn with<T>(ask: impl FnOnce(&Host<'_>) -> T) -> T {
+/// Calls `ask` with the real host, on which these texts are in the place of files of their names.
+pub(super) fn with<T>(sent: &[FileText], ask: impl FnOnce(&Host<'_>) -> T) -> T {
+    let sent = |path: &str| sent.iter().find(|file| file.name == path);
     let credentials = std::env::var("CREDENTIALS_DIRECTORY").ok();
     let uname = rustix::system::uname();
     ask(&Host {
@@ -31,9 +33,12 @@ pub(super) fn with<T>(ask: impl FnOnce(&Host<'_>) -> T) -> T {
                 .is_some_and(|own| std::net::UdpSocket::bind(own).is_ok())
                 && std::net::UdpSocket::bind((PROBABLY_FOREIGN, 0)).is_err()
         },
-        read_file: &read_file,
+        read_file: &|path| match sent(path) {
+            Some(file) => Ok(file.text.clone().into_bytes()),
+            None => read_file(path),
+        },
         is_executable: &is_executable,
-        list_dir: &list_dir,
+        list_dir: &|path| if sent(path).is_some() { Ok(None) } else { list_dir(path) },
         file_mode: &|path| Ok(std::fs::metadata(path)?.permissions().mode()),
         addresses: &addresses,
         credentials: credentials.as_deref(),

@@ -12,20 +12,24 @@ mod push;
 mod reasons;
 mod why;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::filter::{Filter, FilterError, Span};
 
+use self::flags::FLAGS;
 use crate::config::error::ConfigError;
 use crate::config::lint::{self, Warning};
 use crate::config::origin::{Origin, Written};
 use crate::config::raw::{Given, Raw};
 use crate::config::settings::{Backend, LogSettings, Settings};
+use crate::control::orders::FileText;
 use crate::daemon::{self, parent};
 use crate::log::{self, Style};
 
@@ -96,7 +100,12 @@ fn run(matches: &ArgMatches) -> ExitCode {
     // As arguments: a variable that is not UTF-8 must be refused, not taken as not set.
     let variable =
         |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let Loaded { raw, settings } = load(&Given { flag: &flag, variable: &variable });
+    // What was given stays; only files are read again.
+    let given = FLAGS.iter().map(|it| (it.long, flag(it.long))).collect();
+    let variables = FLAGS.iter().filter_map(|it| it.env);
+    let variables = variables.filter_map(|name| Some((name, variable(name)?))).collect();
+    let sources = Arc::new(Sources { given, variables });
+    let Loaded { raw, settings } = sources.load(None);
     let log_settings = LogSettings::read(&raw);
     let Good { settings, filter, warnings } = match settings {
         Ok(good) => good,
@@ -107,9 +116,32 @@ fn run(matches: &ArgMatches) -> ExitCode {
     for warning in &warnings {
         tracing::warn!("{}", warning.line());
     }
-    let code = daemon::run(settings, &filter);
+    let loader: daemon::Loader = Arc::new(move |files| {
+        let good = sources.load(files).settings;
+        good.map(|good| (good.settings, good.filter)).map_err(|errors| texts(&errors))
+    });
+    let code = daemon::run(settings, &filter, loader);
     log.flush();
     code
+}
+
+/// What was given on the command line and in the environment.
+struct Sources {
+    given: BTreeMap<&'static str, Vec<String>>,
+    variables: BTreeMap<&'static str, String>,
+}
+
+impl Sources {
+    /// Reads the settings with the files as they are now, or with these in the place of all files.
+    fn load(&self, files: Option<&[FileText]>) -> Loaded {
+        let names = files.map(|files| files.iter().map(|file| file.name.clone()).collect());
+        let flag = |name| match &names {
+            Some(names) if name == "config" => Vec::clone(names),
+            _ => self.given.get(name).cloned().unwrap_or_default(),
+        };
+        let variable = |name: &str| self.variables.get(name).cloned();
+        load(&Given { flag: &flag, variable: &variable }, files.unwrap_or_default())
+    }
 }
 
 /// What people are told.
@@ -130,9 +162,10 @@ struct Good {
     warnings: Vec<Warning>,
 }
 
-/// Reads the settings; or everything that is wrong with them.
-fn load(given: &Given<'_>) -> Loaded {
-    host::with(|host| {
+/// Reads the settings, with these texts in the place of files of their names; or everything that is
+/// wrong with them.
+fn load(given: &Given<'_>, sent: &[FileText]) -> Loaded {
+    host::with(sent, |host| {
         let raw = Raw::collect(given, host);
         let settings = match Settings::read(&raw, host) {
             Ok(settings) => {

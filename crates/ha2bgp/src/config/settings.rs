@@ -14,6 +14,7 @@ use super::check::haproxy;
 use super::control::{self, ControlSettings};
 use super::duration;
 use super::error::{self, ConfigError};
+use super::guard;
 use super::origin::{Origin, Written};
 use super::peer;
 use super::raw::{Raw, Values};
@@ -63,6 +64,8 @@ pub struct Settings {
     pub speaker: Option<SpeakerSettings>,
     /// Where the state is kept for the process that comes after this one.
     pub state_file: StateFile,
+    /// Where the overrides of operators are kept.
+    pub overrides_file: StateFile,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
 }
@@ -154,6 +157,7 @@ impl Settings {
             devices: devices.into_iter().map(|(_, glob)| glob).collect(),
             labels: labels.into_iter().map(|(_, glob)| glob).collect(),
             require_all_ports: reader.switch(values, "require-all-ports"),
+            guard: guard::read(&mut reader, raw),
             ..EngineConfig::default()
         };
         let backend = backend_of(&mut reader, raw);
@@ -172,6 +176,11 @@ impl Settings {
             exabgp_last_choice = peer::last_choice_of_exabgp(&mut reader, values);
             engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
             None
+        };
+        let overrides_file = reader.one(values, "overrides-file", state_file);
+        let overrides_file = match (overrides_file.unwrap_or_default(), backend) {
+            (StateFile::Auto, Some(Backend::Test)) => StateFile::Off,
+            (place, _) => place,
         };
         let state_file = reader.one(values, "state-file", state_file).map(|place| match place {
             // What is only printed is no state, and must not be taken for that of another process.
@@ -202,6 +211,7 @@ impl Settings {
                     reassert,
                     speaker,
                     state_file,
+                    overrides_file,
                     control,
                 })
             }

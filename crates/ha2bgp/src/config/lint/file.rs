@@ -90,7 +90,9 @@ pub(super) fn check(view: &View<'_>, filter: &Filter, warnings: &mut Vec<Warning
 
 /// Files with secrets, and who may read them.
 fn secrets(view: &View<'_>, values: &Values, warnings: &mut Vec<Warning>) {
-    for (_, at) in values.iter().filter(|(name, _)| keys::SECRETS.contains(name)) {
+    let is_secret =
+        |name: &str| name.rsplit('.').next().is_some_and(|key| keys::SECRETS.contains(&key));
+    for (_, at) in values.iter().filter(|(name, _)| is_secret(name)) {
         let Some(at) = at.last() else { continue };
         let mode =
             view.host.locate(&at.text).ok().and_then(|path| (view.host.file_mode)(&path).ok());

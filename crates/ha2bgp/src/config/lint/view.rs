@@ -64,7 +64,7 @@ impl<'a> View<'a> {
 
     /// A check as the engine knows it.
     pub(super) fn check(&self, index: CheckIndex) -> Option<&'a CheckConfig> {
-        self.settings.engine.checks.get(usize::try_from(index.0).ok()?)
+        self.settings.engine.checks.get(&index)
     }
 
     /// The probed checks that a service's rule names, each once.
@@ -78,7 +78,7 @@ impl<'a> View<'a> {
         let found = indexes.into_iter().filter_map(|index| {
             let config = self.check(index)?;
             let specs = &self.settings.checks;
-            let spec = specs.specs.get(specs.of.get(&index)?.0)?;
+            let spec = specs.specs.get(&specs.of.get(&index)?.0)?;
             let named = |check: &&CheckSection| check.name.text == *config.name;
             let own = service.section.checks.iter().find(named);
             let section = own.or_else(|| self.raw.checks.iter().find(named))?;
