@@ -18,6 +18,7 @@
 //! `>` begins what the engine decided, to be compared. Long output and performance data of a probe
 //! decide nothing and are left out.
 
+mod fuzz;
 mod read;
 mod settings;
 #[cfg(test)]
@@ -40,6 +41,8 @@ use crate::overrides::{Override, Scope};
 use crate::reason::Reason;
 use crate::time::Instant;
 
+#[doc(hidden)]
+pub use self::fuzz::fuzz_record;
 pub use self::read::{Reader, RecordError};
 use self::words::escape;
 

@@ -10,6 +10,7 @@ pub mod flags;
 mod host;
 mod push;
 mod reasons;
+mod replay;
 mod why;
 
 use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
             Some(("check-config", matches)) => check::main(matches),
             Some(("push", matches)) => push::main(matches),
             Some(("why", matches)) => why::main(matches),
+            Some(("replay", matches)) => replay::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
@@ -87,7 +89,8 @@ fn command() -> Command {
         .subcommand(check::command())
         .subcommand(filter::command())
         .subcommand(push::command())
-        .subcommand(why::command());
+        .subcommand(why::command())
+        .subcommand(replay::command());
     flags::add_to(command)
 }
 
