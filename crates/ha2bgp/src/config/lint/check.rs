@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ha2bgp_core::check::Outcome;
-use ha2bgp_core::config::CheckKind;
+use ha2bgp_core::config::{CheckKind, OnFailure};
 
 use super::super::duration;
 use super::super::origin::Written;
@@ -81,7 +81,9 @@ fn timeout(check: &Check<'_>, warnings: &mut Vec<Warning>) {
 
 fn one_probe(service: Service<'_>, check: &Check<'_>, warnings: &mut Vec<Warning>) {
     let CheckKind::Probe { counting, .. } = &check.config.kind else { return };
-    let decides = !check.config.shadow && check.config.powers.on_fail == Outcome::Fail;
+    let decides = !check.config.shadow
+        && check.config.powers.on_fail == Outcome::Fail
+        && service.config.on_failure == OnFailure::Withdraw;
     if counting.fall > 1 || !service.config.down_delay.is_zero() || !decides {
         return;
     }
@@ -150,11 +152,15 @@ fn down_delay(view: &View<'_>, warnings: &mut Vec<Warning>) {
     let holds = view.peers().map(|(_, peer)| peer).filter(|peer| !peer.config.hold_time.is_zero());
     let Some(peer) = holds.min_by_key(|peer| peer.config.hold_time) else { return };
     let hold = peer.config.hold_time;
-    let own = view.services().filter_map(|service| {
-        service.section.section.values.one("down-delay").map(|at| (at, service.config.down_delay))
+    // What stays announced when it fails has no delay that matters.
+    let withdrawn = view.services().filter(|it| it.config.on_failure == OnFailure::Withdraw);
+    let own = withdrawn.filter_map(|service| {
+        let at = service.section.section.values.one("down-delay")?;
+        Some((at, service.config.down_delay))
     });
-    let all =
-        view.raw.values.one("down-delay").map(|at| (at, view.settings.engine.defaults.down_delay));
+    let defaults = &view.settings.engine.defaults;
+    let all = view.raw.values.one("down-delay").map(|at| (at, defaults.down_delay));
+    let all = all.filter(|_| defaults.on_failure == OnFailure::Withdraw);
     for (at, delay) in own.chain(all).filter(|(_, delay)| *delay > hold) {
         let message = format!(
             "a service that fails is announced for {} more, longer than a host that dies (hold time {} with \

@@ -361,6 +361,8 @@ fn of_delays() {
     );
     let text = file(&format!("[defaults]\ndown-delay = \"30s\"\n{PEER}{SERVICE}"));
     Fake::default().one(&text, &["6:14: defaults.down-delay: ", "[long-down-delay]"]);
+    let absorbs = "down-delay = \"10s\"\non-failure = \"absorb\"\n";
+    Fake::default().none(&file(&format!("{PEER}{SERVICE}{absorbs}")));
 }
 
 #[test]
