@@ -379,7 +379,8 @@ pub const FLAGS: &[Flag] = &[
             "config",
             OTHER,
             Kind::Repeated,
-            "Configuration file, see docs/configuration.md; flags and variables win over it",
+            "Configuration file, or directory of *.toml files, see docs/configuration.md; flags and \
+             variables win over it",
         )
     },
     Flag {

@@ -17,6 +17,7 @@ mod checks_push;
 mod checks_source;
 mod checks_stage;
 mod control_api;
+mod config_warnings;
 mod discovery;
 mod doorbell;
 mod exabgp_facts;
