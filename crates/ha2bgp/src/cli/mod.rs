@@ -4,6 +4,7 @@
 //! to the announcer alone; only the commands here that announce nothing print on it.
 
 mod check;
+mod config;
 mod demo;
 mod filter;
 pub mod flags;
@@ -47,6 +48,7 @@ pub fn main() -> ExitCode {
             Some(("demo", _)) => demo::main(),
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
+            Some(("config", matches)) => config::main(matches),
             Some(("push", matches)) => push::main(matches),
             Some(("why", matches)) => why::main(matches),
             Some(("run", matches)) => run(matches),
@@ -85,6 +87,7 @@ fn command() -> Command {
             Command::new("run").about("Runs, as without any command: ha2bgp run --config FILE"),
         ))
         .subcommand(check::command())
+        .subcommand(config::command())
         .subcommand(filter::command())
         .subcommand(push::command())
         .subcommand(why::command());
