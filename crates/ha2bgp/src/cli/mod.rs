@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod filter;
 pub mod flags;
+mod import;
 mod push;
 mod reasons;
 mod why;
@@ -49,6 +50,7 @@ pub fn main() -> ExitCode {
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
             Some(("config", matches)) => config::main(matches),
+            Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
             Some(("why", matches)) => why::main(matches),
             Some(("run", matches)) => run(matches),
@@ -89,6 +91,7 @@ fn command() -> Command {
         .subcommand(check::command())
         .subcommand(config::command())
         .subcommand(filter::command())
+        .subcommand(import::command())
         .subcommand(push::command())
         .subcommand(why::command());
     flags::add_to(command)

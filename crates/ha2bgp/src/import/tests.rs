@@ -1,0 +1,1 @@
+//! Files as people have them: what they become, golden, and that our own reader takes it.
