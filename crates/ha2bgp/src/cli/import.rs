@@ -84,7 +84,7 @@ fn read(path: &str) -> Result<Vec<File>, String> {
         return Ok(vec![File { name: "standard input".to_owned(), octets }]);
     }
     if !Path::new(path).is_dir() {
-        return Ok(vec![File { name: path.to_owned(), octets: read_file(path).map_err(fail)? }]);
+        return Ok(vec![read_one(path)?]);
     }
     let mut names = Vec::new();
     for entry in fs::read_dir(path).map_err(fail)? {
@@ -98,11 +98,14 @@ fn read(path: &str) -> Result<Vec<File>, String> {
         return Err(format!("there is no *.conf in \"{path}\": name the files"));
     }
     names.sort_unstable();
-    names
-        .iter()
-        .map(|name| Ok(read(name)?))
-        .collect::<Result<Vec<_>, String>>()
-        .map(|all| all.concat())
+    names.iter().map(|name| read_one(name)).collect()
+}
+
+fn read_one(path: &str) -> Result<File, String> {
+    match read_file(path) {
+        Ok(octets) => Ok(File { name: path.to_owned(), octets }),
+        Err(error) => Err(format!("\"{path}\" cannot be read: {error}")),
+    }
 }
 
 /// The addresses of the loopback interface.

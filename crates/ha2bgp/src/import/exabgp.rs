@@ -55,6 +55,12 @@ pub(super) fn read(texts: &[Text], host: &Host<'_>, import: &mut Import, errors:
     }
 }
 
+/// The long names of all options.
+#[cfg(test)]
+pub(super) fn long_options() -> impl Iterator<Item = &'static str> {
+    options::OPTIONS.iter().map(|opt| opt.long)
+}
+
 /// What a file looks like.
 enum Shape {
     /// ExaBGP's configuration.

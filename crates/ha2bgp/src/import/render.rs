@@ -11,7 +11,7 @@ use super::value::{list, quoted, time};
 
 /// Sections of keys of [`Common`](super::model::Common), in their order.
 const SECTIONS: [&str; 5] =
-    ["defaults.route.last-choice", "defaults.route", "defaults", "exabgp", "log"];
+    ["defaults", "defaults.route", "defaults.route.last-choice", "exabgp", "log"];
 
 /// The configuration file.
 pub(super) fn toml(import: &Import) -> String {
@@ -27,21 +27,22 @@ pub(super) fn toml(import: &Import) -> String {
     fates(&mut page, &import.said);
     page.push('\n');
     networks(&mut page, import);
-    page.push_str(
-        "\n[defaults]\n\
-         # It announced and withdrew at once. Without these three lines: 6s, 3s, and flap damping.\n\
-         up-delay = \"0s\"\ndown-delay = \"0s\"\ndamping = false\n",
-    );
-    for section in SECTIONS.iter().rev() {
+    page.push_str(TOP);
+    for section in SECTIONS {
         keys(&mut page, section, import);
     }
-    speaker_keys(&mut page, import);
     for service in &import.services {
         page.push('\n');
         self::service(&mut page, service);
     }
     page.push('\n');
-    page.push_str(ending(import.program));
+    page.push_str(router(import.program));
+    page.push_str(PEER);
+    for (path, value) in &import.common.speaker {
+        if let Some(name) = path.strip_prefix("peer.") {
+            let _ = writeln!(page, "#{name} = {value}");
+        }
+    }
     page
 }
 
@@ -111,38 +112,32 @@ fn networks(page: &mut String, import: &Import) {
     }
 }
 
-/// The keys of a section that some service has set.
+/// The keys of a section that some service has set; those that ExaBGP is not told as comments.
 fn keys(page: &mut String, section: &str, import: &Import) {
-    let own = |(path, value): (&&'static str, &String)| {
-        let (of, name) = path.rsplit_once('.')?;
-        (of == section).then(|| format!("{name} = {value}\n"))
+    let own = |path: &str| {
+        path.rsplit_once('.').filter(|(of, _)| *of == section).map(|it| it.1.to_owned())
     };
-    let lines: String = import.common.keys.iter().filter_map(own).collect();
+    let mut lines = String::new();
+    if section == "defaults" {
+        lines.push_str(
+            "# It announced and withdrew at once. Without these lines: 6s, 3s, and flap damping.\n\
+             up-delay = \"0s\"\ndown-delay = \"0s\"\ndamping = false\n",
+        );
+    }
+    for (path, value) in &import.common.keys {
+        if let Some(name) = own(path) {
+            let _ = writeln!(lines, "{name} = {value}");
+        }
+    }
+    let mark = if lines.is_empty() { "#" } else { "" };
+    let mut head = "# ExaBGP is not told these, routers are by the built-in speaker:\n";
+    for (path, value) in &import.common.speaker {
+        if let Some(name) = own(path) {
+            let _ = writeln!(lines, "{}#{name} = {value}", std::mem::take(&mut head));
+        }
+    }
     if !lines.is_empty() {
-        let head = if section == "defaults" { String::new() } else { format!("\n[{section}]\n") };
-        page.push_str(&format!("{head}{lines}"));
-    }
-}
-
-/// What only the built-in speaker can say.
-fn speaker_keys(page: &mut String, import: &Import) {
-    if import.common.speaker.is_empty() {
-        return;
-    }
-    page.push('\n');
-    comment(page, "ExaBGP is not told these; the built-in speaker is, in its place.");
-    for section in ["defaults.route", "peer"] {
-        let prefix = format!("{section}.");
-        let own = import.common.speaker.iter();
-        let own: Vec<_> =
-            own.filter_map(|(path, value)| Some((path.strip_prefix(&prefix)?, value))).collect();
-        if !own.is_empty() {
-            let head = if section == "peer" { "[[peer]]" } else { "[defaults.route]" };
-            let _ = writeln!(page, "#{head}");
-        }
-        for (name, value) in own {
-            let _ = writeln!(page, "#{name} = {value}");
-        }
+        let _ = write!(page, "\n{mark}[{section}]\n{lines}");
     }
 }
 
@@ -152,7 +147,12 @@ fn service(page: &mut String, service: &Service) {
     let _ = writeln!(text, "[[service]]");
     let _ = writeln!(text, "name = {}", quoted(&service.name));
     let vips: Vec<String> = service.vips.iter().map(|(vip, _)| vip.to_string()).collect();
-    let _ = writeln!(text, "vips = {}", list(vips.iter().map(String::as_str)));
+    match vips.as_slice() {
+        [] => comment(&mut text, "vips = its addresses"),
+        vips => {
+            let _ = writeln!(text, "vips = {}", list(vips.iter().map(String::as_str)));
+        }
+    }
     let mut names = Vec::new();
     names.extend(service.address.as_ref().map(|_| "address"));
     names.extend(service.command.as_ref().map(|_| "command"));
@@ -229,35 +229,40 @@ fn warns(text: &mut String, service: &Service) {
     }
 }
 
-/// How it gets to the routers.
-const fn ending(program: Program) -> &'static str {
+/// How routes get to the routers.
+const fn router(program: Program) -> &'static str {
     match program {
         Program::Exabgp => {
             "\
 # In ExaBGP's configuration one process takes the place of all those of healthcheck:
-#     run /usr/local/bin/ha2bgp run --config THIS-FILE;
-# Or ha2bgp speaks BGP itself, and ExaBGP is not needed: add router-id and local-as at the top of this
-# file, and a [[peer]] for each neighbor.
+#     run /usr/local/bin/ha2bgp run --config /etc/ha2bgp.toml;
+# Or ha2bgp speaks BGP itself, and ExaBGP is not needed: with these, one [[peer]] for each neighbor,
+# and local-as and router-id above.
 "
         }
         Program::Anycast | Program::Birdwatcher => {
             "\
-# BIRD hears of the routes by BGP now, and includes no file any more. In bird.conf, with your numbers:
+# BIRD hears of the routes by BGP now, and includes no file any more. In bird.conf:
 #     protocol bgp ha2bgp {
 #       local 127.0.1.1 as 65000; neighbor 127.0.1.2 as 65000;
 #       ipv4 { import where net ~ [ 192.0.2.1/32 ]; export none; };
 #     }
-# Here, the same numbers; local-as belongs to the top of the file:
-#local-as = 65000
-#router-id = \"10.1.1.1\"
-#[[peer]]
-#address = \"127.0.1.1\"
-#local-address = \"127.0.1.2\"
-#remote-as = 65000
+# Here, with the same numbers, and local-as and router-id above:
 "
         }
     }
 }
+
+/// What stands behind the networks.
+const TOP: &str = "#local-as = 65000\n#router-id = \"10.1.1.1\"\n";
+
+/// What stands at the end.
+const PEER: &str = "\
+#[[peer]]
+#address = \"127.0.1.1\"
+#local-address = \"127.0.1.2\"
+#remote-as = 65000
+";
 
 /// What is said of an address that is taken.
 pub(super) fn vip_fate(vip: IpAddr) -> Fate {

@@ -144,7 +144,7 @@ pub(super) fn read(
                 Some((vip, _)) => render::vip_fate(*vip),
                 None => Fate::Lost(
                     "routes are host routes here, /32 and /128: announce the network at the router, \
-                     where one of these is there"
+                     while a host route in it is there"
                         .to_owned(),
                 ),
             },
