@@ -213,16 +213,10 @@ fn command(text: &mut String, check: &Command, service: &Service) {
         }
     }
     let _ = writeln!(text, "rise = {}\nfall = {}", check.rise, check.fall);
-    // What a shell cannot start is no success; it was none there.
-    let _ = writeln!(text, "on-unknown = {}", quoted(power(service)));
     warns(text, service);
 }
 
-/// What a failure counts as.
-const fn power(service: &Service) -> &'static str {
-    if service.depreference { "warn" } else { "fail" }
-}
-
+/// A failure makes it the last choice.
 fn warns(text: &mut String, service: &Service) {
     if service.depreference {
         let _ = writeln!(text, "on-fail = \"warn\"");
@@ -247,7 +241,7 @@ const fn router(program: Program) -> &'static str {
 #       local 127.0.1.1 as 65000; neighbor 127.0.1.2 as 65000;
 #       ipv4 { import where net ~ [ 192.0.2.1/32 ]; export none; };
 #     }
-# Here, with the same numbers, and local-as and router-id above:
+# Here, with the same numbers, and local-as and router-id above. IPv6 routes need a session over IPv6.
 "
         }
     }

@@ -1,6 +1,8 @@
 //! Files as people have them: what they become, golden, and that our own reader takes it; and what is
 //! said of files that are not good.
 
+use proptest::prelude::*;
+
 use super::fuzz::read_back;
 use super::*;
 use crate::cli::flags::assert_fresh;
@@ -249,5 +251,49 @@ fn octets_that_are_no_text() {
             assert!(errors[0].to_string().starts_with(want), "{}", errors[0]);
             assert_eq!(errors.len(), 1, "{errors:?}");
         }
+    }
+}
+
+/// Words that mean something to one of the programs, in any order: whatever is taken is read by our own
+/// reader, and whatever is not has a place.
+fn soup(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let word =
+        prop_oneof![8 => proptest::sample::select(words).prop_map(str::to_owned), 1 => "\\PC{0,4}"];
+    proptest::collection::vec(word, 0..24).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_words_of_exabgp(text in soup(&[
+        "--ip ", "--cmd ", "--config other", "192.0.2.1", "192.0.2.0/30", "2001:db8::1/128", "\n", "\n",
+        " ", " ", "=", "'", "\"", "\\", "{", "}", ";", "process x {", "run exabgp healthcheck ", "-c",
+        "--label web", "--deaggregate-networks ", "--withdraw-on-down ", "--disable ", "/run/{x}", "%d/x",
+        "--user a ", "--group b ", "--community ", "65000:1", "--interval ", "0.5", "0", "--timeout ",
+        "name = ", "ip = 192.0.2.3", "command = a {b} | c", "--no-ip-setup ", "--ip-ifname 192.0.2.1%lo ",
+        "--next-hop 192.0.2.8 ", "--disabled-community ", "--down-metric ", "7", "--debounce ",
+    ])) {
+        fuzz_exabgp(text.as_bytes());
+    }
+
+    #[test]
+    fn any_words_of_anycast(text in soup(&[
+        "[a]\n", "[b c]\n", "[DEFAULT]\n", "[daemon]\n", "\n", "\n", "\n ", "=", ":", "%", "%(x)s", "x = ",
+        "check_cmd = ", "/bin/true {a} 'b c' ", "ip_prefix = ", "192.0.2.1/32\n", "2001:db8::1\n",
+        "check_interval = 1.5\n", "check_fail = 3\n", "interface = eth[\n", "check_disabled = no\n",
+        "on_disabled = advertise\n", "splay_startup = ", "5\n", "#", ";", "ip_check_disabled = yes\n",
+    ])) {
+        fuzz_anycast(text.as_bytes());
+    }
+
+    #[test]
+    fn any_words_of_birdwatcher(text in soup(&[
+        "[services.a]\n", "[services.\"b c\"]\n", "\n", "\n", "command = \"", "/bin/x  {y} 'z'\"\n",
+        "prefixes = [\"192.0.2.1/32\"]\n", "prefixes = [\"192.0.2.0/24\", \"2001:db8::1/128\"]\n",
+        "timeout = \"1.5s\"\n", "interval = 3\n", "rise = 2\n", "fail = -1\n", "functionname = 'f'\n",
+        "[prometheus]\n", "enabled = true\n", "\"", "\\u0007",
+    ])) {
+        fuzz_birdwatcher(text.as_bytes());
     }
 }

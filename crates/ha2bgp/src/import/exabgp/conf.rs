@@ -83,7 +83,9 @@ fn run(
     for word in words.iter().take(begin).filter(|word| word.text.contains('=')) {
         let fix =
             "commands have no other environment than environment = [\"NAME=value\"] of a check";
-        say(said, &text.place(word.span.clone()), "", Fate::Lost(fix.to_owned()));
+        // The value may be a secret.
+        let variable = word.text.split('=').next().unwrap_or_default();
+        say(said, &text.place(word.span.clone()), variable, Fate::Lost(fix.to_owned()));
     }
     let argument =
         |word: &Word| Argument { text: word.text.clone(), place: text.place(word.span.clone()) };

@@ -71,9 +71,12 @@ pub(super) fn read(process: Process, host: &Host<'_>, import: &mut Import, error
     let place = process.place.clone();
     let addresses = addresses::read(&options, &place, host, &mut said, errors);
     let withdraws = options.has(Name::WithdrawOnDown);
+    // What is not imported shall set nothing for the others.
+    let mut aside = Common::default();
+    let common = if addresses.vips.is_empty() { &mut aside } else { &mut import.common };
     let timing = Timing::read(&options, errors);
     let mut attributes = attributes::Attributes::read(&options, &place, &addresses, errors);
-    attributes.tell_defaults(&mut import.common, &mut said);
+    attributes.tell_defaults(common, &mut said);
     let accounts = [Name::User, Name::Group].map(|name| options.get(name, errors, account));
     let words = options.get(Name::Command, errors, command::of_shell);
     let off_file = options.one(Name::Disable).map(|given| off_path(&given.value));
@@ -92,8 +95,8 @@ pub(super) fn read(process: Process, host: &Host<'_>, import: &mut Import, error
             Name::User => Fate::Taken("user".to_owned()),
             Name::Group if options.has(Name::User) => Fate::Taken("group".to_owned()),
             Name::Group => Fate::Lost("a check has a group with a user only: add user".to_owned()),
-            Name::Debug => shared(&mut import.common, "log.debug", "true".to_owned()),
-            Name::Debounce => shared(&mut import.common, "exabgp.reassert", quoted("0s")),
+            Name::Debug => shared(common, "log.debug", "true".to_owned()),
+            Name::Debounce => shared(common, "exabgp.reassert", quoted("0s")),
             Name::Silent | Name::SyslogFacility | Name::NoSyslog => {
                 Fate::NotNeeded(STDERR.to_owned())
             }
@@ -135,7 +138,7 @@ pub(super) fn read(process: Process, host: &Host<'_>, import: &mut Import, error
             | Name::DownAsPath
             | Name::DisabledAsPath
             | Name::PathId
-            | Name::Neighbor => attributes.fate(given, &options, &mut import.common),
+            | Name::Neighbor => attributes.fate(given, &options, common),
         };
         say(&mut said, &given.place, given.opt.long, fate);
     }
