@@ -23,6 +23,7 @@ mod exabgp_stalled;
 mod exabgp_stops;
 mod guides;
 mod harness;
+mod import;
 mod lab_haproxy;
 mod lab_hostile;
 mod lab_plugins;

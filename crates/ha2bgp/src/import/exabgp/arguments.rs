@@ -125,8 +125,13 @@ fn find(text: &str) -> Result<Found, String> {
 
 /// Whether a word can be the value of an option: not if it looks like one.
 fn is_value(text: &str) -> bool {
-    let number = || text.parse::<f64>().is_ok();
-    !text.starts_with('-') || text == "-" || text.contains(' ') || number()
+    let Some(rest) = text.strip_prefix('-').filter(|rest| !rest.is_empty()) else { return true };
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let number = match rest.split_once('.') {
+        Some((whole, part)) => digits(whole) && digits(part) && !part.is_empty(),
+        None => digits(rest),
+    };
+    number || (text.contains(' ') && find(text).is_err())
 }
 
 /// Of options that count once the last one is kept; the others are told.
@@ -177,6 +182,10 @@ mod tests {
         for (line, want) in [
             ("--ip 192.0.2.1 --ip=192.0.2.2", "--ip=192.0.2.1 --ip=192.0.2.2"),
             ("-c 'a -b' --cmd x", "--command=a -b --command=x"),
+            (
+                "-n '-d x' -n '-z x'",
+                "--debug= --name=-z x --name needs a value healthcheck has no option - x: leave it out",
+            ),
             ("-cls -i5 -i=6", "--command=ls --interval=5 --interval=6"),
             ("-dsn web", "--debug= --silent= --name=web"),
             ("-sF local0 -s", "--syslog-facility=local0 --silent="),
