@@ -141,7 +141,12 @@ fn a_file_of_options_counts_like_a_command_line() -> Result<()> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("withdraw route 100.64.0.10/32 next-hop self"), "{output:?}");
     let (_, toml) = imported(dir.path(), "web.conf")?;
-    for want in ["name = \"web\"", "vips = [\"100.64.0.10\"]", "fall = 1", "exit 1 || exit 2"] {
+    for want in [
+        "name = \"web\"",
+        "vips = [\"100.64.0.10\"]",
+        "fall = 1",
+        "\"/bin/sh\", \"-c\", \"exit 1\"]",
+    ] {
         assert!(toml.contains(want), "{want}\n{toml}");
     }
     Ok(())
