@@ -277,7 +277,8 @@ fn service(
         rise,
         fall,
     };
-    let only_shown = vips.is_empty().then(|| "Not imported: none of its prefixes is a host route.");
+    let only_shown =
+        vips.is_empty().then_some("Not imported: none of its prefixes is a host route.");
     import.services.push(Service {
         name,
         place: at.place.clone(),

@@ -156,11 +156,11 @@ impl Import {
                 errors.add(place, error);
             }
         }
-        if known.len() > COUNT_MAX || self.services.len() > COUNT_MAX {
-            if let Some(service) = self.services.last() {
-                let error = format!("more than {COUNT_MAX} services or addresses: import less");
-                errors.add(&service.place, error);
-            }
+        if let Some(service) = self.services.last()
+            && (known.len() > COUNT_MAX || self.services.len() > COUNT_MAX)
+        {
+            let error = format!("more than {COUNT_MAX} services or addresses: import less");
+            errors.add(&service.place, error);
         }
     }
 

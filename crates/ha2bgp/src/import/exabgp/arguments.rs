@@ -3,7 +3,7 @@
 
 use super::super::Errors;
 use super::super::model::{Fate, Said};
-use super::options::{Name, OPTIONS, Opt, Takes};
+use super::options::{Id, OPTIONS, Opt, Takes};
 use super::{Argument, say};
 use crate::config::origin::Place;
 use crate::near::nearest;
@@ -136,7 +136,7 @@ fn is_value(text: &str) -> bool {
 
 /// Of options that count once the last one is kept; the others are told.
 pub(super) fn settle(given: Vec<Given>, said: &mut Vec<Said>) -> Vec<Given> {
-    let mut later: Vec<Name> = Vec::new();
+    let mut later: Vec<Id> = Vec::new();
     let mut keeps: Vec<bool> = Vec::new();
     for it in given.iter().rev() {
         let keep = it.opt.takes == Takes::Each || !later.contains(&it.opt.name);

@@ -9,7 +9,7 @@ use super::super::model::{Command, Common, Fate, Import, Service};
 use super::super::value::{account, count, interval, quoted, seconds, time};
 use super::super::{Errors, Host, command, suggest, text_of, words};
 use super::arguments::{self, Given};
-use super::options::Name;
+use super::options::Id;
 use super::{Process, keys, say};
 
 /// What it does without `--interval`.
@@ -29,22 +29,22 @@ struct Options {
 }
 
 impl Options {
-    fn one(&self, name: Name) -> Option<&Given> {
+    fn one(&self, name: Id) -> Option<&Given> {
         self.given.iter().find(|given| given.opt.name == name)
     }
 
-    fn has(&self, name: Name) -> bool {
+    fn has(&self, name: Id) -> bool {
         self.one(name).is_some()
     }
 
-    fn all(&self, name: Name) -> impl Iterator<Item = &Given> {
+    fn all(&self, name: Id) -> impl Iterator<Item = &Given> {
         self.given.iter().filter(move |given| given.opt.name == name)
     }
 
     /// The value of an option; nothing when it was not given, or is wrong, which is told.
     fn get<T>(
         &self,
-        name: Name,
+        name: Id,
         errors: &mut Errors,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
@@ -58,7 +58,7 @@ pub(super) fn read(process: Process, host: &Host<'_>, import: &mut Import, error
     let before = errors.0.len();
     let mut said = Vec::new();
     let mut given = arguments::read(&process.arguments, errors);
-    let config = given.iter().rfind(|given| given.opt.name == Name::Config).cloned();
+    let config = given.iter().rfind(|given| given.opt.name == Id::Config).cloned();
     if let Some(config) = config {
         // What the command line says comes after it, and counts.
         let mut all = from_file(&config, host, errors);
@@ -66,86 +66,83 @@ pub(super) fn read(process: Process, host: &Host<'_>, import: &mut Import, error
         given = all;
     }
     let options = Options { given: arguments::settle(given, &mut said) };
-    let name = options.one(Name::Name).map_or(process.name.as_str(), |given| &given.value);
+    let name = options.one(Id::Name).map_or(process.name.as_str(), |given| &given.value);
     let name = import.name(name);
     let place = process.place.clone();
     let addresses = addresses::read(&options, &place, host, &mut said, errors);
-    let withdraws = options.has(Name::WithdrawOnDown);
+    let withdraws = options.has(Id::WithdrawOnDown);
     // What is not imported shall set nothing for the others.
     let mut aside = Common::default();
     let common = if addresses.vips.is_empty() { &mut aside } else { &mut import.common };
     let timing = Timing::read(&options, errors);
     let mut attributes = attributes::Attributes::read(&options, &place, &addresses, errors);
     attributes.tell_defaults(common, &mut said);
-    let accounts = [Name::User, Name::Group].map(|name| options.get(name, errors, account));
-    let words = options.get(Name::Command, errors, command::of_shell);
-    let off_file = options.one(Name::Disable).map(|given| off_path(&given.value));
+    let accounts = [Id::User, Id::Group].map(|name| options.get(name, errors, account));
+    let words = options.get(Id::Command, errors, command::of_shell);
+    let off_file = options.one(Id::Disable).map(|given| off_path(&given.value));
     if off_file.as_deref() == Some("") {
-        options.get(Name::Disable, errors, |_| {
-            Err::<(), _>("names no file: write its path".to_owned())
-        });
+        options
+            .get(Id::Disable, errors, |_| Err::<(), _>("names no file: write its path".to_owned()));
     }
     for given in &options.given {
         let fate = match given.opt.name {
-            Name::Name => Fate::Taken(format!("name = \"{name}\"")),
-            Name::Config => Fate::Taken("the options of that file".to_owned()),
-            Name::Command => Fate::Taken("command".to_owned()),
-            Name::Disable => of_disable(&given.value, withdraws),
-            Name::WithdrawOnDown => Fate::Taken("what ha2bgp does anyway".to_owned()),
-            Name::User => Fate::Taken("user".to_owned()),
-            Name::Group if options.has(Name::User) => Fate::Taken("group".to_owned()),
-            Name::Group => Fate::Lost("a check has a group with a user only: add user".to_owned()),
-            Name::Debug => shared(common, "log.debug", "true".to_owned()),
-            Name::Debounce => shared(common, "exabgp.reassert", quoted("0s")),
-            Name::Silent | Name::SyslogFacility | Name::NoSyslog => {
-                Fate::NotNeeded(STDERR.to_owned())
-            }
-            Name::NoAck => {
+            Id::Name => Fate::Taken(format!("name = \"{name}\"")),
+            Id::Config => Fate::Taken("the options of that file".to_owned()),
+            Id::Command => Fate::Taken("command".to_owned()),
+            Id::Disable => of_disable(&given.value, withdraws),
+            Id::WithdrawOnDown => Fate::Taken("what ha2bgp does anyway".to_owned()),
+            Id::User => Fate::Taken("user".to_owned()),
+            Id::Group if options.has(Id::User) => Fate::Taken("group".to_owned()),
+            Id::Group => Fate::Lost("a check has a group with a user only: add user".to_owned()),
+            Id::Debug => shared(common, "log.debug", "true".to_owned()),
+            Id::Debounce => shared(common, "exabgp.reassert", quoted("0s")),
+            Id::Silent | Id::SyslogFacility | Id::NoSyslog => Fate::NotNeeded(STDERR.to_owned()),
+            Id::NoAck => {
                 Fate::NotNeeded("it finds out by itself whether ExaBGP answers".to_owned())
             }
-            Name::Sudo => Fate::NotNeeded("it adds no addresses".to_owned()),
-            Name::Pid => Fate::NotNeeded("ExaBGP, or the service manager, knows it".to_owned()),
-            Name::Execute | Name::UpExecute | Name::DownExecute | Name::DisabledExecute => {
+            Id::Sudo => Fate::NotNeeded("it adds no addresses".to_owned()),
+            Id::Pid => Fate::NotNeeded("ExaBGP, or the service manager, knows it".to_owned()),
+            Id::Execute | Id::UpExecute | Id::DownExecute | Id::DisabledExecute => {
                 Fate::Lost(NO_HOOKS.to_owned())
             }
-            Name::Interval | Name::FastInterval | Name::Timeout | Name::Rise | Name::Fall => {
+            Id::Interval | Id::FastInterval | Id::Timeout | Id::Rise | Id::Fall => {
                 timing.fate(given.opt.name)
             }
-            Name::Ip
-            | Name::IpIfname
-            | Name::Deaggregate
-            | Name::NoIpSetup
-            | Name::DynamicIpSetup
-            | Name::Label
-            | Name::LabelExactMatch => match addresses.fate(given, &options) {
+            Id::Ip
+            | Id::IpIfname
+            | Id::Deaggregate
+            | Id::NoIpSetup
+            | Id::DynamicIpSetup
+            | Id::Label
+            | Id::LabelExactMatch => match addresses.fate(given, &options) {
                 Some(fate) => fate,
                 // It was told address by address.
                 None => continue,
             },
-            Name::NextHop
-            | Name::LocalPreference
-            | Name::StartIp
-            | Name::UpMetric
-            | Name::DownMetric
-            | Name::DisabledMetric
-            | Name::Increase
-            | Name::Community
-            | Name::ExtendedCommunity
-            | Name::LargeCommunity
-            | Name::DisabledCommunity
-            | Name::AsPath
-            | Name::UpAsPath
-            | Name::DownAsPath
-            | Name::DisabledAsPath
-            | Name::PathId
-            | Name::Neighbor => attributes.fate(given, &options, common),
+            Id::NextHop
+            | Id::LocalPreference
+            | Id::StartIp
+            | Id::UpMetric
+            | Id::DownMetric
+            | Id::DisabledMetric
+            | Id::Increase
+            | Id::Community
+            | Id::ExtendedCommunity
+            | Id::LargeCommunity
+            | Id::DisabledCommunity
+            | Id::AsPath
+            | Id::UpAsPath
+            | Id::DownAsPath
+            | Id::DisabledAsPath
+            | Id::PathIdentifier
+            | Id::Neighbor => attributes.fate(given, &options, common),
         };
         say(&mut said, &given.place, given.opt.long, fate);
     }
     if errors.0.len() > before {
         return;
     }
-    let line = options.one(Name::Command).and_then(|given| words::split(&given.value).ok());
+    let line = options.one(Id::Command).and_then(|given| words::split(&given.value).ok());
     let line: Vec<String> = line.into_iter().flatten().map(|word| word.text).collect();
     let vips: Vec<_> = addresses.vips.iter().map(|(vip, _)| *vip).collect();
     let [user, group] = accounts;
@@ -188,7 +185,7 @@ fn from_file(config: &Given, host: &Host<'_>, errors: &mut Errors) -> Vec<Given>
             let text = text_of(number, path, octets, errors);
             let arguments = text.map(|text| keys(&text, errors)).unwrap_or_default();
             let given = arguments::read(&arguments, errors);
-            given.into_iter().filter(|given| given.opt.name != Name::Config).collect()
+            given.into_iter().filter(|given| given.opt.name != Id::Config).collect()
         }
         Err(error) => {
             let error =
@@ -251,12 +248,12 @@ impl Timing {
             Duration::ZERO => Ok(None),
             time => interval(text, time).map(Some),
         };
-        let given = options.get(Name::Interval, errors, pause);
+        let given = options.get(Id::Interval, errors, pause);
         let interval = given.flatten().unwrap_or(INTERVAL);
         let fast =
-            options.get(Name::FastInterval, errors, |text| self::interval(text, seconds(text)?));
+            options.get(Id::FastInterval, errors, |text| self::interval(text, seconds(text)?));
         let fast = fast.unwrap_or(FAST_INTERVAL);
-        let limit = options.get(Name::Timeout, errors, |text| {
+        let limit = options.get(Id::Timeout, errors, |text| {
             super::super::value::integer(text)?;
             seconds(text)
         });
@@ -265,33 +262,33 @@ impl Timing {
             interval,
             fast_interval: (fast < interval).then_some(fast),
             timeout: Some(limit.unwrap_or(TIMEOUT)).filter(|limit| !limit.is_zero()),
-            rise: counted(Name::Rise, errors),
-            fall: counted(Name::Fall, errors),
+            rise: counted(Id::Rise, errors),
+            fall: counted(Id::Fall, errors),
             once: given == Some(None),
         }
     }
 
-    fn fate(&self, name: Name) -> Fate {
+    fn fate(&self, name: Id) -> Fate {
         match (name, self.fast_interval, self.timeout) {
-            (Name::Interval, ..) if self.once => Fate::Lost(format!(
+            (Id::Interval, ..) if self.once => Fate::Lost(format!(
                 "ha2bgp stays and goes on checking, every {} here: to announce without checking, \
                  leave the check out",
                 time(self.interval)
             )),
-            (Name::Interval, ..) => Fate::Taken(format!("interval = {}", time(self.interval))),
-            (Name::FastInterval, Some(fast), _) => {
+            (Id::Interval, ..) => Fate::Taken(format!("interval = {}", time(self.interval))),
+            (Id::FastInterval, Some(fast), _) => {
                 Fate::Taken(format!("fast-interval = {}", time(fast)))
             }
-            (Name::FastInterval, None, _) => {
+            (Id::FastInterval, None, _) => {
                 Fate::NotNeeded("it is no shorter than the interval, which counts".to_owned())
             }
-            (Name::Timeout, _, Some(limit)) => Fate::Taken(format!("timeout = {}", time(limit))),
-            (Name::Timeout, _, None) => {
+            (Id::Timeout, _, Some(limit)) => Fate::Taken(format!("timeout = {}", time(limit))),
+            (Id::Timeout, _, None) => {
                 let fix = "a run has a limit here, 10s: write a longer timeout if need be";
                 Fate::Lost(fix.to_owned())
             }
-            (Name::Rise, ..) => Fate::Taken(format!("rise = {}", self.rise)),
-            (_, ..) => Fate::Taken(format!("fall = {}", self.fall)),
+            (Id::Rise, ..) => Fate::Taken(format!("rise = {}", self.rise)),
+            (..) => Fate::Taken(format!("fall = {}", self.fall)),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::super::super::model::{COUNT_MAX, Fate, Said};
 use super::super::super::value::{hosts, prefix, vip};
 use super::super::super::{Errors, Host, named, render};
 use super::super::say;
-use super::{Given, Name, Options};
+use super::{Given, Id, Options};
 use crate::config::origin::Place;
 
 const NETWORK: &str = "routes are host routes here, /32 and /128: --deaggregate-networks would make \
@@ -32,10 +32,10 @@ pub(super) fn read(
     said: &mut Vec<Said>,
     errors: &mut Errors,
 ) -> Addresses {
-    let from_host = !options.has(Name::Ip);
+    let from_host = !options.has(Id::Ip);
     let mut found = Addresses { vips: Vec::new(), devices: None, from_host };
-    let apart = options.has(Name::Deaggregate);
-    for given in options.all(Name::Ip) {
+    let apart = options.has(Id::Deaggregate);
+    for given in options.all(Id::Ip) {
         let at = named(&given.value_place, given.opt.long);
         let Some(prefix) = errors.keep(&at, prefix(&given.value)) else { continue };
         found.add(prefix, apart, &at, said, errors);
@@ -46,17 +46,17 @@ pub(super) fn read(
         }
     }
     let mut devices = Vec::new();
-    for given in options.all(Name::IpIfname) {
+    for given in options.all(Id::IpIfname) {
         let at = named(&given.value_place, given.opt.long);
         devices.extend(errors.keep(&at, interface(&given.value)));
     }
     devices.sort_unstable();
     devices.dedup();
-    if options.has(Name::NoIpSetup) {
+    if options.has(Id::NoIpSetup) {
         return found;
     }
     // It adds what is missing; those without an interface of their own to lo.
-    if !devices.is_empty() && options.all(Name::IpIfname).count() < found.vips.len() {
+    if !devices.is_empty() && options.all(Id::IpIfname).count() < found.vips.len() {
         devices.push("lo".to_owned());
         devices.sort_unstable();
         devices.dedup();
@@ -118,18 +118,18 @@ impl Addresses {
     /// What became of an option; nothing where it was told address by address.
     pub(super) fn fate(&self, given: &Given, options: &Options) -> Option<Fate> {
         Some(match given.opt.name {
-            Name::Ip => return None,
-            Name::NoIpSetup => Fate::Taken("a rule without address".to_owned()),
-            Name::DynamicIpSetup => Fate::Lost(
+            Id::Ip => return None,
+            Id::NoIpSetup => Fate::Taken("a rule without address".to_owned()),
+            Id::DynamicIpSetup => Fate::Lost(
                 "addresses stay where they are; where the route is withdrawn nobody sends there"
                     .to_owned(),
             ),
-            Name::IpIfname if options.has(Name::NoIpSetup) => {
+            Id::IpIfname if options.has(Id::NoIpSetup) => {
                 Fate::NotNeeded("no addresses are added".to_owned())
             }
-            Name::IpIfname => Fate::Taken("devices of the check address".to_owned()),
-            Name::Deaggregate => Fate::Taken("one address for each in the networks".to_owned()),
-            Name::LabelExactMatch if !options.has(Name::Label) => {
+            Id::IpIfname => Fate::Taken("devices of the check address".to_owned()),
+            Id::Deaggregate => Fate::Taken("one address for each in the networks".to_owned()),
+            Id::LabelExactMatch if !options.has(Id::Label) => {
                 Fate::NotNeeded("there is no --label".to_owned())
             }
             _ if self.from_host => {
@@ -154,8 +154,8 @@ fn on_loopback(
             return Vec::new();
         }
     };
-    let label = options.one(Name::Label).map(|given| given.value.as_str());
-    let exact = options.has(Name::LabelExactMatch);
+    let label = options.one(Id::Label).map(|given| given.value.as_str());
+    let exact = options.has(Id::LabelExactMatch);
     let fits = |own: Option<&str>| match (label, own.and_then(|own| own.strip_prefix("lo:"))) {
         (None | Some(""), _) => true,
         (Some(_), None) => false,

@@ -12,7 +12,7 @@ use super::super::super::value::{list, quoted};
 use super::super::super::{Errors, named};
 use super::super::say;
 use super::addresses::Addresses;
-use super::{Given, Name, Options, shared};
+use super::{Given, Id, Options, shared};
 use crate::config::origin::Place;
 
 /// Without `--up-metric` and `--down-metric`.
@@ -46,27 +46,27 @@ impl Attributes {
         errors: &mut Errors,
     ) -> Self {
         let mut metric = |name| options.get(name, errors, number);
-        let up_metric = metric(Name::UpMetric);
-        let down_metric = metric(Name::DownMetric).unwrap_or(DOWN_METRIC);
-        let disabled_metric = metric(Name::DisabledMetric);
-        metric(Name::PathId);
+        let up_metric = metric(Id::UpMetric);
+        let down_metric = metric(Id::DownMetric).unwrap_or(DOWN_METRIC);
+        let disabled_metric = metric(Id::DisabledMetric);
+        metric(Id::PathIdentifier);
         // Less than nothing is none.
-        let preference = options.get(Name::LocalPreference, errors, |text| {
+        let preference = options.get(Id::LocalPreference, errors, |text| {
             let negative = super::super::super::value::integer(text)? < 0;
             if negative { Ok(None) } else { number(text).map(Some) }
         });
-        for name in [Name::Increase, Name::StartIp] {
+        for name in [Id::Increase, Id::StartIp] {
             options.get(name, errors, super::super::super::value::integer);
         }
-        let next_hop = options.get(Name::NextHop, errors, next_hop);
-        for given in options.all(Name::Neighbor) {
+        let next_hop = options.get(Id::NextHop, errors, next_hop);
+        for given in options.all(Id::Neighbor) {
             let at = named(&given.value_place, given.opt.long);
             errors.keep(&at, address(&given.value));
         }
-        let disabled = options.one(Name::DisabledCommunity);
+        let disabled = options.one(Id::DisabledCommunity);
         Self {
             place: place.clone(),
-            withdraws: options.has(Name::WithdrawOnDown),
+            withdraws: options.has(Id::WithdrawOnDown),
             up_metric,
             down_metric,
             disabled_metric,
@@ -119,44 +119,44 @@ impl Attributes {
         };
         let alone = || Fate::NotNeeded("there is one address only".to_owned());
         match given.opt.name {
-            Name::NextHop => match self.next_hop {
+            Id::NextHop => match self.next_hop {
                 Some(hop) => {
                     shared(common, "defaults.route.next-hop", quoted(&hop.to_string()))
                 }
                 None => Fate::Lost("it is no next hop".to_owned()),
             },
-            Name::UpMetric => {
+            Id::UpMetric => {
                 let value = self.up_metric.unwrap_or(UP_METRIC).to_string();
                 not_told(common, "defaults.route.med", value)
             }
-            Name::DownMetric if self.withdraws => withdrawn(),
-            Name::DownMetric => self.of_last_choice(MED, "med"),
-            Name::DisabledMetric if self.withdraws => withdrawn(),
-            Name::DisabledMetric if !options.has(Name::Disable) => {
+            Id::DownMetric if self.withdraws => withdrawn(),
+            Id::DownMetric => self.of_last_choice(MED, "med"),
+            Id::DisabledMetric if self.withdraws => withdrawn(),
+            Id::DisabledMetric if !options.has(Id::Disable) => {
                 Fate::NotNeeded("there is no --disable".to_owned())
             }
-            Name::DisabledMetric if self.disabled_metric == Some(self.down_metric) => {
+            Id::DisabledMetric if self.disabled_metric == Some(self.down_metric) => {
                 self.of_last_choice(MED, "med")
             }
-            Name::DisabledMetric => Fate::Lost(format!(
+            Id::DisabledMetric => Fate::Lost(format!(
                 "there is one last choice: while disabled, routes have the metric of a failure, {}",
                 self.down_metric
             )),
-            Name::LocalPreference => match self.local_preference {
+            Id::LocalPreference => match self.local_preference {
                 Some(value) => not_told(common, "defaults.route.local-pref", value.to_string()),
                 None => Fate::NotNeeded("less than 0 is none".to_owned()),
             },
-            Name::Community => {
+            Id::Community => {
                 self.list(common, given, "defaults.route.communities", is_standard)
             }
-            Name::ExtendedCommunity => {
+            Id::ExtendedCommunity => {
                 self.list(common, given, "defaults.route.extended-communities", is_extended)
             }
-            Name::LargeCommunity => {
+            Id::LargeCommunity => {
                 self.list(common, given, "defaults.route.large-communities", is_large)
             }
-            Name::DisabledCommunity if self.withdraws => withdrawn(),
-            Name::DisabledCommunity => match &self.disabled {
+            Id::DisabledCommunity if self.withdraws => withdrawn(),
+            Id::DisabledCommunity => match &self.disabled {
                 Some(list) if list.len() <= LastChoice::COMMUNITIES_MAX => {
                     self.of_last_choice(COMMUNITIES, "communities")
                 }
@@ -166,19 +166,19 @@ impl Attributes {
                 )),
                 None => Fate::Lost("they are not all communities of RFC 1997: write those".to_owned()),
             },
-            Name::DownAsPath | Name::DisabledAsPath if self.withdraws => withdrawn(),
-            Name::DownAsPath | Name::DisabledAsPath => of_speaker("prepend of its last-choice"),
-            Name::AsPath | Name::UpAsPath => of_speaker("prepend = N, for N times our own AS"),
-            Name::PathId => {
+            Id::DownAsPath | Id::DisabledAsPath if self.withdraws => withdrawn(),
+            Id::DownAsPath | Id::DisabledAsPath => of_speaker("prepend of its last-choice"),
+            Id::AsPath | Id::UpAsPath => of_speaker("prepend = N, for N times our own AS"),
+            Id::PathIdentifier => {
                 let value = given.value.trim().to_owned();
                 not_told(common, "peer.add-path", value)
             }
-            Name::Neighbor => Fate::Lost(
+            Id::Neighbor => Fate::Lost(
                 "ExaBGP tells routes to all its neighbors; the built-in speaker has networks for \
                  each peer"
                     .to_owned(),
             ),
-            Name::StartIp | Name::Increase if !self.several => alone(),
+            Id::StartIp | Id::Increase if !self.several => alone(),
             _ => Fate::Lost(
                 "all routes of a peer have one MED: an order of hosts by address needs a policy at \
                  the router"
