@@ -22,7 +22,7 @@ pub(crate) struct Entry {
 #[derive(Clone, Debug)]
 pub(crate) struct Catalog {
     entries: Vec<Entry>,
-    checks: Vec<CheckConfig>,
+    checks: BTreeMap<CheckIndex, CheckConfig>,
     by_vip: BTreeMap<IpAddr, usize>,
     /// The longest prefix first.
     by_network: Vec<(Prefix, usize)>,
@@ -59,7 +59,7 @@ impl Catalog {
     }
 
     pub(crate) fn check(&self, index: CheckIndex) -> Option<&CheckConfig> {
-        self.checks.get(usize::try_from(index.0).ok()?)
+        self.checks.get(&index)
     }
 
     /// The VIPs that are services from the start.
@@ -74,11 +74,11 @@ impl Catalog {
 }
 
 impl Entry {
-    fn new(config: ServiceConfig, checks: &[CheckConfig]) -> Self {
+    fn new(config: ServiceConfig, checks: &BTreeMap<CheckIndex, CheckConfig>) -> Self {
         let mut probes = BTreeSet::new();
         let mut has_shadow = false;
         config.rule.for_each(&mut |index| {
-            let Some(check) = checks.get(index.0 as usize) else { return };
+            let Some(check) = checks.get(index) else { return };
             has_shadow |= check.shadow;
             if matches!(check.kind, CheckKind::Probe { .. }) {
                 probes.insert(*index);

@@ -123,8 +123,10 @@ impl ProbeResult {
     }
 }
 
-/// Which check of the configuration: its place in [`EngineConfig::checks`].
+/// Which check of the configuration: its number in [`EngineConfig::checks`]. A check that stays as
+/// it is keeps its number over [`Input::Reconfigure`]; what is known of it then stays too.
 ///
+/// [`Input::Reconfigure`]: crate::engine::Input::Reconfigure
 /// [`EngineConfig::checks`]: crate::config::EngineConfig::checks
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct CheckIndex(pub u32);

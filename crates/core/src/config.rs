@@ -1,5 +1,6 @@
 //! What the engine is told to do: validated values, no file formats.
 
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -9,6 +10,7 @@ use core::time::Duration;
 use crate::check::{CheckIndex, Counting, Outcome};
 use crate::damping::DampingConfig;
 use crate::glob::Glob;
+use crate::guard::GuardConfig;
 use crate::listeners::Port;
 use crate::net::{Networks, NextHop, Prefix};
 use crate::rule::Rule;
@@ -30,8 +32,8 @@ pub struct EngineConfig {
     /// Configured services. Where several could mean a VIP, the one that names it counts, then the
     /// one with the smallest network around it, then the first.
     pub services: Vec<ServiceConfig>,
-    /// All checks; rules name them by their place. Default: [`LISTEN`] and [`ADDRESS`].
-    pub checks: Vec<CheckConfig>,
+    /// All checks; rules name them by their numbers. Default: [`LISTEN`] and [`ADDRESS`].
+    pub checks: BTreeMap<CheckIndex, CheckConfig>,
     /// Interfaces whose addresses count; empty means all.
     pub devices: Vec<Glob>,
     /// Labels whose addresses count; empty means all. An address without a label (all of IPv6)
@@ -39,6 +41,8 @@ pub struct EngineConfig {
     pub labels: Vec<Glob>,
     /// A VIP needs every port that was ever seen listening on it, not just one.
     pub require_all_ports: bool,
+    /// How many withdrawals are let through; `None`: all.
+    pub guard: Option<GuardConfig>,
     /// An observer that cannot see for this long makes its check unknown. Default 30 s.
     pub unknown_after: Duration,
     /// A discovered service without any listener is forgotten after this long. Default 1 h.
@@ -179,13 +183,25 @@ impl Default for EngineConfig {
             next_hop: NextHop::SelfAddress,
             defaults: ServiceConfig::default(),
             services: Vec::new(),
-            checks: vec![CheckConfig::listen(), CheckConfig::address()],
+            checks: [(LISTEN, CheckConfig::listen()), (ADDRESS, CheckConfig::address())].into(),
             devices: Vec::new(),
             labels: Vec::new(),
             require_all_ports: false,
+            guard: None,
             unknown_after: Duration::from_secs(30),
             forget_after: Duration::from_secs(3600),
             services_max: 131_072,
         }
+    }
+}
+
+impl EngineConfig {
+    /// Adds a check, behind all others.
+    pub fn add_check(&mut self, check: CheckConfig) -> CheckIndex {
+        let last = self.checks.last_key_value().map_or(ADDRESS, |(last, _)| *last);
+        // Four thousand million checks are more than any memory holds.
+        let index = CheckIndex(last.0.saturating_add(1));
+        self.checks.insert(index, check);
+        index
     }
 }

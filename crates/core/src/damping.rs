@@ -115,6 +115,12 @@ impl Penalty {
         self.at = now;
     }
 
+    /// From now on it decays by another configuration.
+    pub(crate) fn rebase(&mut self, before: &DampingConfig, config: &DampingConfig, now: Instant) {
+        self.value = self.at_moment(before, now).min(ceiling(config));
+        self.at = now;
+    }
+
     /// The penalty now, rounded down.
     pub(crate) fn current(&self, config: &DampingConfig, now: Instant) -> u64 {
         self.at_moment(config, now) >> 16

@@ -10,6 +10,7 @@
 //! hand in what happened meanwhile before it lets late timers fire, so that a service which is
 //! back is not withdrawn.
 
+use alloc::boxed::Box;
 use alloc::collections::btree_map::Entry;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -22,8 +23,10 @@ use crate::checks::Checks;
 use crate::config::{CheckKind, EngineConfig};
 use crate::event::Event;
 use crate::fact::{ListenAddress, Listener, LocalAddress, Observation, SocketId, Source};
+use crate::guard::Guard;
 use crate::listeners::Listeners;
 use crate::net::{Prefix, never_announced};
+use crate::overrides::{Override, OverrideKind, Overrides, Scope};
 use crate::reason::Reason;
 use crate::route::{Route, RouteSet};
 use crate::service::Service;
@@ -31,7 +34,11 @@ use crate::sources::Sources;
 use crate::start::Start;
 use crate::time::Instant;
 
+mod checkpoint;
 mod judge;
+mod reconfigure;
+
+pub use self::reconfigure::PlannedChange;
 
 /// What the engine is told.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -46,6 +53,13 @@ pub enum Input {
         /// Until when that counts.
         until: Instant,
     },
+    /// Another configuration counts from now on. Services, and checks whose numbers and kinds stay,
+    /// keep their state.
+    Reconfigure(Box<EngineConfig>),
+    /// What operators say over the heads of the checks: all of it, instead of what was said before.
+    SetOverrides(Vec<Override>),
+    /// Forget what flap damping has counted.
+    ResetDamping(Scope),
     /// The moment of [`Engine::poll_timeout`] has come.
     Timeout,
     /// The program stops: withdraw everything, announce nothing more.
@@ -61,6 +75,14 @@ pub enum Output {
     SetChecks,
     /// Something happened.
     Event(Event),
+}
+
+/// Whether a service is to be announced, and why.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Stand {
+    pub(crate) announced: bool,
+    pub(crate) last_choice: bool,
+    pub(crate) reason: Reason,
 }
 
 /// The decision engine.
@@ -81,6 +103,8 @@ pub struct Engine {
     events: VecDeque<Event>,
     pub(crate) stopping: bool,
     start: Start,
+    pub(crate) overrides: Overrides,
+    pub(crate) guard: Guard,
     /// The refusal of a service is told once until there is room again.
     refusal_told: bool,
     now: Instant,
@@ -94,6 +118,8 @@ impl Engine {
             filter: AddressFilter::new(config.devices.clone(), config.labels.clone()),
             catalog: Catalog::new(&config),
             checks: Checks::default(),
+            guard: Guard::new(config.guard),
+            overrides: Overrides::default(),
             config,
             listeners: Listeners::default(),
             addresses: Addresses::default(),
@@ -118,13 +144,17 @@ impl Engine {
     pub fn handle(&mut self, input: Input, now: Instant) {
         debug_assert!(now >= self.now, "time went backwards");
         self.now = now.max(self.now);
+        let fired = matches!(input, Input::Timeout);
         match input {
             Input::Observation(observation) => self.observe(observation),
             Input::Remember { vips, until } => self.remember(vips, until),
+            Input::Reconfigure(config) => self.reconfigure(*config),
+            Input::SetOverrides(list) => self.set_overrides(list),
+            Input::ResetDamping(scope) => self.reset_damping(&scope),
             Input::Timeout => self.expire(),
             Input::Shutdown => self.shutdown(),
         }
-        self.check_invariants();
+        self.check_invariants(fired);
     }
 
     /// The next thing to do: the newest desired set first, then events in their order.
@@ -143,7 +173,13 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let service = self.timers.first().map(|(at, _)| *at);
         let source = self.sources.deadline(self.config.unknown_after);
-        [service, source].into_iter().flatten().min()
+        let (over, room) = (self.overrides.deadline(), self.guard.deadline());
+        [service, source, over, room].into_iter().flatten().min()
+    }
+
+    /// The configuration that counts.
+    pub const fn config(&self) -> &EngineConfig {
+        &self.config
     }
 
     /// The desired set as it is now.
@@ -339,18 +375,61 @@ impl Engine {
                     for (key, _) in self.probes_of(vip, service.config) {
                         self.checks.leave(key, vip);
                     }
+                    self.guard.release(vip);
                     self.refusal_told = false;
                     self.events.push_back(Event::ServiceForgotten { vip });
+                    // An operator may have wanted it up.
+                    self.withdraw(vip, Reason::NoListener, None);
                 }
             } else {
                 self.step(vip, |service, _, now, told| service.expire(now, told));
             }
+        }
+        for over in self.overrides.expire(self.now) {
+            let scope = over.scope.clone();
+            self.events.push_back(Event::OverrideEnded(over));
+            self.step_all(&scope);
+        }
+        while let Some(vip) = self.guard.next(self.now) {
+            // It has its place in the window: the guard is not asked again.
+            let verdict = self.services.get(&vip).map(Service::verdict);
+            let cause = verdict.and_then(|verdict| self.cause(vip, verdict));
+            self.settle(vip, cause);
         }
         for source in Source::ALL {
             if self.sources.expire(source, self.config.unknown_after, self.now) {
                 self.events.push_back(Event::SourceUnknown { source });
                 self.judge_all();
             }
+        }
+    }
+
+    /// What the checks, the guard and the operators together make of a service.
+    pub(crate) fn stand(&self, vip: IpAddr, service: &Service) -> Stand {
+        let config = &self.catalog.entry(service.config).config;
+        let said = self.overrides.of(vip, &config.name);
+        let gone = |reason| Stand { announced: false, last_choice: false, reason };
+        let own = Stand {
+            announced: service.announced(),
+            last_choice: service.is_last_choice(config),
+            reason: service.outcome(),
+        };
+        let up = if said.up {
+            let last_choice = own.announced && own.last_choice;
+            Stand { announced: true, last_choice, reason: Reason::ForceUp }
+        } else if !own.announced && self.guard.held_since(vip).is_some() {
+            Stand { announced: true, last_choice: true, reason: Reason::Guard }
+        } else {
+            own
+        };
+        match said.down {
+            Some(OverrideKind::ForceDown) => gone(Reason::ForceDown),
+            Some(OverrideKind::Maintenance) => gone(Reason::Maintenance),
+            Some(OverrideKind::Drained) => gone(Reason::Drained),
+            Some(OverrideKind::Drain) if up.announced => {
+                Stand { announced: true, last_choice: true, reason: Reason::Draining }
+            }
+            Some(OverrideKind::Drain | OverrideKind::ForceUp) | None => up,
         }
     }
 
@@ -371,7 +450,7 @@ impl Engine {
     }
 
     /// What must hold after every input; checked in debug builds.
-    fn check_invariants(&self) {
+    fn check_invariants(&self, fired: bool) {
         // The whole look is O(n): in big tests it would hide what the tests are about.
         if !cfg!(debug_assertions) || self.services.len() > 64 {
             return;
@@ -381,16 +460,18 @@ impl Engine {
             debug_assert!(never_announced(*vip).is_none(), "{vip} may never be a service");
             debug_assert!(self.config.networks.containing(*vip) == Some(service.network));
             let deadline = service.deadline(self.config.forget_after);
-            debug_assert!(deadline.is_none_or(|at| at > self.now), "{vip} missed its deadline");
+            // Between timers an input may come first, after a freeze for instance.
+            let passed = deadline.is_some_and(|at| at <= self.now);
+            debug_assert!(!(fired && passed), "{vip} missed its deadline");
             debug_assert!(deadline.is_none_or(|at| self.timers.contains(&(at, *vip))));
             debug_assert_eq!(
                 service.verdict(),
                 self.verdict(*vip, service, false),
                 "{vip} is out of date"
             );
-            if service.announced() && !self.stopping {
-                let last_choice =
-                    service.is_last_choice(&self.catalog.entry(service.config).config);
+            let stand = self.stand(*vip, service);
+            if stand.announced && !self.stopping {
+                let last_choice = stand.last_choice;
                 let next_hop = self.config.next_hop;
                 wanted.insert(Prefix::host(*vip), Route { next_hop, last_choice });
             }

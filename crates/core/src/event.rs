@@ -7,6 +7,7 @@ use core::time::Duration;
 use crate::check::Outcome;
 use crate::fact::Source;
 use crate::net::{NextHop, Prefix};
+use crate::overrides::Override;
 use crate::reason::Reason;
 use crate::service::Health;
 use crate::time::Instant;
@@ -81,6 +82,8 @@ pub enum Event {
         next_hop: NextHop,
         /// As the last choice.
         last_choice: bool,
+        /// What decided it.
+        reason: Reason,
     },
     /// A route left the desired set.
     RouteWithdrawn {
@@ -104,6 +107,24 @@ pub enum Event {
     Released {
         /// The service address.
         vip: IpAddr,
+    },
+    /// The guard holds a route that the checks would withdraw.
+    WithdrawalHeld {
+        /// The prefix.
+        prefix: Prefix,
+        /// Why it would be withdrawn.
+        reason: Reason,
+        /// The probe that decided it, where one does.
+        cause: Option<Cause>,
+        /// When there may be room for it, if nothing else happens.
+        until: Instant,
+    },
+    /// The time of an override is over.
+    OverrideEnded(Override),
+    /// Another configuration counts from now on.
+    Reconfigured {
+        /// How many services there are.
+        services: usize,
     },
     /// Every service that was there at the first complete look has been judged: what is not
     /// announced now is not up.

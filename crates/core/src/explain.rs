@@ -9,6 +9,7 @@ use crate::config::CheckKind;
 use crate::engine::Engine;
 use crate::listeners::Port;
 use crate::net::{Prefix, never_announced};
+use crate::overrides::Override;
 use crate::reason::Reason;
 use crate::rule::Rule;
 use crate::service::{Health, Service};
@@ -58,6 +59,23 @@ pub struct ServiceExplanation {
     pub penalty: u64,
     /// Until when flap damping holds it, if it keeps calm.
     pub suppressed_until: Option<Instant>,
+    /// What operators say of it, in the order in which they said it.
+    pub overrides: Vec<Override>,
+    /// Since when the guard holds it, and when there may be room to let it go.
+    pub held: Option<(Instant, Instant)>,
+    /// What would be if neither operators nor the guard had a say.
+    pub own: (bool, Reason),
+}
+
+/// What there is to know of the guard.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct GuardExplanation {
+    /// So many routes are held.
+    pub held: usize,
+    /// So often a route was held.
+    pub vetoes: u64,
+    /// So many withdrawals would be let through now; `None`: all.
+    pub room: Option<usize>,
 }
 
 /// A part of a rule and what it says now.
@@ -110,7 +128,7 @@ impl Engine {
         let service = if prefix.is_host() { self.services.get(&prefix.address()) } else { None };
         let reason = match service {
             Some(_) if self.stopping => Reason::Shutdown,
-            Some(service) => service.outcome(),
+            Some(service) => self.stand(prefix.address(), service).reason,
             None if never_announced(prefix.address()).is_some() => Reason::NeverAnnounced,
             None if self.config.networks.iter().any(|net| net.covers(prefix)) => {
                 Reason::NotDiscovered
@@ -119,6 +137,15 @@ impl Engine {
         };
         let service = service.map(|service| self.explain_service(prefix.address(), service, now));
         Explanation { prefix, announced, reason, service }
+    }
+
+    /// What the guard has done and may still do.
+    pub fn explain_guard(&self, now: Instant) -> GuardExplanation {
+        GuardExplanation {
+            held: self.guard.held(),
+            vetoes: self.guard.vetoes(),
+            room: self.guard.room(now),
+        }
     }
 
     /// Explains every service, in the order of their addresses.
@@ -149,7 +176,7 @@ impl Engine {
             health: verdict.health,
             decider: decider.and_then(place),
             since: service.since(),
-            last_choice: service.is_last_choice(config),
+            last_choice: self.stand(vip, service).last_choice,
             rule: explain_rule(&config.rule, 1, &checks, &place),
             checks,
             shadow: service.shadow(),
@@ -158,6 +185,12 @@ impl Engine {
             delay_until: service.delay_until(),
             penalty: service.penalty(config, now),
             suppressed_until: service.suppressed_until(),
+            overrides: self.overrides.meaning(vip, &config.name).cloned().collect(),
+            held: self
+                .guard
+                .held_since(vip)
+                .map(|since| (since, self.guard.deadline().unwrap_or(now).max(now))),
+            own: (service.announced(), service.outcome()),
         }
     }
 

@@ -74,6 +74,19 @@ impl Listeners {
         Self::ways_to(vip).iter().skip(1).any(|way| self.by_address.contains_key(way))
     }
 
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Listener> + '_ {
+        self.by_id.values().copied()
+    }
+
+    /// Every address that a socket is bound to.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.by_address.keys().filter_map(|address| match address {
+            ListenAddress::Address(vip) => Some(*vip),
+            ListenAddress::AnyV4 | ListenAddress::AnyV6Only | ListenAddress::AnyDual => None,
+        })
+    }
+
     /// The bound addresses through which `vip` can be reached; the specific one first.
     fn ways_to(vip: IpAddr) -> [ListenAddress; 3] {
         let family = match vip {

@@ -39,6 +39,18 @@ pub enum Reason {
     Damping,
     /// An observer has not been able to see for too long: the last state is held (fail static).
     SourceUnknown,
+    /// An operator drains it: announced as the last choice.
+    Draining,
+    /// An operator has drained it: withdrawn.
+    Drained,
+    /// An operator works on it: withdrawn.
+    Maintenance,
+    /// An operator wants it announced, whatever the checks say.
+    ForceUp,
+    /// An operator wants it withdrawn, whatever the checks say.
+    ForceDown,
+    /// A check fails, but the guard has let enough withdrawals through: announced as the last choice.
+    Guard,
     /// ha2bgp is stopping.
     Shutdown,
     /// The address is in none of the allowed networks.
@@ -51,7 +63,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, for documentation and for tests of completeness.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::Healthy,
         Self::Starting,
         Self::UpDelay,
@@ -69,6 +81,12 @@ impl Reason {
         Self::CheckPending,
         Self::Damping,
         Self::SourceUnknown,
+        Self::Draining,
+        Self::Drained,
+        Self::Maintenance,
+        Self::ForceUp,
+        Self::ForceDown,
+        Self::Guard,
         Self::Shutdown,
         Self::OutsideNetworks,
         Self::NeverAnnounced,
@@ -95,6 +113,12 @@ impl Reason {
             Self::CheckPending => "check-pending",
             Self::Damping => "damping",
             Self::SourceUnknown => "source-unknown",
+            Self::Draining => "draining",
+            Self::Drained => "drained",
+            Self::Maintenance => "maintenance",
+            Self::ForceUp => "force-up",
+            Self::ForceDown => "force-down",
+            Self::Guard => "guard",
             Self::Shutdown => "shutdown",
             Self::OutsideNetworks => "outside-networks",
             Self::NeverAnnounced => "never-announced",
@@ -126,6 +150,15 @@ impl Reason {
             Self::CheckPending => "a check has not been made often enough yet",
             Self::Damping => "held because it changed too often (flap damping)",
             Self::SourceUnknown => "an observer cannot see: the last state is held",
+            Self::Draining => "an operator drains it: announced as the last choice",
+            Self::Drained => "an operator has drained it",
+            Self::Maintenance => "an operator works on it (maintenance)",
+            Self::ForceUp => "an operator wants it announced, whatever the checks say",
+            Self::ForceDown => "an operator wants it withdrawn, whatever the checks say",
+            Self::Guard => {
+                "a check fails, but too many were withdrawn of late (guard): announced as the last \
+                 choice"
+            }
             Self::Shutdown => "ha2bgp is stopping",
             Self::OutsideNetworks => "the address is in none of the allowed networks",
             Self::NeverAnnounced => "such an address is never announced",

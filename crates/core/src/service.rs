@@ -20,7 +20,7 @@ use core::time::Duration;
 
 use crate::check::{CheckIndex, Outcome};
 use crate::config::ServiceConfig;
-use crate::damping::Penalty;
+use crate::damping::{DampingConfig, Penalty};
 use crate::listeners::Port;
 use crate::net::Prefix;
 use crate::reason::Reason;
@@ -155,6 +155,50 @@ impl Service {
     pub(crate) fn require_port(&mut self, port: Port) {
         if self.ports_required.len() < PORTS_MAX {
             self.ports_required.insert(port);
+        }
+    }
+
+    /// No port is needed more than another.
+    pub(crate) fn require_no_ports(&mut self) {
+        self.ports_required.clear();
+    }
+
+    /// Another flap damping counts from now on.
+    pub(crate) fn set_damping(
+        &mut self,
+        before: Option<&DampingConfig>,
+        config: Option<&DampingConfig>,
+        now: Instant,
+    ) {
+        match (before, config) {
+            (Some(before), Some(config)) => {
+                self.penalty.rebase(before, config, now);
+                if self.suppressed_until.is_some() {
+                    self.suppressed_until = Some(self.penalty.reuse_at(config));
+                }
+            }
+            _ => {
+                self.penalty = Penalty::default();
+                self.suppressed_until = None;
+            }
+        }
+    }
+
+    /// Forgets what flap damping has counted.
+    pub(crate) fn reset_damping(&mut self, told: &mut dyn FnMut(Step)) {
+        self.penalty = Penalty::default();
+        if self.suppressed_until.take().is_some() {
+            told(Step::Released);
+        }
+    }
+
+    /// Whether it will be announced if nothing else happens, and from when on where a delay runs.
+    pub(crate) const fn heading(&self) -> (bool, Option<Instant>) {
+        match self.phase {
+            Phase::Down => (false, None),
+            Phase::Rising { until } => (true, Some(until)),
+            Phase::Up => (self.suppressed_until.is_none(), None),
+            Phase::Falling { until } => (false, Some(until)),
         }
     }
 

@@ -37,6 +37,18 @@ impl Start {
         self.until = until;
     }
 
+    /// Another configuration counts: what is announced now is not taken away by checks that have
+    /// not been made yet.
+    pub(crate) fn remember_more(&mut self, vips: impl Iterator<Item = IpAddr>, until: Instant) {
+        self.remembered.extend(vips);
+        self.until = self.until.max(until);
+    }
+
+    /// A service is gone.
+    pub(crate) fn forget(&mut self, vip: IpAddr) {
+        self.remembered.remove(&vip);
+    }
+
     /// True when a service with this verdict was announced a moment ago, and needs no up delay.
     /// The first verdict that is known ends the memory: what fails now is new when it comes back.
     pub(crate) fn recalls(&mut self, vip: IpAddr, health: Health, now: Instant) -> bool {

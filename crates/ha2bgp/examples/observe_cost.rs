@@ -71,7 +71,12 @@ async fn until(
 async fn close_latency(what: &str, config: ListenConfig, announced: bool) -> Result<(), Error> {
     let routes = watch::Sender::new(RouteSet::new());
     let (tx, mut rx) = mpsc::channel(1024);
-    let task = tokio::spawn(run(config, routes.subscribe(), tx, watch::Sender::default()));
+    let task = tokio::spawn(run(
+        watch::channel(config).1,
+        routes.subscribe(),
+        tx,
+        watch::Sender::default(),
+    ));
     let mut times = Vec::with_capacity(CLOSES);
     for n in 0..CLOSES {
         let listener = listen(n)?;
@@ -113,7 +118,12 @@ async fn idle(
     let own = listeners.get(..announced).ok_or("more announced than there are")?;
     let routes = watch::Sender::new(announce(own)?);
     let (tx, mut rx) = mpsc::channel(1024);
-    let task = tokio::spawn(run(config, routes.subscribe(), tx, watch::Sender::default()));
+    let task = tokio::spawn(run(
+        watch::channel(config).1,
+        routes.subscribe(),
+        tx,
+        watch::Sender::default(),
+    ));
     until(&mut rx, |o| matches!(o, Observation::Complete(_))).await?;
     // What others on this host open and close is received, too.
     tokio::spawn(async move { while rx.recv().await.is_some() {} });

@@ -13,3 +13,4 @@ pub mod import;
 pub mod log;
 mod near;
 pub mod observe;
+pub mod record;

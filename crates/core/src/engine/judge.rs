@@ -12,6 +12,7 @@ use crate::config::{CheckConfig, CheckKind, ServiceConfig};
 use crate::event::{Cause, Event};
 use crate::fact::Source;
 use crate::net::Prefix;
+use crate::overrides::OverrideKind;
 use crate::reason::Reason;
 use crate::route::Route;
 use crate::service::{Health, Service, Step, Verdict};
@@ -204,7 +205,7 @@ impl Engine {
     }
 
     /// The probe behind a verdict, in words.
-    fn cause(&self, vip: IpAddr, verdict: Verdict) -> Option<Cause> {
+    pub(super) fn cause(&self, vip: IpAddr, verdict: Verdict) -> Option<Cause> {
         let index = verdict.check?;
         let check = self.catalog.check(index)?;
         let CheckKind::Probe { per_vip, .. } = check.kind else { return None };
@@ -226,7 +227,7 @@ impl Engine {
         }
     }
 
-    fn tell_first_verdicts(&mut self) {
+    pub(super) fn tell_first_verdicts(&mut self) {
         self.events.push_back(Event::FirstVerdicts { announced: self.routes.len() });
     }
 
@@ -244,7 +245,6 @@ impl Engine {
         if let Some(at) = service.deadline(forget_after) {
             self.timers.remove(&(at, vip));
         }
-        let was_announced = service.announced();
         let mut steps = [None; 3];
         let mut free = steps.iter_mut();
         let mut told = |step| {
@@ -258,14 +258,9 @@ impl Engine {
         if let Some(at) = service.deadline(forget_after) {
             self.timers.insert((at, vip));
         }
-        let verdict = service.verdict();
-        let announced = service.announced() && !self.stopping;
-        let last_choice = service.is_last_choice(config);
-        let (decided, reason) = (!service.is_undecided(), service.outcome());
+        let (verdict, own) = (service.verdict(), service.announced());
+        let (decided, outcome) = (!service.is_undecided(), service.outcome());
         let (penalty, until) = (service.penalty(config, self.now), service.suppressed_until());
-        if announced != was_announced {
-            service.mark(self.now);
-        }
         let cause = self.cause(vip, verdict);
         for step in steps.into_iter().flatten() {
             let Verdict { health, reason, .. } = verdict;
@@ -277,17 +272,49 @@ impl Engine {
                 Step::Released => Event::Released { vip },
             });
         }
-        if announced {
-            self.announce(vip, last_choice);
-        } else if was_announced {
-            self.withdraw(vip, reason, cause);
-        }
+        self.ask_guard(vip, own, outcome, cause.as_ref());
+        self.settle(vip, cause);
         if decided && self.start.decided(vip) {
             self.tell_first_verdicts();
         }
     }
 
-    fn announce(&mut self, vip: IpAddr, last_choice: bool) {
+    /// The guard may hold what the checks withdraw; operators it never holds.
+    fn ask_guard(&mut self, vip: IpAddr, own: bool, reason: Reason, cause: Option<&Cause>) {
+        let prefix = Prefix::host(vip);
+        let name = self.services.get(&vip).map(|it| &self.catalog.entry(it.config).config.name);
+        let said = name.map(|name| self.overrides.of(vip, name)).unwrap_or_default();
+        let gone = said.down.is_some_and(|kind| kind != OverrideKind::Drain);
+        if own || gone || said.up || self.stopping {
+            self.guard.release(vip);
+        } else if self.routes.get(prefix).is_some()
+            && self.guard.held_since(vip).is_none()
+            && !self.guard.lets_go(vip, self.now)
+        {
+            let until = self.guard.deadline().unwrap_or(self.now);
+            let cause = cause.cloned();
+            self.events.push_back(Event::WithdrawalHeld { prefix, reason, cause, until });
+        }
+    }
+
+    /// Brings the route of a service up to date.
+    pub(super) fn settle(&mut self, vip: IpAddr, cause: Option<Cause>) {
+        let Some(service) = self.services.get(&vip) else { return };
+        let stand = self.stand(vip, service);
+        let announced = stand.announced && !self.stopping;
+        if announced != self.routes.get(Prefix::host(vip)).is_some()
+            && let Some(service) = self.services.get_mut(&vip)
+        {
+            service.mark(self.now);
+        }
+        if announced {
+            self.announce(vip, stand.last_choice, stand.reason);
+        } else {
+            self.withdraw(vip, stand.reason, cause);
+        }
+    }
+
+    fn announce(&mut self, vip: IpAddr, last_choice: bool, reason: Reason) {
         let (prefix, next_hop) = (Prefix::host(vip), self.config.next_hop);
         let route = Route { next_hop, last_choice };
         if self.routes.get(prefix) == Some(&route) {
@@ -295,7 +322,7 @@ impl Engine {
         }
         self.routes.insert(prefix, route);
         self.routes_changed = true;
-        self.events.push_back(Event::RouteAnnounced { prefix, next_hop, last_choice });
+        self.events.push_back(Event::RouteAnnounced { prefix, next_hop, last_choice, reason });
     }
 
     pub(super) fn withdraw(&mut self, vip: IpAddr, reason: Reason, cause: Option<Cause>) {

@@ -1,5 +1,6 @@
 //! How inputs and outputs of the engine are written in scenario files and failure messages.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use ha2bgp_core::fact::{
     AddressId, AddressState, ListenAddress, Listener, LocalAddress, Observation, Protocol,
     SocketId, Source,
 };
+use ha2bgp_core::guard::GuardConfig;
 use ha2bgp_core::net::Networks;
+use ha2bgp_core::overrides::{Override, OverrideId, OverrideKind, Scope};
 use ha2bgp_core::rule::{Name, Rule, parse};
 use ha2bgp_core::time::Instant;
 
@@ -55,9 +58,21 @@ pub(crate) fn configure(config: &mut EngineConfig, setting: &str) {
         "max-suppress" => {
             config.defaults.damping.as_mut().unwrap_or_else(damping).max_suppress = duration(value);
         }
-        "check" => config.checks.push(check(value)),
+        "check" => {
+            config.add_check(check(value));
+        }
         "service" => config.services.push(service(value, config)),
         "rule" => config.defaults.rule = rule(value, &config.checks),
+        "guard" => {
+            config.guard = value.split_once('/').map(|(count, per)| GuardConfig {
+                count: count.parse().unwrap(),
+                per: duration(per),
+            });
+        }
+        "no-services" => config.services.clear(),
+        "no-check" => {
+            config.checks.retain(|_, check| *check.name != *value);
+        }
         "on-warn" => config.defaults.warn_depreferences = value == "depreference",
         other => panic!("unknown setting {other}"),
     }
@@ -105,10 +120,10 @@ fn service(value: &str, config: &EngineConfig) -> ServiceConfig {
     ServiceConfig { name, vips, networks, rule, ..config.defaults.clone() }
 }
 
-fn rule(text: &str, checks: &[CheckConfig]) -> Rule<CheckIndex> {
+fn rule(text: &str, checks: &BTreeMap<CheckIndex, CheckConfig>) -> Rule<CheckIndex> {
     let find = |name: &Name| {
-        let at = checks.iter().position(|check| *check.name == *name.text);
-        at.map(|at| CheckIndex(u32::try_from(at).unwrap())).ok_or_else(|| name.text.clone())
+        let found = checks.iter().find(|(_, check)| *check.name == *name.text);
+        found.map(|(index, _)| *index).ok_or_else(|| name.text.clone())
     };
     parse(text).unwrap().try_map(&mut |name| find(name)).unwrap()
 }
@@ -162,6 +177,11 @@ pub(crate) fn input(words: &[&str]) -> Input {
             result: ProbeResult::new(outcome(word), "as told"),
         },
         ["shutdown"] => return Input::Shutdown,
+        // Each as `1,drain,all` or `2,force-up,100.64.0.10/32,30s`.
+        ["overrides", list @ ..] => {
+            return Input::SetOverrides(list.iter().map(|text| over(text)).collect());
+        }
+        ["reset-damping", text] => return Input::ResetDamping(scope(text)),
         ["remember", until, vips @ ..] => {
             return Input::Remember {
                 vips: vips.iter().map(|vip| vip.parse().unwrap()).collect(),
@@ -171,6 +191,23 @@ pub(crate) fn input(words: &[&str]) -> Input {
         ["timeout"] => return Input::Timeout,
         other => panic!("unknown input {other:?}"),
     })
+}
+
+fn over(text: &str) -> Override {
+    let words: Vec<&str> = text.split(',').collect();
+    Override {
+        id: OverrideId(words[0].parse().unwrap()),
+        kind: *OverrideKind::ALL.iter().find(|kind| kind.name() == words[1]).unwrap(),
+        scope: scope(words[2]),
+        until: words.get(3).map(|until| Instant::START + duration(until)),
+    }
+}
+
+fn scope(text: &str) -> Scope {
+    match text {
+        "all" => Scope::All,
+        text => text.parse().map_or_else(|_| Scope::Service(text.into()), Scope::Network),
+    }
 }
 
 fn socket_id(protocol: &str, cookie: &str) -> SocketId {
@@ -210,8 +247,9 @@ pub(crate) fn event(event: &Event) -> String {
         Event::WouldWithdraw { vip, cause: by } => {
             format!("would-withdraw {vip}{}", cause(by.as_ref()))
         }
-        Event::RouteAnnounced { prefix, next_hop, last_choice } => {
-            let note = if *last_choice { " as the last choice" } else { "" };
+        Event::RouteAnnounced { prefix, next_hop, last_choice, reason } => {
+            let note =
+                if *last_choice { format!(" as the last choice: {reason}") } else { String::new() };
             format!("route {prefix} via {next_hop}{note}")
         }
         Event::RouteWithdrawn { prefix, reason, cause: by } => {
@@ -221,6 +259,11 @@ pub(crate) fn event(event: &Event) -> String {
             format!("suppressed {vip} penalty {penalty} until {}", moment(*until))
         }
         Event::Released { vip } => format!("released {vip}"),
+        Event::WithdrawalHeld { prefix, reason, cause: by, until } => {
+            format!("held {prefix} {reason}{} until {}", cause(by.as_ref()), moment(*until))
+        }
+        Event::OverrideEnded(over) => format!("override-ended {} {}", over.id.0, over.kind.name()),
+        Event::Reconfigured { services } => format!("reconfigured {services} services"),
         Event::FirstVerdicts { announced } => format!("first-verdicts {announced} announced"),
         Event::SourceReady { source } => format!("ready {source}"),
         Event::SourceFailed { source, error } => format!("failed {source}: {error}"),

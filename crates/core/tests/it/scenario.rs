@@ -16,7 +16,7 @@ use std::path::Path;
 use ha2bgp_core::config::EngineConfig;
 use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::net::Prefix;
-use ha2bgp_core::route::RouteSet;
+use ha2bgp_core::route::{Route, RouteSet};
 use ha2bgp_core::time::Instant;
 
 use crate::notation;
@@ -66,6 +66,22 @@ impl Run {
         panic!("the engine's timers never rest");
     }
 
+    /// What the configuration would change, asked before it does.
+    fn plan(&mut self, config: &EngineConfig, now: Instant) {
+        for change in self.engine.plan(config.clone(), now) {
+            let show = |route: Option<Route>| match route {
+                None => "nothing",
+                Some(route) if route.last_choice => "last choice",
+                Some(_) => "announced",
+            };
+            let (before, after) = (show(change.before), show(change.after));
+            let at = change.at.map(|at| format!(" at {}", notation::moment(at)));
+            let (prefix, reason, at) = (change.prefix, change.reason, at.unwrap_or_default());
+            writeln!(self.transcript, "    plan {prefix}: {before} -> {after}{at}, {reason}")
+                .unwrap();
+        }
+    }
+
     fn explain(&mut self, prefix: Prefix, now: Instant) {
         let why = self.engine.explain(prefix, now);
         let verb = if why.announced { "announced" } else { "not announced" };
@@ -96,6 +112,13 @@ impl Run {
             let decider = service.decider.map_or("nothing", |at| &service.checks[at].name);
             writeln!(self.transcript, "    because of {decider}: {tree}").unwrap();
         }
+        for over in &service.overrides {
+            writeln!(self.transcript, "    override {} {}", over.id.0, over.kind.name()).unwrap();
+        }
+        if let Some((since, until)) = service.held {
+            let (since, until) = (notation::moment(since), notation::moment(until));
+            writeln!(self.transcript, "    held since {since}, room at {until}").unwrap();
+        }
         if service.shadow != (false, 0) {
             writeln!(self.transcript, "    shadow {:?}", service.shadow).unwrap();
         }
@@ -119,7 +142,7 @@ fn replay(scenario: &str) -> String {
                 writeln!(head, "{line}").unwrap();
             }
             [first, ..] if first.starts_with('@') => {}
-            ["since" | "because" | "shadow", ..] => {}
+            ["since" | "because" | "shadow" | "plan" | "held" | "override", ..] => {}
             [at, words @ ..] => {
                 let now = Instant::START + notation::duration(at);
                 let run = run.get_or_insert_with(|| Run {
@@ -136,6 +159,14 @@ fn replay(scenario: &str) -> String {
                         run.timers_until(now, true);
                         writeln!(run.transcript, "{line}").unwrap();
                         run.explain(prefix.parse().unwrap(), now);
+                    }
+                    // The settings that change; the others stay.
+                    ["reconfigure", settings @ ..] => {
+                        run.timers_until(now, true);
+                        settings.iter().for_each(|it| notation::configure(&mut config, it));
+                        writeln!(run.transcript, "{line}").unwrap();
+                        run.plan(&config, now);
+                        run.handle(Input::Reconfigure(Box::new(config.clone())), now);
                     }
                     words => {
                         run.timers_until(now, false);

@@ -127,8 +127,7 @@ impl Model {
                 if wanted {
                     let results = self.results.entry(*check).or_default();
                     results.push(result.outcome);
-                    let CheckKind::Probe { counting, .. } =
-                        self.config.checks[check.check.0 as usize].kind
+                    let CheckKind::Probe { counting, .. } = self.config.checks[&check.check].kind
                     else {
                         panic!("{check:?} is probed");
                     };
@@ -216,7 +215,7 @@ impl Model {
     }
 
     fn probed(&self, check: u32, vip: Option<IpAddr>, fresh: bool) -> (Option<bool>, bool) {
-        let CheckKind::Probe { counting, .. } = self.config.checks[check as usize].kind else {
+        let CheckKind::Probe { counting, .. } = self.config.checks[&CheckIndex(check)].kind else {
             panic!("check {check} is probed");
         };
         let key = CheckKey { check: CheckIndex(check), vip };
@@ -330,7 +329,7 @@ fn with_probes(mut config: EngineConfig, random: &mut Random) -> EngineConfig {
             initial: random.pick(&Outcome::ALL),
         };
         let kind = CheckKind::Probe { per_vip, counting };
-        config.checks.push(CheckConfig { kind, ..CheckConfig::listen() });
+        config.add_check(CheckConfig { kind, ..CheckConfig::listen() });
     }
     let any = Rule::Any(vec![Rule::Check(CheckIndex(2)), Rule::Check(CheckIndex(3))]);
     config.defaults.rule = Rule::All(vec![Rule::Check(LISTEN), Rule::Check(ADDRESS), any]);

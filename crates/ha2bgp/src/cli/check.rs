@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::{EXIT_USAGE, load, print_error, say};
+use super::{EXIT_USAGE, load, print_error, read_file, say};
 use crate::config::raw::Given;
 use crate::config::settings::{Backend, Settings};
 
@@ -24,7 +24,7 @@ pub(super) fn command() -> Command {
 pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     let files: Vec<String> = matches.get_many("FILE").into_iter().flatten().cloned().collect();
     let flag = |name| if name == "config" { files.clone() } else { Vec::new() };
-    let (_, settings) = load(&Given { flag: &flag, variable: &|_| None });
+    let (_, settings) = load(&Given { flag: &flag, variable: &|_| None }, &read_file);
     match settings {
         Ok((settings, _)) => match say(summary(&settings)) {
             Ok(()) => ExitCode::SUCCESS,

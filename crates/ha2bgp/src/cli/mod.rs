@@ -11,11 +11,14 @@ pub mod flags;
 mod import;
 mod push;
 mod reasons;
+mod replay;
 mod why;
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
@@ -23,11 +26,13 @@ use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::bgp::Zone;
 use ha2bgp_proto::filter::{Filter, FilterError};
 
+use self::flags::FLAGS;
 use crate::config::file;
 use crate::config::origin::Written;
 use crate::config::raw::{Given, Raw};
 use crate::config::reader::Host;
 use crate::config::settings::{Backend, LogSettings, Settings};
+use crate::control::orders::FileText;
 use crate::daemon::{self, parent};
 use crate::log::{self, Style};
 
@@ -53,6 +58,7 @@ pub fn main() -> ExitCode {
             Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
             Some(("why", matches)) => why::main(matches),
+            Some(("replay", matches)) => replay::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
@@ -93,7 +99,8 @@ fn command() -> Command {
         .subcommand(filter::command())
         .subcommand(import::command())
         .subcommand(push::command())
-        .subcommand(why::command());
+        .subcommand(why::command())
+        .subcommand(replay::command());
     flags::add_to(command)
 }
 
@@ -106,7 +113,12 @@ fn run(matches: &ArgMatches) -> ExitCode {
     // As arguments: a variable that is not UTF-8 must be refused, not taken as not set.
     let variable =
         |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let (raw, settings) = load(&Given { flag: &flag, variable: &variable });
+    // What was given stays; only files are read again.
+    let given = FLAGS.iter().map(|it| (it.long, flag(it.long))).collect();
+    let variables = FLAGS.iter().filter_map(|it| it.env);
+    let variables = variables.filter_map(|name| Some((name, variable(name)?))).collect();
+    let sources = Arc::new(Sources { given, variables });
+    let (raw, settings) = sources.load(None);
     let log_settings = LogSettings::read(&raw);
     let (settings, filter) = match settings {
         Ok(loaded) => loaded,
@@ -114,13 +126,41 @@ fn run(matches: &ArgMatches) -> ExitCode {
     };
     let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
     let log = log::start(log_settings, Style::choose(log_settings, helper));
-    let code = daemon::run(settings, &filter);
+    let loader: daemon::Loader = Arc::new(move |files| sources.load(files).1);
+    let code = daemon::run(settings, &filter, loader);
     log.flush();
     code
 }
 
+/// What was given on the command line and in the environment.
+struct Sources {
+    given: BTreeMap<&'static str, Vec<String>>,
+    variables: BTreeMap<&'static str, String>,
+}
+
+impl Sources {
+    /// Reads the settings with the files as they are now, or with these in the place of all files.
+    fn load(&self, files: Option<&[FileText]>) -> (Raw, daemon::Loaded) {
+        let names = files.map(|files| files.iter().map(|file| file.name.clone()).collect());
+        let flag = |name| match &names {
+            Some(names) if name == "config" => Vec::clone(names),
+            _ => self.given.get(name).cloned().unwrap_or_default(),
+        };
+        let variable = |name: &str| self.variables.get(name).cloned();
+        let sent = |path: &str| {
+            let file = files.unwrap_or_default().iter().find(|file| file.name == path)?;
+            Some(file.text.clone().into_bytes())
+        };
+        let read = |path: &str| sent(path).map_or_else(|| read_file(path), Ok);
+        load(&Given { flag: &flag, variable: &variable }, &read)
+    }
+}
+
 /// Reads the settings; or everything that is wrong with them.
-fn load(given: &Given<'_>) -> (Raw, Result<(Settings, Filter), Vec<String>>) {
+fn load(
+    given: &Given<'_>,
+    read_file: &dyn Fn(&str) -> io::Result<Vec<u8>>,
+) -> (Raw, Result<(Settings, Filter), Vec<String>>) {
     let credentials = std::env::var("CREDENTIALS_DIRECTORY").ok();
     let uname = rustix::system::uname();
     let host = Host {
@@ -133,7 +173,7 @@ fn load(given: &Given<'_>) -> (Raw, Result<(Settings, Filter), Vec<String>>) {
                 .is_some_and(|own| std::net::UdpSocket::bind(own).is_ok())
                 && std::net::UdpSocket::bind((PROBABLY_FOREIGN, 0)).is_err()
         },
-        read_file: &read_file,
+        read_file,
         is_executable: &is_executable,
         credentials: credentials.as_deref(),
         name: uname.nodename().to_str().unwrap_or(""),

@@ -3,14 +3,17 @@
 //! [`raw`] holds what was written, by flags, environment and files ([`mod@file`]), and [`origin`]
 //! where; [`settings`] turns it into runtime types and reports everything that is wrong at once, as
 //! [`error`]s; [`speaker`] and [`peer`] do so for the built-in speaker, [`service`] and [`check`] for
-//! services and their checks, [`control`] for the control socket.
+//! services and their checks, [`control`] for the control socket, `guard` for the guard. [`carry`]:
+//! what stays the same when it is read again.
 
+pub mod carry;
 pub mod check;
 pub mod control;
 pub mod duration;
 pub mod error;
 pub mod file;
 mod fuzz;
+mod guard;
 pub mod origin;
 pub mod peer;
 pub mod raw;

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ha2bgp_core::check::{CheckIndex, Counting, Outcome};
-use ha2bgp_core::config::{ADDRESS, CheckConfig, CheckKind, LISTEN, Powers, ServiceConfig};
+use ha2bgp_core::config::{
+    ADDRESS, CheckConfig, CheckKind, EngineConfig, LISTEN, Powers, ServiceConfig,
+};
 use ha2bgp_core::net::{Networks, Prefix, never_announced};
 use ha2bgp_core::rule::{self, Name, Rule};
 
@@ -28,7 +30,8 @@ const NAME_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) struct Services {
     pub(super) services: Vec<ServiceConfig>,
-    pub(super) checks: Vec<CheckConfig>,
+    /// By their numbers.
+    pub(super) checks: BTreeMap<CheckIndex, CheckConfig>,
     pub(super) specs: CheckSpecs,
 }
 
@@ -39,14 +42,16 @@ impl Services {
         probe: Option<HaproxyProbe>,
         defaults: &mut ServiceConfig,
     ) {
-        let Some((probe, index)) = probe.zip(u32::try_from(self.checks.len()).ok()) else { return };
+        let Some(probe) = probe else { return };
+        let index = next(&self.checks);
         let counting = Counting::default();
-        self.checks.push(CheckConfig {
+        let check = CheckConfig {
             name: "haproxy".into(),
             kind: CheckKind::Probe { per_vip: true, counting },
             powers: Powers::default(),
             shadow: false,
-        });
+        };
+        self.checks.insert(index, check);
         let timing = Timing {
             interval: probe.source.interval,
             fast_interval: probe.source.interval,
@@ -59,9 +64,10 @@ impl Services {
             source: SourceOptions::default(),
             probe: ProbeSpec::Watched(Watched::Haproxy(probe)),
         };
-        self.specs.of.insert(CheckIndex(index), (self.specs.specs.len(), counting));
-        self.specs.specs.push(spec);
-        let all = [LISTEN, ADDRESS, CheckIndex(index)];
+        let place = self.specs.specs.len();
+        self.specs.of.insert(index, (place, counting));
+        self.specs.specs.insert(place, spec);
+        let all = [LISTEN, ADDRESS, index];
         defaults.rule = Rule::All(all.into_iter().map(Rule::Check).collect());
     }
 }
@@ -79,7 +85,7 @@ pub(super) fn read(
         raw,
         host,
         networks,
-        checks: vec![CheckConfig::listen(), CheckConfig::address()],
+        checks: EngineConfig::default().checks,
         specs: CheckSpecs::default(),
         known: BTreeMap::new(),
         used: vec![false; raw.checks.len()],
@@ -105,7 +111,7 @@ struct Book<'a> {
     raw: &'a Raw,
     host: &'a Host<'a>,
     networks: &'a Networks,
-    checks: Vec<CheckConfig>,
+    checks: BTreeMap<CheckIndex, CheckConfig>,
     specs: CheckSpecs,
     /// Specifications by what they look like, to find those that are alike.
     known: BTreeMap<String, Vec<usize>>,
@@ -213,8 +219,8 @@ impl Book<'_> {
     /// Takes a check in, as the service of that name uses it.
     fn add(&mut self, section: &CheckSection, service: &str) -> Option<CheckIndex> {
         let Check { config, spec } = check::read(self.reader, self.host, section, Some(service))?;
-        let index = CheckIndex(u32::try_from(self.checks.len()).ok()?);
-        self.checks.push(config);
+        let index = next(&self.checks);
+        self.checks.insert(index, config);
         if let Some((spec, counting)) = spec {
             let no_control = self.raw.is_whole() && self.raw.values.is_missing("control.unix");
             if matches!(spec.probe, ProbeSpec::Watched(Watched::Push(_))) && no_control {
@@ -225,11 +231,12 @@ impl Book<'_> {
             // Looks are quick to find, and may hide a secret: what counts is what they are.
             let specs = &mut self.specs.specs;
             let alike = self.known.entry(format!("{spec:?}")).or_default();
-            let same = |place: &&usize| specs.get(**place) == Some(&spec);
+            let same = |place: &&usize| specs.get(*place) == Some(&spec);
             let place = alike.iter().find(same).copied().unwrap_or_else(|| {
-                specs.push(spec);
-                alike.push(specs.len() - 1);
-                specs.len() - 1
+                let place = specs.len();
+                specs.insert(place, spec);
+                alike.push(place);
+                place
             });
             self.specs.of.insert(index, (place, counting));
         }
@@ -340,7 +347,7 @@ impl Book<'_> {
     /// What a rule may not make of checks that have less power.
     fn check_power(&mut self, at: &Written, rule: &Rule<CheckIndex>) {
         let checks = &self.checks;
-        let check = |index: &CheckIndex| checks.get(index.0 as usize);
+        let check = |index: &CheckIndex| checks.get(index);
         let powerful = rule
             .judge(&mut |index| check(index).filter(|check| !check.shadow).map(|_| Outcome::Pass));
         let weak = weak_not(rule, &|index| {
@@ -357,7 +364,7 @@ impl Book<'_> {
             );
         }
         if let Some(index) = weak {
-            let name = self.checks.get(index.0 as usize).map(|check| check.name.clone());
+            let name = self.checks.get(&index).map(|check| check.name.clone());
             let error = format!(
                 "not({}) would let a check withdraw whose failure may only warn: leave the not \
                  out, or give the check on-fail = \"fail\"",
@@ -385,6 +392,11 @@ impl Book<'_> {
             }
         }
     }
+}
+
+/// The number of the next check.
+fn next(checks: &BTreeMap<CheckIndex, CheckConfig>) -> CheckIndex {
+    CheckIndex(checks.last_key_value().map_or(0, |(last, _)| last.0.saturating_add(1)))
 }
 
 /// A check of a service's own.

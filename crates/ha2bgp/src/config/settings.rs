@@ -14,6 +14,7 @@ use super::check::haproxy;
 use super::control::{self, ControlSettings};
 use super::duration;
 use super::error::{self, ConfigError};
+use super::guard;
 use super::origin::{Origin, Written};
 use super::peer;
 use super::raw::{Raw, Values};
@@ -22,6 +23,7 @@ use super::service;
 use super::speaker::{self, SpeakerSettings};
 use crate::observe::check::haproxy::HaproxyProbe;
 use crate::observe::check::{CheckSpecs, Limits};
+use crate::record::RecordSettings;
 
 /// Where the routes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -63,6 +65,10 @@ pub struct Settings {
     pub speaker: Option<SpeakerSettings>,
     /// Where the state is kept for the process that comes after this one.
     pub state_file: StateFile,
+    /// Where the overrides of operators are kept.
+    pub overrides_file: StateFile,
+    /// The flight recorder; `None`: nothing is recorded.
+    pub record: Option<RecordSettings>,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
 }
@@ -154,6 +160,7 @@ impl Settings {
             devices: devices.into_iter().map(|(_, glob)| glob).collect(),
             labels: labels.into_iter().map(|(_, glob)| glob).collect(),
             require_all_ports: reader.switch(values, "require-all-ports"),
+            guard: guard::read(&mut reader, raw),
             ..EngineConfig::default()
         };
         let backend = backend_of(&mut reader, raw);
@@ -173,12 +180,18 @@ impl Settings {
             engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
             None
         };
+        let overrides_file = reader.one(values, "overrides-file", state_file);
+        let overrides_file = match (overrides_file.unwrap_or_default(), backend) {
+            (StateFile::Auto, Some(Backend::Test)) => StateFile::Off,
+            (place, _) => place,
+        };
         let state_file = reader.one(values, "state-file", state_file).map(|place| match place {
             // What is only printed is no state, and must not be taken for that of another process.
             StateFile::Auto if backend == Some(Backend::Test) => StateFile::Off,
             place => place,
         });
         let state_file = state_file.unwrap_or_default();
+        let record = record(&mut reader, values);
         let control = control::read(&mut reader, raw, host);
         for name in ["debug", "no-color"] {
             reader.switch(values, name);
@@ -202,6 +215,8 @@ impl Settings {
                     reassert,
                     speaker,
                     state_file,
+                    overrides_file,
+                    record,
                     control,
                 })
             }
@@ -367,6 +382,30 @@ fn haproxy(reader: &mut Reader, values: &Values) -> Option<HaproxyProbe> {
         reader.errors.push(ConfigError::new(at, error));
     }
     Some(haproxy::implicit(socket?, config))
+}
+
+/// The flight recorder.
+fn record(reader: &mut Reader, values: &Values) -> Option<RecordSettings> {
+    let size = reader.one(values, "record-size", size).unwrap_or(64 << 20);
+    let path = values.one("record").map(|at| at.text.clone());
+    if let (Some(at), None) = (values.one("record-size"), &path) {
+        let error = "is for the flight recorder: add record = \"/var/lib/ha2bgp/record\"";
+        reader.errors.push(ConfigError::new(at, error));
+    }
+    Some(RecordSettings { path: path?, size })
+}
+
+/// Octets: a whole number with a unit.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 3] = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let unit = UNITS.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+    let octets = unit.and_then(|(number, shift)| {
+        let number: u64 = number.trim_end().parse().ok()?;
+        number.checked_mul(1 << shift)
+    });
+    octets.filter(|octets| (1 << 16..=1 << 40).contains(octets)).ok_or_else(|| {
+        format!("\"{text}\" is not a size from 64KiB to 1024GiB: write for example 64MiB")
+    })
 }
 
 /// How many probes may be made at once.

@@ -116,8 +116,16 @@ pub enum Code {
     NoSuchPath,
     /// There is no such check.
     NoSuchCheck,
+    /// There is no such override.
+    NoSuchOverride,
     /// No service that uses the check has that VIP now.
     NoSuchVip,
+    /// The configuration is no good.
+    BadConfig,
+    /// It would withdraw more than the guard allows.
+    Guarded,
+    /// No configuration is on trial.
+    NothingToConfirm,
     /// The path is right, the method is not.
     WrongMethod,
     /// The body is too long.
@@ -132,12 +140,16 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::BadBody,
         Self::BadValue,
         Self::NoSuchPath,
         Self::NoSuchCheck,
+        Self::NoSuchOverride,
         Self::NoSuchVip,
+        Self::BadConfig,
+        Self::Guarded,
+        Self::NothingToConfirm,
         Self::WrongMethod,
         Self::TooLarge,
         Self::TooSlow,
@@ -152,7 +164,11 @@ impl Code {
             Self::BadValue => "bad-value",
             Self::NoSuchPath => "no-such-path",
             Self::NoSuchCheck => "no-such-check",
+            Self::NoSuchOverride => "no-such-override",
             Self::NoSuchVip => "no-such-vip",
+            Self::BadConfig => "bad-config",
+            Self::Guarded => "guarded",
+            Self::NothingToConfirm => "nothing-to-confirm",
             Self::WrongMethod => "wrong-method",
             Self::TooLarge => "too-large",
             Self::TooSlow => "too-slow",
@@ -165,10 +181,11 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadBody | Self::BadValue => 400,
-            Self::NoSuchPath | Self::NoSuchCheck => 404,
+            Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchOverride => 404,
             Self::WrongMethod => 405,
             Self::TooSlow => 408,
-            Self::NoSuchVip => 409,
+            Self::NoSuchVip | Self::Guarded | Self::NothingToConfirm => 409,
+            Self::BadConfig => 422,
             Self::TooLarge => 413,
             Self::TooMany => 429,
             Self::Busy => 503,

@@ -212,7 +212,7 @@ mod tests {
             ..EngineConfig::default()
         };
         let kind = CheckKind::Probe { per_vip: true, counting: Counting::default() };
-        config.checks.push(CheckConfig { name: "disk".into(), kind, ..CheckConfig::listen() });
+        config.add_check(CheckConfig { name: "disk".into(), kind, ..CheckConfig::listen() });
         config.services.push(ServiceConfig {
             name: "web \"1\"".into(),
             vips: vec!["100.64.0.10".parse().unwrap()],

@@ -7,11 +7,12 @@
 //! * [`route`]: the table of what can be asked. * [`api`]: what goes over the wire; no runtime type
 //!   does. * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
 //!   [`why`]: what is known of an address. Both ask the engine ([`questions`]).
-//! * [`client`]: the other end.
+//! * [`orders`]: what operators want changed. * [`client`]: the other end.
 
 pub mod api;
 pub mod client;
 pub mod metrics;
+pub mod orders;
 pub mod push;
 pub mod questions;
 pub mod rate;

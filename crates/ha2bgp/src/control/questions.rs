@@ -8,6 +8,7 @@ use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{Code, Refusal};
+use super::orders::{Answer, Order};
 
 /// How long the engine may take.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -21,6 +22,8 @@ pub enum Question {
     All(oneshot::Sender<Vec<Explanation>>),
     /// Why is this address announced, or not? With the moment of the answer.
     Why(IpAddr, oneshot::Sender<(Explanation, Instant)>),
+    /// Please do this.
+    Order(Order),
 }
 
 /// The way to the engine.
@@ -44,6 +47,27 @@ impl Questions {
     pub async fn why(&self, vip: IpAddr) -> Result<(Explanation, Instant), Refusal> {
         let (answer, answered) = oneshot::channel();
         self.ask(Question::Why(vip, answer), answered).await
+    }
+
+    /// Has something done.
+    ///
+    /// # Errors
+    /// When it is refused, or the engine does not answer.
+    pub async fn order<T>(&self, order: impl FnOnce(Answer<T>) -> Order) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Order(order(answer)), answered).await?
+    }
+
+    /// Has something done that cannot be refused.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn tell<T>(
+        &self,
+        order: impl FnOnce(oneshot::Sender<T>) -> Order,
+    ) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Order(order(answer)), answered).await
     }
 
     async fn ask<T>(&self, question: Question, answer: oneshot::Receiver<T>) -> Result<T, Refusal> {

@@ -25,6 +25,20 @@ pub enum Call {
     Metrics,
     /// Say why an address is announced, or not.
     Why,
+    /// Show what operators say.
+    ListOverrides,
+    /// Say something over the heads of the checks.
+    Override,
+    /// Take that back.
+    Lift,
+    /// Say what another configuration would change.
+    Plan,
+    /// Read the configuration again.
+    Reload,
+    /// Keep a configuration that is on trial.
+    Confirm,
+    /// Forget what flap damping has counted.
+    ResetDamping,
 }
 
 /// One thing that can be asked.
@@ -67,6 +81,49 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Access::Read,
         Call::Why,
         "Why an address is announced, or not",
+    ),
+    endpoint(
+        "GET",
+        "/v1/overrides",
+        Access::Read,
+        Call::ListOverrides,
+        "What operators say over the heads of the checks",
+    ),
+    endpoint(
+        "POST",
+        "/v1/overrides",
+        Access::Write,
+        Call::Override,
+        "Drains, or forces up or down: over the heads of the checks",
+    ),
+    endpoint("DELETE", "/v1/overrides/{id}", Access::Write, Call::Lift, "Takes an override back"),
+    endpoint(
+        "POST",
+        "/v1/plan",
+        Access::Read,
+        Call::Plan,
+        "What another configuration would change; by default what a reload would",
+    ),
+    endpoint(
+        "POST",
+        "/v1/reload",
+        Access::Write,
+        Call::Reload,
+        "Reads the configuration again and makes it count",
+    ),
+    endpoint(
+        "POST",
+        "/v1/reload/confirm",
+        Access::Write,
+        Call::Confirm,
+        "Keeps a configuration that is on trial",
+    ),
+    endpoint(
+        "POST",
+        "/v1/damping/reset",
+        Access::Write,
+        Call::ResetDamping,
+        "Forgets what flap damping has counted",
     ),
     endpoint(
         "GET",

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 
 use super::api::{Code, Refusal};
 use super::metrics::{self, Metrics};
+use super::orders::{self, Author};
 use super::push::Pushes;
 use super::questions::Questions;
 use super::rate::Rate;
@@ -43,6 +44,8 @@ pub const HEAD_MAX: usize = 8 * 1024;
 pub const FIELDS_MAX: usize = 64;
 /// The longest body, in octets.
 pub const BODY_MAX: usize = 16 * 1024;
+/// The longest one with configuration files, in octets.
+pub const FILES_MAX: usize = 4 * 1024 * 1024;
 /// How long a head may take, with the wait for it.
 pub const HEAD_TIME: Duration = Duration::from_secs(5);
 /// How long a body may take.
@@ -231,7 +234,8 @@ async fn answer(
         Ok(found) => found,
         Err((refusal, methods)) => return refuse(&refusal, &methods),
     };
-    let body = match read(body).await {
+    let longest = if found.endpoint.call == Call::Plan { FILES_MAX } else { BODY_MAX };
+    let body = match read(body, longest).await {
         Ok(body) => body,
         Err(refusal) => return refuse(&refusal, &[]),
     };
@@ -242,6 +246,17 @@ async fn answer(
         Call::PushCheck => pushes.push(&found.names, &body, uid).await,
         Call::Metrics => shared.api.metrics.text().await,
         Call::Why => why::answer(&shared.api.engine, &found.names).await,
+        Call::ListOverrides
+        | Call::Override
+        | Call::Lift
+        | Call::Plan
+        | Call::Reload
+        | Call::Confirm
+        | Call::ResetDamping => {
+            let author = Author(format!("uid {uid}"));
+            let (call, engine) = (found.endpoint.call, &shared.api.engine);
+            orders::answer(call, engine, &found.names, &body, &author).await
+        }
     };
     busy.set(false);
     match answer {
@@ -257,12 +272,12 @@ async fn answer(
 }
 
 /// Reads a body, if it is short and comes soon.
-async fn read(body: Incoming) -> Result<Bytes, Refusal> {
-    let collect = Limited::new(body, BODY_MAX).collect();
+async fn read(body: Incoming, longest: usize) -> Result<Bytes, Refusal> {
+    let collect = Limited::new(body, longest).collect();
     match tokio::time::timeout(BODY_TIME, collect).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            let text = format!("the body is longer than {BODY_MAX} octets: send less");
+            let text = format!("the body is longer than {longest} octets: send less");
             Err(Refusal::new(Code::TooLarge, text))
         }
         Ok(Err(error)) => {

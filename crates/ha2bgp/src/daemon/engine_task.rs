@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ha2bgp_core::check::CheckKey;
-use ha2bgp_core::config::EngineConfig;
 use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::event::Event;
 use ha2bgp_core::fact::Observation;
@@ -24,12 +23,17 @@ use tokio::sync::{mpsc, watch};
 
 use super::journal::Journal;
 use super::keys::KeyFiles;
+use super::ledger::Ledger;
+use super::ledger_file::Keeper;
 use super::output::Progress;
+use super::reload::Configuration;
 use super::{dump, signals};
 use crate::announce::{Desired, Manner};
 use crate::clock::Clock;
 use crate::config::duration;
+use crate::control::orders::{Author, Reload};
 use crate::control::questions::Question;
+use crate::record::Recorder;
 
 /// How many observations are taken in one go before the timers are looked at again.
 const BATCH_MAX: usize = 1024;
@@ -44,13 +48,17 @@ const THAW: Duration = Duration::from_millis(250);
 /// The engine with its surroundings.
 #[derive(Debug)]
 pub(super) struct EngineTask {
-    engine: Engine,
-    clock: Clock,
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
     journal: Journal,
     observations: mpsc::Receiver<Observation>,
     ends: Ends,
     /// Stopping was asked for: until here the routes are announced as the last choice.
     draining: Option<Instant>,
+    pub(super) configuration: Configuration,
+    pub(super) ledger: Ledger,
+    pub(super) keeper: Keeper,
+    pub(super) recorder: Option<Recorder>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
 }
@@ -80,13 +88,19 @@ pub(super) struct Ends {
 
 impl EngineTask {
     pub(super) fn new(
-        config: EngineConfig,
+        configuration: Configuration,
+        (ledger, keeper): (Ledger, Keeper),
+        recorder: Option<Recorder>,
         clock: Clock,
         observations: mpsc::Receiver<Observation>,
         ends: Ends,
     ) -> Self {
         let mut task = Self {
-            engine: Engine::new(config, clock.now()),
+            engine: Engine::new(configuration.settings.engine.clone(), clock.now()),
+            configuration,
+            ledger,
+            keeper,
+            recorder,
             clock,
             journal: Journal::new(clock),
             observations,
@@ -94,8 +108,9 @@ impl EngineTask {
             draining: None,
             timers_from: None,
         };
-        // What the configuration alone makes of the engine.
-        task.handle_all([]);
+        // What the configuration alone makes of the engine, and what operators said before.
+        let overrides = task.ledger.for_engine(jiff::Timestamp::now(), clock.now());
+        task.handle_all([Input::SetOverrides(overrides)]);
         task
     }
 
@@ -129,6 +144,14 @@ impl EngineTask {
                     None => std::future::pending().await,
                 }
             };
+            let trial = self.configuration.trial.as_ref().map(|trial| trial.until);
+            let clock = self.clock;
+            let trial_over = async {
+                match trial {
+                    Some(at) => tokio::time::sleep_until(clock.until(at)).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 () = &mut until => return Stop::AnnouncerEnded,
@@ -152,6 +175,8 @@ impl EngineTask {
                     }
                     signals::Signal::Reload => {
                         self.ends.keys.read_again();
+                        let author = Author("SIGHUP".to_owned());
+                        self.reload(Reload { author, force: false, confirm: None }, None);
                         self.dump();
                     }
                     signals::Signal::Dump => self.dump(),
@@ -162,19 +187,25 @@ impl EngineTask {
                     return Stop::Asked;
                 }
                 () = timer => self.timeout(),
+                loaded = self.configuration.loaded() => match loaded {
+                    Ok((purpose, loaded)) => self.loaded(purpose, loaded),
+                    Err(error) => tracing::error!(%error, "the configuration was not read"),
+                },
+                () = trial_over => self.roll_back(),
                 Some(question) = self.ends.questions.recv() => self.answer(question),
             }
         }
     }
 
     /// Whoever has gone meanwhile needs no answer.
-    fn answer(&self, question: Question) {
+    fn answer(&mut self, question: Question) {
         let now = self.clock.now();
         match question {
             Question::All(answer) => drop(answer.send(self.engine.explain_all(now).collect())),
             Question::Why(vip, answer) => {
                 drop(answer.send((self.engine.explain(Prefix::host(vip), now), now)));
             }
+            Question::Order(order) => self.order(order),
         }
     }
 
@@ -227,7 +258,7 @@ impl EngineTask {
     }
 
     /// Hands inputs to the engine and passes on what it wants; the newest set goes out once.
-    fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
+    pub(super) fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
         let mut changed = false;
         let mut addresses = false;
         let mut checks = false;
@@ -239,7 +270,11 @@ impl EngineTask {
                 input,
                 Input::Observation(Observation::AddressChanged(_) | Observation::AddressRemoved(_))
             );
-            self.engine.handle(input, self.clock.now());
+            let now = self.clock.now();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.input(&self.engine, now, &input);
+            }
+            self.engine.handle(input, now);
             self.drain_outputs(&mut changed, &mut checks, &mut events);
         }
         if changed || judged != self.engine.has_first_verdicts() {
@@ -255,6 +290,9 @@ impl EngineTask {
         // Announcing is urgent, telling is not.
         for event in &events {
             self.journal.event(event);
+            if let Event::OverrideEnded(over) = event {
+                self.override_ended(over.id);
+            }
         }
     }
 
@@ -263,7 +301,12 @@ impl EngineTask {
             match output {
                 Output::SetRoutes(_) => *routes = true,
                 Output::SetChecks => *checks = true,
-                Output::Event(event) => events.push(event),
+                Output::Event(event) => {
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.event(self.clock.now(), &event);
+                    }
+                    events.push(event);
+                }
             }
         }
     }

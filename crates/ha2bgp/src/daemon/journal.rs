@@ -51,6 +51,14 @@ impl Journal {
                 services_max,
                 "too many services: this one and later ones are not taken in"
             ),
+            Event::OverrideEnded(over) => tracing::warn!(
+                id = over.id.0,
+                "the time of an override is over: {}",
+                over.kind.name()
+            ),
+            Event::Reconfigured { services } => {
+                tracing::info!(services, "another configuration counts");
+            }
             Event::FirstVerdicts { announced } => {
                 tracing::info!(announced, "every service that is there has been judged");
             }
@@ -61,6 +69,7 @@ impl Journal {
             | Event::WouldWithdraw { .. }
             | Event::RouteAnnounced { .. }
             | Event::RouteWithdrawn { .. }
+            | Event::WithdrawalHeld { .. }
             | Event::Suppressed { .. }
             | Event::Released { .. } => {
                 if self.may_write(self.clock.now()) {
@@ -91,11 +100,21 @@ impl Journal {
                 let cause = words(cause.as_ref());
                 tracing::warn!(%vip, "shadow checks would have it withdrawn{cause}");
             }
-            Event::RouteAnnounced { prefix, next_hop, last_choice: false } => {
+            Event::RouteAnnounced { prefix, next_hop, last_choice: false, .. } => {
                 tracing::info!(%prefix, %next_hop, "announcing");
             }
-            Event::RouteAnnounced { prefix, next_hop, last_choice: true } => {
-                tracing::warn!(%prefix, %next_hop, "announcing as the last choice: a check warns");
+            Event::RouteAnnounced { prefix, next_hop, last_choice: true, reason } => {
+                let why = reason.text();
+                tracing::warn!(%prefix, %next_hop, %reason, "announcing as the last choice: {why}");
+            }
+            Event::WithdrawalHeld { prefix, reason, cause, until } => {
+                let cause = words(cause.as_ref());
+                let room = until.since(self.clock.now());
+                tracing::error!(
+                    %prefix, %reason, seconds = room.as_secs(),
+                    "the guard holds it, too many were withdrawn of late: {}{cause}",
+                    reason.text()
+                );
             }
             Event::RouteWithdrawn { prefix, reason, cause } => {
                 let cause = words(cause.as_ref());
@@ -114,6 +133,8 @@ impl Journal {
             | Event::SourceFailed { .. }
             | Event::SourceUnknown { .. }
             | Event::SourceRecovered { .. }
+            | Event::OverrideEnded(_)
+            | Event::Reconfigured { .. }
             | Event::ServiceRefused { .. } => {}
         }
     }

@@ -4,20 +4,23 @@ mod dump;
 mod engine_task;
 mod journal;
 mod keys;
+mod ledger;
+mod ledger_file;
+mod orders;
 mod output;
 pub mod parent;
+mod plan;
+mod reload;
 mod signals;
 mod state;
 mod state_file;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::engine::Input;
-use ha2bgp_core::fact::Observation;
 use ha2bgp_core::net::NextHop;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_proto::filter::Filter;
@@ -27,7 +30,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use self::engine_task::{Ends, EngineTask, Stop};
 use self::keys::KeyFiles;
+use self::ledger::Ledger;
+use self::ledger_file::{Keeper, RealDisk};
 use self::output::Progress;
+use self::reload::{Configuration, Ways};
+pub use self::reload::{Loaded, Loader};
 use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
@@ -42,8 +49,10 @@ use crate::control::questions::{QUESTIONS_MAX, Questions};
 use crate::control::server::Api;
 use crate::control::socket::SocketError;
 use crate::control::{self, Control};
-use crate::observe::check::push;
+use crate::observe::check::{CheckSpecs, push};
 use crate::observe::{address, check, listen};
+use crate::record::Recorder;
+use crate::record::file::Head;
 
 /// How many observations may wait for the engine; then observers wait.
 const OBSERVATIONS_MAX: usize = 4096;
@@ -58,7 +67,7 @@ const STATE_WAIT: Duration = Duration::from_secs(1);
 const FINISH_WAIT: Duration = Duration::from_secs(6);
 
 /// Runs until a signal or the peer's end; returns the exit code.
-pub fn run(settings: Settings, filter: &Filter) -> ExitCode {
+pub fn run(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -66,7 +75,7 @@ pub fn run(settings: Settings, filter: &Filter) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(serve(settings, filter));
+    let code = runtime.block_on(serve(settings, filter, loader));
     end(runtime);
     code
 }
@@ -91,7 +100,7 @@ fn end(runtime: Runtime) {
     runtime.shutdown_background();
 }
 
-async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
+async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
@@ -126,13 +135,15 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let probes = match probes(&settings, wanted, observed.clone(), pushes) {
+    let (specs, specs_changed) = watch::channel(Arc::new(specs(&settings)));
+    let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
             tracing::error!(%error, "cannot start the thread for checks");
             return ExitCode::FAILURE;
         }
     };
+    let (listen, listen_config) = watch::channel(listen_config);
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
     tokio::spawn(tell_reports(reports, progress));
@@ -159,7 +170,14 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
         questions,
         drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
     };
-    let mut engine = EngineTask::new(settings.engine.clone(), clock, observations, ends);
+    let ways = Ways { specs, listen };
+    let overrides = overrides(&settings);
+    let recorder = settings.record.as_ref().map(|record| {
+        let listen_filter = settings.listen_filter.text.clone();
+        Recorder::start(record, Head { clock, listen_filter })
+    });
+    let configuration = Configuration::new(loader, settings, ways);
+    let mut engine = EngineTask::new(configuration, overrides, recorder, clock, observations, ends);
     if !beginning.memory.is_zero() {
         let mut vips = Vec::new();
         beginning.before.for_each(&mut |prefix, _| vips.push(prefix.address()));
@@ -176,7 +194,7 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
             return early.as_ref().map_or(ExitCode::FAILURE, conclude);
         }
         Stop::ObserversEnded => tracing::error!("no observer is left: stopping"),
-        Stop::Restart => output::tell_restart(&settings),
+        Stop::Restart => output::tell_restart(&engine.configuration.settings),
         Stop::Asked => {}
     }
     control_end(control).await;
@@ -204,19 +222,18 @@ async fn serve(settings: Settings, filter: &Filter) -> ExitCode {
     )
 }
 
-/// Starts what makes the probes, where there is any to make.
-fn probes(
-    settings: &Settings,
-    wanted: watch::Receiver<BTreeSet<CheckKey>>,
-    observed: mpsc::Sender<Observation>,
-    pushes: mpsc::Receiver<push::Request>,
-) -> io::Result<Option<oneshot::Receiver<()>>> {
-    if settings.checks.specs.is_empty() {
-        return Ok(None);
-    }
+/// What makes the probes.
+fn specs(settings: &Settings) -> CheckSpecs {
     // All processes that this one starts are plugins.
-    let checks = check::CheckSpecs { adopt: true, ..settings.checks.clone() };
-    check::spawn_with(checks, wanted, observed, pushes).map(Some)
+    CheckSpecs { adopt: true, ..settings.checks.clone() }
+}
+
+/// What operators have said before, and where it is kept.
+fn overrides(settings: &Settings) -> (Ledger, Keeper) {
+    let mut disk = ledger_file::place(&settings.overrides_file).map(RealDisk);
+    let now = jiff::Timestamp::now();
+    let ledger = disk.as_mut().map(|disk| ledger_file::read(disk, now)).unwrap_or_default();
+    (ledger, Keeper::start(disk))
 }
 
 /// Opens the control socket, where one is wanted.
@@ -239,10 +256,8 @@ async fn control_end(control: Option<Control>) {
 }
 
 /// Waits until no probe is left, and no process of one.
-async fn probes_end(probes: Option<oneshot::Receiver<()>>) {
-    if let Some(ended) = probes
-        && tokio::time::timeout(check::END_WAIT, ended).await.is_err()
-    {
+async fn probes_end(probes: oneshot::Receiver<()>) {
+    if tokio::time::timeout(check::END_WAIT, probes).await.is_err() {
         tracing::warn!("checks are still running at the end");
     }
 }

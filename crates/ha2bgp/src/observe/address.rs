@@ -45,7 +45,7 @@ pub async fn run(config: AddressConfig, tx: mpsc::Sender<Observation>) {
     loop {
         let Err(stop) = observer.watch().await;
         let error = match stop {
-            Stop::Closed => return,
+            Stop::Closed | Stop::Changed => return,
             Stop::Failed(error) => error,
         };
         tracing::debug!(error, "the address observer starts again");

@@ -19,6 +19,8 @@ pub(super) const NETLINK_HINT: &str =
 pub(super) enum Stop {
     /// Nobody receives observations any more: the end.
     Closed,
+    /// It is to look for something else.
+    Changed,
     /// It cannot see, for this reason, and shall try again.
     Failed(String),
 }

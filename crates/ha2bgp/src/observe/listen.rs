@@ -102,14 +102,17 @@ impl Default for ListenConfig {
 /// words for people. It sees the network namespace of the thread
 /// that first polls it, and needs no privilege unless the bytecode asks for socket marks.
 pub async fn run(
-    config: ListenConfig,
+    mut config: watch::Receiver<ListenConfig>,
     announced: watch::Receiver<RouteSet>,
     tx: mpsc::Sender<Observation>,
     notice: watch::Sender<String>,
 ) {
+    let first = config.borrow_and_update().clone();
     let mut observer = Observer {
-        pace: Pace::new(config.poll_interval, config.reconcile_interval),
-        config,
+        pace: Pace::new(first.poll_interval, first.reconcile_interval),
+        config: first,
+        changes_of_config: config,
+        changeable: true,
         announced,
         announcing: true,
         tx,
@@ -124,6 +127,11 @@ pub async fn run(
         let Err(stop) = observer.watch().await;
         let error = match stop {
             Stop::Closed => return,
+            Stop::Changed => {
+                // What listened by the filter before is compared with what does by this one.
+                observer.config = observer.changes_of_config.borrow_and_update().clone();
+                continue;
+            }
             Stop::Failed(error) => error,
         };
         tracing::debug!(error, "the listen observer starts again");
@@ -135,6 +143,9 @@ pub async fn run(
 
 struct Observer {
     config: ListenConfig,
+    changes_of_config: watch::Receiver<ListenConfig>,
+    /// False when nobody can change it any more.
+    changeable: bool,
     announced: watch::Receiver<RouteSet>,
     /// False when nobody can change `announced` any more.
     announcing: bool,
@@ -156,6 +167,8 @@ enum Ring {
     Sensed(Sense),
     Announced(bool),
     Timer,
+    /// It is to look for something else; false when nobody can say so any more.
+    Changed(bool),
     Closed,
 }
 
@@ -191,6 +204,9 @@ impl Observer {
                     Ring::Announced(changed.is_ok())
                 }
                 () = timer.as_mut() => Ring::Timer,
+                changed = self.changes_of_config.changed(), if self.changeable => {
+                    Ring::Changed(changed.is_ok())
+                }
                 () = self.tx.closed() => Ring::Closed,
             };
             match ring {
@@ -215,6 +231,8 @@ impl Observer {
                         next_poll = self.poll(&mut diag, &mut next_dump).await?;
                     }
                 }
+                Ring::Changed(true) => return Err(Stop::Changed),
+                Ring::Changed(false) => self.changeable = false,
                 Ring::Closed => return Err(Stop::Closed),
             }
         }

@@ -293,8 +293,12 @@ async fn the_observer_ends_with_its_receiver() {
     let (tx, rx) = tokio::sync::mpsc::channel(4);
     let config = ListenConfig { reconcile_interval: NEVER, ..Default::default() };
     let notice = tokio::sync::watch::Sender::default();
-    let task =
-        tokio::spawn(ha2bgp::observe::listen::run(config, announced.subscribe(), tx, notice));
+    let task = tokio::spawn(ha2bgp::observe::listen::run(
+        tokio::sync::watch::channel(config).1,
+        announced.subscribe(),
+        tx,
+        notice,
+    ));
     drop(rx);
     tokio::time::timeout(Duration::from_secs(20), task).await.unwrap().unwrap();
 }

@@ -41,8 +41,12 @@ impl Watcher {
     pub(crate) fn listen_unchecked(config: listen::ListenConfig) -> Self {
         let announced = watch::Sender::default();
         let (tx, rx) = mpsc::channel(64);
-        let task =
-            tokio::spawn(listen::run(config, announced.subscribe(), tx, watch::Sender::default()));
+        let task = tokio::spawn(listen::run(
+            watch::channel(config).1,
+            announced.subscribe(),
+            tx,
+            watch::Sender::default(),
+        ));
         Self::new(rx, task, announced)
     }
 

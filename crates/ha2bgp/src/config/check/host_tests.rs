@@ -20,7 +20,7 @@ fn read(checks: &str) -> Result<Settings, String> {
 fn only(checks: &str) -> ProbeSpec {
     let mut specs = read(checks).unwrap().checks.specs;
     assert_eq!(specs.len(), 1);
-    specs.remove(0).probe
+    specs.remove(&0).unwrap().probe
 }
 
 #[test]

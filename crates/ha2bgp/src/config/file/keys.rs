@@ -199,6 +199,34 @@ pub const KEYS: &[Key] = &[
         "The most probes over the network at once; fewer where this process may have fewer open files",
     ),
     key(
+        "overrides-file",
+        Kind::Text,
+        "auto",
+        "Where overrides (drain, maintenance, force) are kept over a restart: a file, or `off`; `auto` is \
+         `/var/lib/ha2bgp/overrides.json`, or in `/run/ha2bgp`",
+    ),
+    key(
+        "record",
+        Kind::Path,
+        "",
+        "The flight recorder: a file that every input of the engine and every decision is written into, \
+         for `ha2bgp replay`. Without it nothing is recorded",
+    ),
+    key(
+        "record-size",
+        Kind::Text,
+        "64MiB",
+        "How much that file and the one before it (`.1`) may have together, 64KiB to 1024GiB",
+    ),
+    key(
+        "guard.max-withdrawals.count",
+        Kind::Number,
+        "",
+        "The most withdrawals that checks may bring about in the time `per`; what is beyond is announced as \
+         the last choice until there is room. Operators are never held",
+    ),
+    key("guard.max-withdrawals.per", Kind::Duration, "", "That time, 1s to 24h"),
+    key(
         "control.unix",
         Kind::Path,
         "",
@@ -448,7 +476,6 @@ pub(super) const WORDS: &[(&str, &str)] = &[
 
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("guard", "this version has no guards: leave the section out"),
     ("control.http", "this version has a control socket only: leave it out, and write unix = …"),
     (
         "control.status-file",

@@ -42,6 +42,12 @@ pub(super) const SECTIONS: &[(&str, &str, &str)] = &[
         "`[service.damping]`",
         "Below its `[[service]]`, or as `damping = { reuse = 500 }` in it.",
     ),
+    (
+        "guard.max-withdrawals",
+        "`[guard]`, `max-withdrawals`",
+        "How many withdrawals checks may bring about: `max-withdrawals = { count = 5, per = \"1m\" }`. \
+         A check that is wrong is often wrong for many services at once, and on many hosts.",
+    ),
     ("limits", "`[limits]`", "How much is done at once."),
     (
         "control",

@@ -83,11 +83,12 @@ protocol = "udp"
     // Its own `listen` stands in the place of the engine's.
     assert_eq!(dns.rule, Rule::All(vec![check(1), check(5), check(6)]));
     let checks = &settings.engine.checks;
-    let kinds: Vec<_> = checks.iter().map(|check| (&*check.name, &check.kind)).collect();
+    let kinds: Vec<_> = checks.values().map(|check| (&*check.name, &check.kind)).collect();
     assert_eq!(kinds[6], ("listen", &CheckKind::Listen { ports: vec![(Protocol::Udp, 53)] }));
-    assert_eq!(checks[4].powers.on_fail, Outcome::Warn, "shared");
-    assert!(checks[3].shadow);
-    let probed = |index: usize| match &checks[index].kind {
+    let check = |number| &checks[&CheckIndex(number)];
+    assert_eq!(check(4).powers.on_fail, Outcome::Warn, "shared");
+    assert!(check(3).shadow);
+    let probed = |number| match &check(number).kind {
         CheckKind::Probe { per_vip, counting } => (*per_vip, *counting),
         other => panic!("{other:?}"),
     };
@@ -98,7 +99,7 @@ protocol = "udp"
     let places: Vec<usize> = settings.checks.of.values().map(|(place, _)| *place).collect();
     assert_eq!(places, [0, 1, 2, 0]);
     assert_eq!(settings.checks.specs.len(), 3);
-    let timing = settings.checks.specs[0].timing;
+    let timing = settings.checks.specs[&0].timing;
     assert_eq!((timing.interval, timing.splay), (Duration::from_secs(5), Duration::from_secs(1)));
 }
 

@@ -45,6 +45,7 @@ pub mod tls;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::check::{CheckIndex, CheckKey, Counting};
@@ -118,8 +119,9 @@ pub enum Watched {
 /// All checks of a configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CheckSpecs {
-    /// What makes probes, each once.
-    pub specs: Vec<CheckSpec>,
+    /// What makes probes, each once, by its place. What stays as it is keeps its place when the
+    /// configuration changes.
+    pub specs: BTreeMap<usize, CheckSpec>,
     /// Which of them a configured check uses, and how its results are counted.
     pub of: BTreeMap<CheckIndex, (usize, Counting)>,
     /// How many probes may be made at once.
@@ -166,6 +168,19 @@ pub fn spawn(
 /// When no thread can be started.
 pub fn spawn_with(
     checks: CheckSpecs,
+    wanted: watch::Receiver<BTreeSet<CheckKey>>,
+    observed: mpsc::Sender<Observation>,
+    pushes: mpsc::Receiver<push::Request>,
+) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
+    spawn_changing(watch::channel(Arc::new(checks)).1, wanted, observed, pushes)
+}
+
+/// The same, with checks that may change.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn spawn_changing(
+    checks: watch::Receiver<Arc<CheckSpecs>>,
     wanted: watch::Receiver<BTreeSet<CheckKey>>,
     observed: mpsc::Sender<Observation>,
     pushes: mpsc::Receiver<push::Request>,

@@ -55,19 +55,18 @@ pub(super) struct Common {
 }
 
 /// Makes the wanted probes until `wanted` or `observed` is closed. Runs in a `LocalSet`.
+///
+/// When the checks change, probes whose places stay go on; that needs both channels to say so.
 pub(super) async fn run(
-    checks: CheckSpecs,
+    mut checks: watch::Receiver<Arc<CheckSpecs>>,
     mut wanted: watch::Receiver<BTreeSet<CheckKey>>,
     observed: mpsc::Sender<Observation>,
     pushes: mpsc::Receiver<push::Request>,
 ) {
-    let limits = checks.limits.within(descriptors());
-    let is_plugin = |spec: &CheckSpec| matches!(spec.probe, ProbeSpec::Polled(Polled::Plugin(_)));
-    let runner = match checks.specs.iter().any(is_plugin) {
-        true => Runner::start(limits.plugins, checks.adopt),
-        false => Runner::none(),
-    };
-    let common = Common {
+    let mut now = Arc::clone(&checks.borrow_and_update());
+    let limits = now.limits.within(descriptors());
+    let mut runner = Runner::none();
+    let mut common = Common {
         network: Lanes::new(limits.probes),
         plugins: Lanes::new(limits.plugins),
         kept: Arc::new(Semaphore::new(limits.kept)),
@@ -77,17 +76,22 @@ pub(super) async fn run(
         files: Rc::default(),
         #[cfg(feature = "systemd")]
         buses: Rc::default(),
-        pushes: hub::Hub::new(&checks.specs),
+        pushes: hub::Hub::new(&now.specs),
     };
     let mut serving = tokio::task::spawn_local(hub::serve(common.pushes.clone(), pushes));
-    let specs: Vec<Rc<CheckSpec>> = checks.specs.into_iter().map(Rc::new).collect();
     // Of this start of this host: others begin at other moments.
     let seeds = RandomState::new();
     let mut running: BTreeMap<(usize, Target), Running> = BTreeMap::new();
+    let (mut plugins, mut may_change) = (false, true);
     loop {
+        if !plugins && now.specs.values().any(is_plugin) {
+            plugins = true;
+            runner = Runner::start(limits.plugins, now.adopt);
+            common.runner = runner.handle();
+        }
         let mut users: BTreeMap<(usize, Target), BTreeMap<CheckKey, Counting>> = BTreeMap::new();
         for key in wanted.borrow_and_update().iter() {
-            if let Some((spec, counting)) = checks.of.get(&key.check) {
+            if let Some((spec, counting)) = now.of.get(&key.check) {
                 let probe = (*spec, Target { vip: key.vip });
                 users.entry(probe).or_default().insert(*key, *counting);
             }
@@ -98,7 +102,8 @@ pub(super) async fn run(
                 running.reporter.set_users(users).await;
                 continue;
             }
-            let Some(spec) = specs.get(probe.0).cloned() else { continue };
+            let Some(spec) = now.specs.get(&probe.0) else { continue };
+            let spec = Rc::new(spec.clone());
             let reporter = Reporter::new(users, observed.clone());
             let spread = Spread::new(seeds.hash_one((probe.0, probe.1.vip)));
             let job = Job { spec, place: probe.0, at: probe.1, reporter: reporter.clone(), spread };
@@ -106,6 +111,11 @@ pub(super) async fn run(
         }
         tokio::select! {
             changed = wanted.changed() => if changed.is_err() { break },
+            changed = checks.changed(), if may_change => {
+                may_change = changed.is_ok();
+                now = Arc::clone(&checks.borrow_and_update());
+                common.pushes.set_specs(&now.specs);
+            }
             () = observed.closed() => break,
         }
     }
@@ -120,6 +130,10 @@ pub(super) async fn run(
     // It has a handle of the runner too, which ends when nobody has one.
     drop(common);
     runner.end().await;
+}
+
+fn is_plugin(spec: &CheckSpec) -> bool {
+    matches!(spec.probe, ProbeSpec::Polled(Polled::Plugin(_)))
 }
 
 /// How many descriptors this process may have; as many as it is allowed to ask for.

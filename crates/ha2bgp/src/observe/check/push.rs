@@ -6,6 +6,7 @@
 
 pub mod hub;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -56,12 +57,12 @@ pub struct PushSpec {
 }
 
 /// All checks of these that are pushed.
-pub fn pushed(specs: &[CheckSpec]) -> Vec<PushSpec> {
+pub fn pushed(specs: &BTreeMap<usize, CheckSpec>) -> Vec<PushSpec> {
     let push = |spec: &CheckSpec| match &spec.probe {
         ProbeSpec::Watched(Watched::Push(push)) => Some(push.clone()),
         ProbeSpec::Polled(_) | ProbeSpec::Watched(_) => None,
     };
-    specs.iter().filter_map(push).collect()
+    specs.values().filter_map(push).collect()
 }
 
 /// A result that was sent.

@@ -24,22 +24,22 @@ fn what_keys_come_to() {
     .unwrap();
     let specs = &settings.checks.specs;
     assert_eq!(specs.len(), 1, "both services have the same probe");
-    let ProbeSpec::Polled(Polled::Plugin(probe)) = &specs[0].probe else { panic!("{specs:?}") };
+    let ProbeSpec::Polled(Polled::Plugin(probe)) = &specs[&0].probe else { panic!("{specs:?}") };
     assert_eq!(probe.program, "/usr/lib/nagios/plugins/check_tcp");
     assert_eq!((probe.port, probe.arguments.len()), (Some(25), 4));
     assert_eq!(probe.identity.as_ref().unwrap().groups, [110, 115]);
     assert_eq!((probe.max_output, probe.directory.as_str()), (65_536, "/"));
     assert_eq!(probe.limits, Limits { cpu: Some(3), ..Limits::default() });
-    assert_eq!(specs[0].timing.interval, Duration::from_secs(10));
-    assert_eq!(specs[0].timing.timeout, Duration::from_secs(10));
+    assert_eq!(specs[&0].timing.interval, Duration::from_secs(10));
+    assert_eq!(specs[&0].timing.timeout, Duration::from_secs(10));
     assert!(!format!("{settings:?}").contains("SECRET"));
     let per_vip = |check: &ha2bgp_core::config::CheckConfig| {
         matches!(check.kind, CheckKind::Probe { per_vip: true, .. })
     };
-    assert!(settings.engine.checks.iter().any(per_vip));
+    assert!(settings.engine.checks.values().any(per_vip));
     let named = read("command = [\"/opt/check\", \"{service}\"]").unwrap();
     assert_eq!(named.checks.specs.len(), 2, "each has its own name in it");
-    assert!(!named.engine.checks.iter().any(per_vip));
+    assert!(!named.engine.checks.values().any(per_vip));
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn outside_of_peers() {
              addresses, or add allow-any-network = true if you mean it",
         ),
         ("[peer]\n".to_owned(), "1:2: peer: is a list of sections: write [[peer]] with two"),
-        ("[[guard]]\n".to_owned(), "1:3: guard: this version has no guards: leave the section"),
+        ("[[guard]]\n".to_owned(), "1:3: guard: is a section: write [guard], and its keys below"),
         (
             "[control]\nhttp = \"[::1]:1\"".to_owned(),
             "2:1: control.http: this version has a control",

@@ -40,8 +40,6 @@ struct Held {
 /// What was pushed, and to whom it is reported.
 #[derive(Debug)]
 pub struct Hub {
-    specs: BTreeMap<usize, PushSpec>,
-    names: BTreeMap<PushName, usize>,
     state: RefCell<State>,
     /// Another time may be over first.
     changed: Notify,
@@ -49,6 +47,8 @@ pub struct Hub {
 
 #[derive(Debug, Default)]
 struct State {
+    specs: BTreeMap<usize, PushSpec>,
+    names: BTreeMap<PushName, usize>,
     entries: BTreeMap<Key, Entry>,
     /// The same moments as in the entries, the first one first.
     due: BTreeSet<(Instant, Key)>,
@@ -62,6 +62,21 @@ impl State {
             self.due.remove(&(before, key));
         }
         self.due.extend(due.map(|at| (at, key)));
+    }
+
+    /// What is reported when nothing came in time.
+    fn expired(&self, place: usize, held: Option<&Held>) -> Option<ProbeResult> {
+        let spec = self.specs.get(&place)?;
+        let text = match held {
+            Some(held) => format!(
+                "nothing was pushed for {}; the last was {}: {}",
+                duration::show(held.ttl),
+                held.result.outcome,
+                held.result.detail
+            ),
+            None => format!("nothing was pushed yet, for {}", duration::show(spec.ttl)),
+        };
+        Some(ProbeResult::new(spec.on_expiry, &text))
     }
 }
 
@@ -90,20 +105,28 @@ impl Drop for Joined {
 
 impl Hub {
     /// A hub for those of the specifications that are pushed.
-    pub fn new(specs: &[CheckSpec]) -> Rc<Self> {
+    pub fn new(specs: &BTreeMap<usize, CheckSpec>) -> Rc<Self> {
+        let hub = Self { state: RefCell::default(), changed: Notify::new() };
+        hub.set_specs(specs);
+        Rc::new(hub)
+    }
+
+    /// Others count from now on. What was pushed stays for those whose place is the same.
+    pub fn set_specs(&self, specs: &BTreeMap<usize, CheckSpec>) {
+        let mut state = self.state.borrow_mut();
         let mut own = BTreeMap::new();
         let mut names = BTreeMap::new();
-        let mut state = State::default();
-        for (place, spec) in specs.iter().enumerate() {
+        for (place, spec) in specs {
             let ProbeSpec::Watched(Watched::Push(push)) = &spec.probe else { continue };
-            names.insert(push.name.clone(), place);
+            names.insert(push.name.clone(), *place);
             if !push.per_vip {
-                state.entries.insert((place, None), Entry::default());
+                state.entries.entry((*place, None)).or_default();
             }
-            own.insert(place, push.clone());
+            own.insert(*place, push.clone());
         }
-        let state = RefCell::new(state);
-        Rc::new(Self { specs: own, names, state, changed: Notify::new() })
+        state.entries.retain(|(place, _), _| own.contains_key(place));
+        state.due.retain(|(_, (place, _))| own.contains_key(place));
+        (state.specs, state.names) = (own, names);
     }
 
     /// Wants the results of a check: reports what counts now, and begins to wait for more.
@@ -115,10 +138,10 @@ impl Hub {
         let entry = state.entries.entry(key).or_default();
         entry.reporter = Some((number, reporter));
         let held = entry.held.clone();
-        let ttl = self.specs.get(&key.0).map_or(duration::MAX, |spec| spec.ttl);
+        let ttl = state.specs.get(&key.0).map_or(duration::MAX, |spec| spec.ttl);
         let (result, due) = match held {
             Some(held) if now < held.at + held.ttl => (Some(held.result), held.at + held.ttl),
-            Some(held) => (self.expired(key.0, Some(&held)), now + ttl),
+            Some(held) => (state.expired(key.0, Some(&held)), now + ttl),
             None => (None, now + ttl),
         };
         state.set_due(key, Some(due));
@@ -127,27 +150,14 @@ impl Hub {
         (Joined { hub: self.clone(), key, number }, result)
     }
 
-    /// What is reported when nothing came in time.
-    fn expired(&self, place: usize, held: Option<&Held>) -> Option<ProbeResult> {
-        let spec = self.specs.get(&place)?;
-        let text = match held {
-            Some(held) => format!(
-                "nothing was pushed for {}; the last was {}: {}",
-                duration::show(held.ttl),
-                held.result.outcome,
-                held.result.detail
-            ),
-            None => format!("nothing was pushed yet, for {}", duration::show(spec.ttl)),
-        };
-        Some(ProbeResult::new(spec.on_expiry, &text))
-    }
-
     /// Takes a result.
     async fn push(&self, push: Push) -> Taken {
-        let Some(place) = self.names.get(&push.name).copied() else { return Taken::NoSuchCheck };
-        let key = (place, push.vip);
         let reporter = {
             let mut state = self.state.borrow_mut();
+            let Some(place) = state.names.get(&push.name).copied() else {
+                return Taken::NoSuchCheck;
+            };
+            let key = (place, push.vip);
             let Some(entry) = state.entries.get_mut(&key) else {
                 let of_it =
                     state.entries.range((place, None)..).take_while(|(key, _)| key.0 == place);
@@ -184,10 +194,10 @@ impl Hub {
                 let reporter = entry.reporter.as_ref().map(|(_, reporter)| reporter.clone());
                 let ttl = match &held {
                     Some(held) => Some(held.ttl),
-                    None => self.specs.get(&key.0).map(|spec| spec.ttl),
+                    None => state.specs.get(&key.0).map(|spec| spec.ttl),
                 };
                 state.set_due(key, ttl.map(|ttl| now + ttl.max(TTL_MIN)));
-                (reporter, self.expired(key.0, held.as_ref()))
+                (reporter, state.expired(key.0, held.as_ref()))
             };
             if let (Some(reporter), Some(result)) = (reporter, result) {
                 reporter.report(result).await;
@@ -200,7 +210,7 @@ impl Hub {
         let now = Instant::now();
         let mut list = List::default();
         for ((place, vip), entry) in &state.entries {
-            let Some(spec) = self.specs.get(place) else { continue };
+            let Some(spec) = state.specs.get(place) else { continue };
             if only.is_some_and(|only| spec.name != *only) {
                 continue;
             }

@@ -1,0 +1,275 @@
+//! Carries orders out: overrides, reloads, plans.
+
+use ha2bgp_core::engine::Input;
+use ha2bgp_core::overrides::{OVERRIDES_MAX, OverrideId, Scope};
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+use super::engine_task::EngineTask;
+use super::ledger::Entry;
+use super::plan;
+use super::reload::{Loaded, Purpose, Trial};
+use crate::config::settings::Settings;
+use crate::control::api::{Code, Refusal};
+use crate::control::orders::{
+    Answer, Author, Confirmed, Lifted, NewOverride, Order, OverrideShown, Planned, Reload,
+};
+use crate::near::nearest;
+use crate::observe::listen::ListenConfig;
+
+/// Says it, if anybody still wants to know.
+fn tell<T>(answer: oneshot::Sender<T>, what: T) {
+    let _ = answer.send(what);
+}
+
+impl EngineTask {
+    /// Carries an order out.
+    pub(super) fn order(&mut self, order: Order) {
+        match order {
+            Order::Override(new, answer) => self.say(&new, answer),
+            Order::Lift(id, lifted, answer) => self.lift(id, &lifted, answer),
+            Order::Overrides(answer) => {
+                let now = Timestamp::now();
+                let all = self.ledger.entries().iter().map(|entry| entry.shown(now, true));
+                tell(answer, all.collect());
+            }
+            Order::Drained(id, connections) => self.drained(id, connections),
+            Order::Reload(reload, answer) => self.reload(reload, Some(answer)),
+            Order::Confirm(author, answer) => self.confirm(&author, answer),
+            Order::Plan(files, answer) => {
+                let files = (!files.is_empty()).then_some(files);
+                let refused = self.configuration.load(Purpose::Plan(answer), files);
+                if let Some(Purpose::Plan(answer)) = refused {
+                    tell(answer, Err(busy()));
+                }
+            }
+            Order::ResetDamping(scope, author, answer) => {
+                tracing::info!(author = %author.0, "what flap damping has counted is forgotten");
+                self.handle_all([Input::ResetDamping(scope)]);
+                tell(answer, ());
+            }
+        }
+    }
+
+    fn say(&mut self, new: &NewOverride, answer: Answer<OverrideShown>) {
+        if let Err(refusal) = self.means_something(&new.scope) {
+            return tell(answer, Err(refusal));
+        }
+        let Some(entry) = self.ledger.add(new, Timestamp::now()) else {
+            let text = format!("there are {OVERRIDES_MAX} overrides already: take some back");
+            return tell(answer, Err(Refusal::new(Code::Busy, text)));
+        };
+        tracing::warn!(id = entry.id, "an operator says: {}", entry.words());
+        self.overrides_changed(entry, answer);
+    }
+
+    /// An override that nothing could ever obey is a mistake.
+    fn means_something(&self, scope: &Scope) -> Result<(), Refusal> {
+        let engine = &self.configuration.settings.engine;
+        let wrong = |field: &str, value: &str, message: String| {
+            let (field, value) = (Some(field.to_owned()), Some(value.to_owned()));
+            Err(Refusal { field, value, ..Refusal::new(Code::BadValue, message) })
+        };
+        match scope {
+            Scope::All => Ok(()),
+            Scope::Service(name) => {
+                let names = || engine.services.iter().map(|service| &*service.name);
+                if names().any(|known| known == &**name) {
+                    return Ok(());
+                }
+                let fix = match nearest(names(), name) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => "GET /v1/services lists them".to_owned(),
+                };
+                wrong("service", name, format!("there is no service \"{name}\": {fix}"))
+            }
+            Scope::Network(prefix) => {
+                let meets =
+                    |net: ha2bgp_core::net::Prefix| net.covers(*prefix) || prefix.covers(net);
+                if engine.networks.iter().any(meets) {
+                    return Ok(());
+                }
+                let networks: Vec<String> =
+                    engine.networks.iter().map(|it| it.to_string()).collect();
+                let text = format!(
+                    "nothing in {prefix} is ever announced: the networks are {}",
+                    networks.join(", ")
+                );
+                wrong("prefix", &prefix.to_string(), text)
+            }
+        }
+    }
+
+    fn lift(&mut self, id: OverrideId, lifted: &Lifted, answer: Answer<OverrideShown>) {
+        let Some(entry) = self.ledger.remove(id) else {
+            let text = format!("there is no override {}: GET /v1/overrides lists them", id.0);
+            return tell(answer, Err(Refusal::new(Code::NoSuchOverride, text)));
+        };
+        tracing::warn!(
+            id = entry.id, author = %lifted.author.0, why = lifted.reason,
+            "an operator takes back: {}", entry.words()
+        );
+        self.overrides_changed(entry, answer);
+    }
+
+    fn drained(&mut self, id: OverrideId, connections: u32) {
+        let Some(entry) = self.ledger.drained(id, connections) else { return };
+        tracing::warn!(id = id.0, connections, "drained, withdrawing: {}", entry.words());
+        self.overrides_changed(entry, oneshot::channel().0);
+    }
+
+    /// The engine has found that the time of an override is over.
+    pub(super) fn override_ended(&mut self, id: OverrideId) {
+        if let Some(entry) = self.ledger.remove(id) {
+            tracing::warn!(id = id.0, "its time is over: {}", entry.words());
+            self.keeper.keep(&self.ledger, |_| {});
+        }
+    }
+
+    /// Makes the overrides count, keeps them, and then answers.
+    fn overrides_changed(&mut self, entry: Entry, answer: Answer<OverrideShown>) {
+        let wall = Timestamp::now();
+        let list = self.ledger.for_engine(wall, self.clock.now());
+        self.handle_all([Input::SetOverrides(list)]);
+        let then = move |saved| tell(answer, Ok(entry.shown(wall, saved)));
+        self.keeper.keep(&self.ledger, then);
+    }
+
+    /// Reads the configuration again.
+    pub(super) fn reload(&mut self, reload: Reload, answer: Option<Answer<Planned>>) {
+        let left = self.configuration.trial_left(self.clock.now());
+        if let Some(left) = left {
+            let text = format!(
+                "a configuration is on trial for {} s more: confirm it, or wait",
+                left.as_secs()
+            );
+            return refuse(answer, Refusal::new(Code::Busy, text));
+        }
+        if let Some(Purpose::Reload(_, answer)) =
+            self.configuration.load(Purpose::Reload(reload, answer), None)
+        {
+            refuse(answer, busy());
+        }
+    }
+
+    /// The files are read.
+    pub(super) fn loaded(&mut self, purpose: Purpose, loaded: Loaded) {
+        let (settings, filter) = match loaded {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                let refusal = Refusal::new(Code::BadConfig, problems.join("\n"));
+                return match purpose {
+                    Purpose::Plan(answer) => tell(answer, Err(refusal)),
+                    Purpose::Reload(_, answer) => {
+                        for line in problems.iter().flat_map(|problem| problem.lines()) {
+                            tracing::error!("{line}");
+                        }
+                        let text = "bad configuration: everything stays as it is";
+                        tracing::error!("{text}");
+                        refuse_quietly(answer, refusal);
+                    }
+                };
+            }
+        };
+        let old = &self.configuration.settings;
+        let listen = ListenConfig {
+            doorbell: old.doorbell,
+            ..ListenConfig::new(&settings.protocols, &filter)
+        };
+        let (then, restart) = plan::effective(old, settings);
+        let planned = plan::plan(&self.engine, old, &then, restart, self.clock.now());
+        match purpose {
+            Purpose::Plan(answer) => tell(answer, Ok(planned)),
+            Purpose::Reload(reload, answer) => self.accept(reload, answer, planned, then, listen),
+        }
+    }
+
+    fn accept(
+        &mut self,
+        reload: Reload,
+        answer: Option<Answer<Planned>>,
+        mut planned: Planned,
+        then: Settings,
+        listen: ListenConfig,
+    ) {
+        if planned.beyond_guard > 0 && !reload.force {
+            let text = format!(
+                "it would withdraw {} routes more than the guard allows now: look at the plan, then \
+                 reload with force",
+                planned.beyond_guard
+            );
+            return refuse(answer, Refusal::new(Code::Guarded, text));
+        }
+        let now = self.clock.now();
+        if let Some(time) = reload.confirm {
+            let before = (self.configuration.settings.clone(), self.configuration.listen());
+            let author = reload.author.clone();
+            self.configuration.trial = Some(Trial { until: now + time, before, author });
+            planned.confirm_seconds = Some(time.as_secs_f64());
+        }
+        for what in &planned.restart {
+            tracing::warn!("{what} counts only after a restart");
+        }
+        self.put_in_force(Box::new(then), listen);
+        tracing::info!(
+            author = %reload.author.0,
+            announce = count(&planned, "announce"), withdraw = count(&planned, "withdraw"),
+            "the configuration was read again and counts now"
+        );
+        if let Some(answer) = answer {
+            tell(answer, Ok(planned));
+        }
+    }
+
+    fn put_in_force(&mut self, settings: Box<Settings>, listen: ListenConfig) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.set_listen_filter(&settings.listen_filter.text);
+        }
+        let engine = settings.engine.clone();
+        self.configuration.put_in_force(settings, listen);
+        self.handle_all([Input::Reconfigure(Box::new(engine))]);
+    }
+
+    fn confirm(&mut self, author: &Author, answer: Answer<Confirmed>) {
+        let left = self.configuration.trial_left(self.clock.now());
+        let Some((left, trial)) = left.zip(self.configuration.trial.take()) else {
+            let text = "no configuration is on trial: there is nothing to confirm";
+            return tell(answer, Err(Refusal::new(Code::NothingToConfirm, text)));
+        };
+        tracing::info!(author = %author.0, loaded_by = %trial.author.0, "the configuration stays");
+        tell(answer, Ok(Confirmed { left_seconds: left.as_secs_f64() }));
+    }
+
+    /// Nobody has confirmed in time: what was before counts again.
+    pub(super) fn roll_back(&mut self) {
+        let Some(Trial { before, author, .. }) = self.configuration.trial.take() else { return };
+        tracing::warn!(
+            loaded_by = %author.0,
+            "nobody has confirmed the configuration in time: the one before counts again"
+        );
+        // What the trial had in common with it has kept its numbers, so all of it fits.
+        let (mut settings, listen) = before;
+        crate::config::carry::carry_over(&self.configuration.settings, &mut settings);
+        self.put_in_force(settings, listen);
+    }
+}
+
+fn count(planned: &Planned, change: &str) -> usize {
+    planned.routes.iter().filter(|route| route.change == change).count()
+}
+
+fn busy() -> Refusal {
+    Refusal::new(Code::Busy, "configurations are being read: try again")
+}
+
+/// Says no, and says so in the log.
+fn refuse(answer: Option<Answer<Planned>>, refusal: Refusal) {
+    tracing::error!("not reloaded: {}", refusal.message);
+    refuse_quietly(answer, refusal);
+}
+
+fn refuse_quietly(answer: Option<Answer<Planned>>, refusal: Refusal) {
+    if let Some(answer) = answer {
+        tell(answer, Err(refusal));
+    }
+}
