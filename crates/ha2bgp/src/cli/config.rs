@@ -15,7 +15,6 @@ pub(super) fn command() -> Command {
     Command::new("config")
         .about("Prints what there is to configure: as a page, an example, a JSON Schema")
         .subcommand_required(true)
-        .arg_required_else_help(true)
         .disable_help_subcommand(true)
         .subcommand(
             Command::new("reference").about("Prints a page of the reference, in Markdown").arg(

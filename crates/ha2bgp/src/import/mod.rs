@@ -186,7 +186,10 @@ impl Errors {
         // Who has mended so many asks again; a hostile file shall not fill the memory.
         if self.0.len() <= error::ERRORS_MAX {
             let origin = Origin::File(place.clone());
-            self.0.push(ConfigError { origin, message: message.to_string() });
+            // A value may go over several lines; a message has one.
+            let plain = |c: char| if c.is_control() { ' ' } else { c };
+            let message = message.to_string().chars().map(plain).collect();
+            self.0.push(ConfigError { origin, message });
         }
     }
 

@@ -63,8 +63,9 @@ pub(super) fn report(import: &Import) -> String {
     let [taken, not_needed, lost] = counts;
     let _ = writeln!(
         page,
-        "{services} services; of their options {taken} are taken, {not_needed} are not needed, \
-         {lost} have no counterpart"
+        "{services} service{}; of all options {taken} are taken, {not_needed} are not needed, \
+         {lost} have no counterpart",
+        if services == 1 { "" } else { "s" }
     );
     page
 }

@@ -182,6 +182,28 @@ fn what_all_services_share_is_of_the_first() {
     }
 }
 
+/// As `configparser` has it: lines that go on, comments between them, `[DEFAULT]` in parts, names of
+/// options in any case, later files over earlier ones.
+#[test]
+fn ini_files_are_read_as_python_does() {
+    let first = "[DEFAULT]\nPath = /opt\n[a]\nip_prefix = 192.0.2.1\n\
+                 check_cmd = %(path)s/check\n# between\n  'one word'\n\n\ttwo\n\
+                 check_disabled: off\n[DEFAULT]\ncheck_rise=5\n";
+    let second = "[a]\nCHECK_FAIL = 7\nip_prefix = 192.0.2.2\n";
+    let files = [("a.conf", first), ("b.conf", second)];
+    let imported = imported(Program::Anycast, &files).unwrap();
+    for want in [
+        "\"sh\", \"/opt/check\", \"one word\", \"two\"]\n",
+        "rise = 5\n",
+        "fall = 7\n",
+        "vips = [\"192.0.2.2\"]\n",
+        "a.conf:4:1: ip_prefix: not needed: it is given again at b.conf:3:1",
+        "a.conf:2:1: path: taken as what %(path)s stands for in other values",
+    ] {
+        assert!(imported.toml.contains(want), "{want}\n{}", imported.toml);
+    }
+}
+
 /// Everything that is wrong, with its place and what to do.
 #[test]
 fn complaints() {
@@ -214,6 +236,7 @@ fn complaints() {
         ),
         (Program::Anycast, "[a]\nip_prefix = %(ip_prefix)s\ncheck_cmd = x\non_disabled = go\n"),
         (Program::Anycast, "[a]\nip_prefix = 192.0.2.1\ncheck_cmd = x\nCheck_Cmd = y\n[a]\n"),
+        (Program::Anycast, "[a]\nip_prefix = 192.0.2.1/32\n  goes on\ncheck_cmd = x\n"),
         (Program::Birdwatcher, ""),
         (Program::Birdwatcher, "path = /metrics\n"),
         (Program::Birdwatcher, "[services.a]\ncomand = \"x\"\nprefixes = [\"192.0.2.1\"]\n"),

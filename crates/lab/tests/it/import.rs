@@ -1,7 +1,9 @@
 //! `ha2bgp import exabgp-healthcheck` against the real one: the same command line makes both announce
-//! and withdraw alike, and what its argparse refuses the import refuses too.
+//! and withdraw alike, and what its argparse refuses the import refuses too. And what the others told
+//! BIRD in a file it hears by BGP.
 
 use crate::stage::{SOON, VIP, host};
+use ha2bgp_lab::bird::Bird;
 use ha2bgp_lab::fake_exabgp::{Answer, FakeExaBgp};
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::skip::Need;
@@ -35,7 +37,7 @@ impl Both {
         let words = ["-c", &format!("exec {HEALTHCHECK} {line} --no-ack --no-syslog")];
         let real = host.start("healthcheck", Command::new("sh").args(words), dir.path())?;
         put(dir.path(), "line.txt", &format!("exabgp healthcheck {line}"))?;
-        let toml = imported(dir.path(), "line.txt")?.1;
+        let toml = imported("exabgp-healthcheck", dir.path(), "line.txt")?.1;
         put(dir.path(), "ha2bgp.toml", &toml)?;
         let file = dir.path().join("ha2bgp.toml").display().to_string();
         let args = ["run", "--config", &file, "--state-file", "off"];
@@ -72,9 +74,9 @@ fn put(dir: &Path, name: &str, text: &str) -> Result<()> {
 }
 
 /// The exit code of an import and what it prints.
-fn imported(dir: &Path, file: &str) -> Result<(Option<i32>, String)> {
+fn imported(other: &str, dir: &Path, file: &str) -> Result<(Option<i32>, String)> {
     let path = dir.join(file).display().to_string();
-    let mut command = program::command(&["import", "exabgp-healthcheck", &path]);
+    let mut command = program::command(&["import", other, &path]);
     let output = command.output().map_err(LabError::io("ha2bgp import"))?;
     Ok((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
 }
@@ -140,7 +142,7 @@ fn a_file_of_options_counts_like_a_command_line() -> Result<()> {
     let output = real.output().map_err(LabError::io(HEALTHCHECK))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("withdraw route 100.64.0.10/32 next-hop self"), "{output:?}");
-    let (_, toml) = imported(dir.path(), "web.conf")?;
+    let (_, toml) = imported("exabgp-healthcheck", dir.path(), "web.conf")?;
     for want in [
         "name = \"web\"",
         "vips = [\"100.64.0.10\"]",
@@ -206,7 +208,7 @@ fn the_same_arguments_are_taken() -> Result<()> {
             "line.txt",
             &format!("exabgp healthcheck {line} -i 0 --rise 1 --no-ip-setup"),
         )?;
-        let (code, toml) = imported(dir.path(), "line.txt")?;
+        let (code, toml) = imported("exabgp-healthcheck", dir.path(), "line.txt")?;
         assert_eq!(
             code != Some(2),
             taken,
@@ -253,4 +255,56 @@ fn addresses_of_the_loopback_interface() -> Result<()> {
         assert_eq!(vips, want, "{toml}");
     }
     Ok(())
+}
+
+/// A file of one of the two that write BIRD's, with a command that looks for `up`.
+fn bird_hears(other: &str, text: &str) -> Result<()> {
+    let host = host("import")?;
+    let dir = readme::workdir()?;
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(dir.path(), open).map_err(LabError::io("the directory"))?;
+    put(dir.path(), "up", "")?;
+    let text = text.replace("DIR", &dir.path().display().to_string());
+    put(dir.path(), "other.conf", &text)?;
+    let (code, toml) = imported(other, dir.path(), "other.conf")?;
+    assert_eq!(code, Some(0), "{toml}");
+    // Both sides as the file itself has them, for a person to fill in.
+    let inside = |line: &str| line.strip_prefix("#     ").map(|line| format!("{line}\n"));
+    let bird: String = toml.lines().filter_map(inside).collect();
+    let bird = bird.replace("192.0.2.1/32", &format!("{VIP}/32"));
+    let bird = format!("router id 10.255.0.1;\nprotocol device {{}}\n{bird}");
+    let bird = Bird::start(&host, "bird", dir.path(), &bird)?;
+    let ours = |line: &str| match line.strip_prefix('#') {
+        Some(key) if !key.starts_with(' ') => format!("{key}\n"),
+        _ => format!("{line}\n"),
+    };
+    let toml: String = toml.lines().map(ours).collect();
+    put(dir.path(), "ha2bgp.toml", &toml)?;
+    let file = dir.path().join("ha2bgp.toml").display().to_string();
+    let mut command = program::command(&["run", "--config", &file, "--state-file", "off"]);
+    let ha2bgp = host.start("ha2bgp", &mut command, dir.path())?;
+    let route = format!("{VIP}/32");
+    let told = |error: LabError| LabError::Missing(format!("{error}\n{}\n{toml}", ha2bgp.tail()));
+    bird.wait_route(&route, true, 2 * SOON).map_err(told)?;
+    fs::remove_file(dir.path().join("up")).map_err(LabError::io("up"))?;
+    bird.wait_route(&route, false, 2 * SOON).map_err(told)
+}
+
+#[test]
+fn bird_hears_what_birdwatcher_told_it() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::Tool("bird"));
+    bird_hears(
+        "birdwatcher",
+        "[services.web]\ncommand = \"/usr/bin/test -e DIR/up\"\nprefixes = [\"100.64.0.10/32\"]\n",
+    )
+}
+
+#[test]
+fn bird_hears_what_anycast_healthchecker_told_it() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"), Need::Tool("bird"));
+    bird_hears(
+        "anycast-healthchecker",
+        "[web]\ncheck_cmd = test -e DIR/up\ncheck_interval = 0.5\ncheck_disabled = false\n\
+         ip_prefix = 100.64.0.10/32\n",
+    )
 }

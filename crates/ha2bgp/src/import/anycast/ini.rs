@@ -191,7 +191,14 @@ fn sections(text: &Text, errors: &mut Errors) -> Vec<Section> {
         goes_on = false;
         if let Some(name) = line.strip_prefix('[').and_then(|rest| Some(rest.rsplit_once(']')?.0)) {
             let place = text.place(span);
-            if sections.iter().any(|section| section.name == name) {
+            let known = sections.iter().position(|section| section.name == name);
+            // This one may go on; what is said twice in it is told all the same.
+            if let Some(known) = known.filter(|_| name == "DEFAULT") {
+                let defaults = sections.remove(known);
+                sections.push(defaults);
+                continue;
+            }
+            if known.is_some() {
                 errors.add(&place, format!("[{name}] is there twice in this file: make it one"));
             }
             if sections.len() == COUNT_MAX {
