@@ -20,7 +20,7 @@ use crate::addresses::{AddressFilter, Addresses, spans_prefix};
 use crate::catalog::Catalog;
 use crate::check::{CheckKey, Counting};
 use crate::checks::Checks;
-use crate::config::{CheckKind, EngineConfig};
+use crate::config::{CheckKind, EngineConfig, OnFailure};
 use crate::event::Event;
 use crate::fact::{ListenAddress, Listener, LocalAddress, Observation, SocketId, Source};
 use crate::guard::Guard;
@@ -29,7 +29,7 @@ use crate::net::{Prefix, never_announced};
 use crate::overrides::{Override, OverrideKind, Overrides, Scope};
 use crate::reason::Reason;
 use crate::route::{Route, RouteSet};
-use crate::service::Service;
+use crate::service::{Health, Service};
 use crate::sources::Sources;
 use crate::start::Start;
 use crate::time::Instant;
@@ -404,16 +404,45 @@ impl Engine {
         }
     }
 
+    /// What its checks alone make of a service.
+    pub(crate) fn stand_by_checks(&self, vip: IpAddr, service: &Service) -> Stand {
+        let config = &self.catalog.entry(service.config).config;
+        let announced = |last_choice, reason| Stand {
+            announced: true,
+            last_choice,
+            // A delay, or what is not known, says more.
+            reason: match service.outcome() {
+                reason @ (Reason::UpDelay | Reason::Starting) => reason,
+                other if service.verdict().health == Health::Unknown => other,
+                _ => reason,
+            },
+        };
+        match config.on_failure {
+            // Where the VIP is not even an address of this host, nobody is served by its route.
+            OnFailure::Depreference if service.is_down() && self.is_here(vip) => {
+                announced(true, Reason::Depreferenced)
+            }
+            OnFailure::Absorb if service.is_down() && service.was_up() && self.is_here(vip) => {
+                announced(false, Reason::Absorbed)
+            }
+            OnFailure::Withdraw | OnFailure::Depreference | OnFailure::Absorb => Stand {
+                announced: service.announced(),
+                last_choice: service.is_last_choice(config),
+                reason: service.outcome(),
+            },
+        }
+    }
+
+    fn is_here(&self, vip: IpAddr) -> bool {
+        self.addresses.objection(vip, &self.filter).is_none()
+    }
+
     /// What the checks, the guard and the operators together make of a service.
     pub(crate) fn stand(&self, vip: IpAddr, service: &Service) -> Stand {
         let config = &self.catalog.entry(service.config).config;
         let said = self.overrides.of(vip, &config.name);
         let gone = |reason| Stand { announced: false, last_choice: false, reason };
-        let own = Stand {
-            announced: service.announced(),
-            last_choice: service.is_last_choice(config),
-            reason: service.outcome(),
-        };
+        let own = self.stand_by_checks(vip, service);
         let up = if said.up {
             let last_choice = own.announced && own.last_choice;
             Stand { announced: true, last_choice, reason: Reason::ForceUp }

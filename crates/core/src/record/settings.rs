@@ -11,7 +11,7 @@ use super::RecordError;
 use super::read::{flag, outcome, protocol};
 use super::words::{Words, duration, escape, list, unescape};
 use crate::check::{CheckIndex, Counting};
-use crate::config::{CheckConfig, CheckKind, EngineConfig, Powers, ServiceConfig};
+use crate::config::{CheckConfig, CheckKind, EngineConfig, OnFailure, Powers, ServiceConfig};
 use crate::damping::DampingConfig;
 use crate::glob::Glob;
 use crate::guard::GuardConfig;
@@ -83,7 +83,8 @@ fn service(service: &ServiceConfig) -> String {
         format!("{penalty}/{suppress}/{reuse}/{half}/{max}")
     });
     format!(
-        "name={} vips={} networks={} rule={} up-delay={} down-delay={} damping={damping} on-warn={}",
+        "name={} vips={} networks={} rule={} up-delay={} down-delay={} damping={damping} on-warn={} \
+         on-failure={}",
         escape(&service.name),
         join(service.vips.iter()),
         join(service.networks.iter()),
@@ -91,6 +92,7 @@ fn service(service: &ServiceConfig) -> String {
         service.up_delay.as_micros(),
         service.down_delay.as_micros(),
         u8::from(service.warn_depreferences),
+        service.on_failure.name(),
     )
 }
 
@@ -210,6 +212,9 @@ fn read_service(w: &mut Words<'_>) -> Result<ServiceConfig, RecordError> {
         down_delay: value(w, "down-delay=", duration)?,
         damping: value(w, "damping=", damping)?,
         warn_depreferences: value(w, "on-warn=", flag)?,
+        on_failure: value(w, "on-failure=", |word| {
+            OnFailure::ALL.into_iter().find(|it| it.name() == word)
+        })?,
     })
 }
 
@@ -235,7 +240,9 @@ fn guard(text: &str) -> Option<Option<GuardConfig>> {
         return Some(None);
     }
     let (count, per) = text.split_once('/')?;
-    Some(Some(GuardConfig { count: parse(count)?, per: duration(per)? }))
+    // Nothing at all could never be let go.
+    let count = parse(count).filter(|count| *count > 0)?;
+    Some(Some(GuardConfig { count, per: duration(per)? }))
 }
 
 fn damping(text: &str) -> Option<Option<DampingConfig>> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::check::{CheckIndex, CheckKey, Counting, Outcome, ProbeResult};
-use crate::config::{CheckConfig, CheckKind, Powers, ServiceConfig};
+use crate::config::{CheckConfig, CheckKind, OnFailure, Powers, ServiceConfig};
 use crate::damping::DampingConfig;
 use crate::fact::{Listener, LocalAddress, Protocol, Source};
 use crate::guard::GuardConfig;
@@ -138,8 +138,10 @@ fn service() -> impl Strategy<Value = ServiceConfig> {
     }));
     let places =
         (text(), prop::collection::vec(ip(), 0..3), prop::collection::vec(prefix(), 0..3), rule());
-    (places, time(), time(), damping, any::<bool>()).prop_map(
-        |((name, vips, networks, rule), up_delay, down_delay, damping, warn_depreferences)| {
+    let ways = (any::<bool>(), prop::sample::select(OnFailure::ALL.to_vec()));
+    (places, time(), time(), damping, ways).prop_map(
+        |(places, up_delay, down_delay, damping, (warn_depreferences, on_failure))| {
+            let (name, vips, networks, rule) = places;
             ServiceConfig {
                 name,
                 vips,
@@ -149,6 +151,7 @@ fn service() -> impl Strategy<Value = ServiceConfig> {
                 down_delay,
                 damping: damping.filter(|it| it.validate().is_ok()),
                 warn_depreferences,
+                on_failure,
             }
         },
     )
@@ -182,9 +185,7 @@ fn config() -> impl Strategy<Value = EngineConfig> {
     let whole = (
         prop::collection::vec(prefix(), 0..3),
         prop_oneof![Just(NextHop::SelfAddress), ip().prop_map(NextHop::Address)],
-        prop::option::of(
-            (any::<u32>(), time()).prop_map(|(count, per)| GuardConfig { count, per }),
-        ),
+        prop::option::of((1..u32::MAX, time()).prop_map(|(count, per)| GuardConfig { count, per })),
         any::<bool>(),
     );
     let checks = prop::collection::btree_map(any::<u32>().prop_map(CheckIndex), check(), 0..3);

@@ -144,6 +144,9 @@ impl Settings {
             warn_depreferences: reader
                 .one(values, "defaults.on-warn", service::on_warn)
                 .unwrap_or_default(),
+            on_failure: reader
+                .one(values, "defaults.on-failure", service::on_failure)
+                .unwrap_or_default(),
             ..ServiceConfig::default()
         };
         let mut defaults = defaults;
