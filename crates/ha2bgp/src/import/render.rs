@@ -164,19 +164,18 @@ fn service(page: &mut String, service: &Service) {
     }
     let _ = writeln!(text, "rule = \"all({})\"", names.join(", "));
     if service.depreference {
-        let _ = writeln!(text, "on-warn = \"depreference\"");
+        let _ = writeln!(text, "on-failure = \"depreference\"");
     }
     if let Some(devices) = service.address.as_ref().filter(|devices| !devices.is_empty()) {
         let devices = list(devices.iter().map(String::as_str));
         let _ = writeln!(text, "[service.checks.address]\ndevices = {devices}");
     }
     if let Some(check) = &service.command {
-        command(&mut text, check, service);
+        command(&mut text, check);
     }
     if let Some(path) = &service.off_file {
         let _ = writeln!(text, "[service.checks.switch]\ntype = \"file\"");
         let _ = writeln!(text, "path = {}\nexists = false", quoted(path));
-        warns(&mut text, service);
     }
     match &service.only_shown {
         None => page.push_str(&text),
@@ -190,7 +189,7 @@ fn service(page: &mut String, service: &Service) {
     }
 }
 
-fn command(text: &mut String, check: &Command, service: &Service) {
+fn command(text: &mut String, check: &Command) {
     let _ = writeln!(text, "[service.checks.command]\ntype = \"plugin\"");
     if let Some(instead) = &check.instead {
         comment(text, &format!("Without a program it may be: {instead}"));
@@ -214,14 +213,6 @@ fn command(text: &mut String, check: &Command, service: &Service) {
         }
     }
     let _ = writeln!(text, "rise = {}\nfall = {}", check.rise, check.fall);
-    warns(text, service);
-}
-
-/// A failure makes it the last choice.
-fn warns(text: &mut String, service: &Service) {
-    if service.depreference {
-        let _ = writeln!(text, "on-fail = \"warn\"");
-    }
 }
 
 /// How routes get to the routers.

@@ -101,8 +101,8 @@ impl Attributes {
                 self.conflicts.push((key, fate));
             }
         }
-        let text = "on-warn = \"depreference\" and on-fail = \"warn\": what fails stays announced, as the \
-                    last choice; with --withdraw-on-down it would be withdrawn";
+        let text = "on-failure = \"depreference\": what fails stays announced, as the last choice; with \
+                    --withdraw-on-down it would be withdrawn";
         say(said, &self.place, "(no --withdraw-on-down)", Fate::Taken(text.to_owned()));
         for (_, fate) in &self.conflicts {
             say(said, &self.place, "(no --withdraw-on-down)", fate.clone());
