@@ -1,8 +1,8 @@
 //! Configurations of other programs as ours: `ha2bgp import`.
 //!
 //! Pure: text in, TOML and a report out. A reader for each program (`exabgp`, `anycast`,
-//! `birdwatcher`) says of every option what became of it ([`model::Fate`]); what it does not know is
-//! an error with its place. [`render`] writes both.
+//! `birdwatcher`) says of every option what became of it (`model::Fate`); what it does not know is
+//! an error with its place. `render` writes both.
 
 mod anycast;
 mod birdwatcher;
