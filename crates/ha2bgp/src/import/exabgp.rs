@@ -6,6 +6,7 @@
 
 mod arguments;
 mod conf;
+mod neighbors;
 mod options;
 mod service;
 
@@ -34,7 +35,7 @@ pub(super) fn read(texts: &[Text], host: &Host<'_>, import: &mut Import, errors:
     for text in texts {
         let before = (processes.len(), errors.0.len());
         match Shape::of(text.text()) {
-            Shape::Conf => conf::read(text, &mut processes, &mut import.said, errors),
+            Shape::Conf => conf::read(text, &mut processes, import, errors),
             Shape::Lines => lines(text, &mut processes, errors),
             Shape::Keys => {
                 let name = stem(&text.source.name).to_owned();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::{Errors, Program};
@@ -62,6 +62,21 @@ pub(super) struct Common {
     pub(super) keys: BTreeMap<&'static str, String>,
     /// The same, for the built-in speaker only.
     pub(super) speaker: BTreeMap<&'static str, String>,
+    /// What the built-in speaker needs to know of us, and of those that it would speak to.
+    pub(super) local_as: Option<u32>,
+    pub(super) router_id: Option<Ipv4Addr>,
+    pub(super) peers: Vec<Peer>,
+}
+
+/// A router that another program speaks BGP to.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    pub(super) local_address: Option<IpAddr>,
+    pub(super) remote_as: Option<u32>,
+    pub(super) hold_time: Option<u16>,
+    /// There is a key, which is not copied.
+    pub(super) has_key: bool,
 }
 
 impl Common {

@@ -1,17 +1,24 @@
 //! An import as a configuration file, and as a report.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ha2bgp_core::net::Prefix;
 
 use super::Program;
-use super::model::{Command, Fate, Import, Said, Service};
+use super::model::{Command, Fate, Import, Peer, Said, Service};
 use super::value::{list, quoted, time};
 
 /// Sections of keys of [`Common`](super::model::Common), in their order.
 const SECTIONS: [&str; 5] =
     ["defaults", "defaults.route", "defaults.route.last-choice", "exabgp", "log"];
+
+/// Numbers and addresses for a person to replace.
+const LOCAL_AS: u32 = 65000;
+const ROUTER_ID: Ipv4Addr = Ipv4Addr::new(10, 1, 1, 1);
+/// BIRD on the same host, and ha2bgp beside it.
+const BIRD: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 1, 1));
+const BESIDE_BIRD: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 1, 2));
 
 /// The configuration file.
 pub(super) fn toml(import: &Import) -> String {
@@ -27,7 +34,10 @@ pub(super) fn toml(import: &Import) -> String {
     fates(&mut page, &import.said);
     page.push('\n');
     networks(&mut page, import);
-    page.push_str(TOP);
+    let common = &import.common;
+    let router_id = common.router_id.unwrap_or(ROUTER_ID);
+    let _ = writeln!(page, "#local-as = {}", common.local_as.unwrap_or(LOCAL_AS));
+    let _ = writeln!(page, "#router-id = \"{router_id}\"");
     for section in SECTIONS {
         keys(&mut page, section, import);
     }
@@ -37,11 +47,16 @@ pub(super) fn toml(import: &Import) -> String {
     }
     page.push('\n');
     page.push_str(router(import.program));
-    page.push_str(PEER);
-    for (path, value) in &import.common.speaker {
-        if let Some(name) = path.strip_prefix("peer.") {
-            let _ = writeln!(page, "#{name} = {value}");
-        }
+    let beside = Peer {
+        address: BIRD,
+        local_address: Some(BESIDE_BIRD),
+        remote_as: None,
+        hold_time: None,
+        has_key: false,
+    };
+    match common.peers.as_slice() {
+        [] => peer(&mut page, &beside, import),
+        peers => peers.iter().for_each(|known| peer(&mut page, known, import)),
     }
     page
 }
@@ -68,6 +83,27 @@ pub(super) fn report(import: &Import) -> String {
         if services == 1 { "" } else { "s" }
     );
     page
+}
+
+/// A section for the built-in speaker, as a comment.
+fn peer(page: &mut String, peer: &Peer, import: &Import) {
+    let own_as = import.common.local_as.unwrap_or(LOCAL_AS);
+    let _ = writeln!(page, "#[[peer]]\n#address = \"{}\"", peer.address);
+    if let Some(local) = peer.local_address {
+        let _ = writeln!(page, "#local-address = \"{local}\"");
+    }
+    let _ = writeln!(page, "#remote-as = {}", peer.remote_as.unwrap_or(own_as));
+    if let Some(seconds) = peer.hold_time {
+        let _ = writeln!(page, "#hold-time = \"{seconds}s\"");
+    }
+    if peer.has_key {
+        let _ = writeln!(page, "#password-file = \"{}.key\"", peer.address);
+    }
+    for (path, value) in &import.common.speaker {
+        if let Some(name) = path.strip_prefix("peer.") {
+            let _ = writeln!(page, "#{name} = {value}");
+        }
+    }
 }
 
 fn files(import: &Import) -> String {
@@ -238,17 +274,6 @@ const fn router(program: Program) -> &'static str {
         }
     }
 }
-
-/// What stands behind the networks.
-const TOP: &str = "#local-as = 65000\n#router-id = \"10.1.1.1\"\n";
-
-/// What stands at the end.
-const PEER: &str = "\
-#[[peer]]
-#address = \"127.0.1.1\"
-#local-address = \"127.0.1.2\"
-#remote-as = 65000
-";
 
 /// What is said of an address that is taken.
 pub(super) fn vip_fate(vip: IpAddr) -> Fate {

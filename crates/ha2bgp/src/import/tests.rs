@@ -79,7 +79,18 @@ fn golden(program: Program, name: &str, files: &[(&str, &str)]) {
 #[test]
 fn exabgp_conf() {
     let text = include_str!("fixtures/exabgp.conf");
-    golden(Program::Exabgp, "exabgp", &[("exabgp.conf", text)]);
+    let files = [("exabgp.conf", text)];
+    golden(Program::Exabgp, "exabgp", &files);
+    // Without ExaBGP: its neighbors are peers, and routes have their attributes.
+    let toml = uncommented(&imported(Program::Exabgp, &files).unwrap().toml);
+    let settings = read_back(&toml);
+    assert!(settings.is_ok(), "{}\n{toml}", settings.unwrap_err());
+    let settings = settings.unwrap();
+    assert!(
+        settings.contains("backend: Speaker") && settings.contains("2001:db8::1"),
+        "{settings}"
+    );
+    assert!(!toml.contains("not copied"), "secrets stay where they are");
 }
 
 #[test]
@@ -294,7 +305,7 @@ proptest! {
     #[test]
     fn any_words_of_exabgp(text in soup("exabgp healthcheck --ip 192.0.2.9 ", &[
         "--ip ", "--cmd ", "--config other", "192.0.2.1", "192.0.2.0/30", "2001:db8::1/128", "\n", "\n",
-        " ", " ", "=", "'", "\"", "\\", "{", "}", ";", "process x {", "run exabgp healthcheck ", "-c",
+        " ", " ", "=", "'", "\"", "\\", "{", "}", ";", "process x {", "neighbor ::1 {", "local-as 1;", "hold-time 9;", "run exabgp healthcheck ", "-c",
         "--label web", "--deaggregate-networks ", "--withdraw-on-down ", "--disable ", "/run/{x}", "%d/x",
         "--user a ", "--group b ", "--community ", "65000:1", "--interval ", "0.5", "0", "--timeout ",
         "name = ", "ip = 192.0.2.3", "command = a {b} | c", "--no-ip-setup ", "--ip-ifname 192.0.2.1%lo ",

@@ -1,10 +1,11 @@
-//! ExaBGP's configuration: only its processes are looked at, the rest stays with ExaBGP.
+//! ExaBGP's configuration: its processes, and a little of its neighbors; the rest stays with ExaBGP.
 
 use std::ops::Range;
 
-use super::super::model::{Fate, Said};
+use super::super::model::{Fate, Import, Said};
 use super::super::words::Word;
 use super::super::{Errors, Text};
+use super::neighbors::Neighbor;
 use super::{Argument, Process, add, is_healthcheck, say};
 
 /// Sections in sections: so deep at most.
@@ -18,15 +19,23 @@ enum End {
     Close,
 }
 
-/// Finds the processes that run healthcheck.
+/// A section that is open.
+struct Open {
+    /// Its name, if it is a process.
+    process: Option<String>,
+    /// What was said in it of a neighbor, or of those in a group.
+    neighbor: Neighbor,
+    head: Option<Word>,
+}
+
+/// Finds the processes that run healthcheck, and neighbors.
 pub(super) fn read(
     text: &Text,
     processes: &mut Vec<Process>,
-    said: &mut Vec<Said>,
+    import: &mut Import,
     errors: &mut Errors,
 ) {
-    // The name of each section that is open, if it is a process.
-    let mut open: Vec<Option<String>> = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
     let mut statement: Vec<Word> = Vec::new();
     let mut others = false;
     for token in tokens(text, errors) {
@@ -43,26 +52,33 @@ pub(super) fn read(
             End::Open => {
                 let name = words.get(1).map(|word| word.text.clone());
                 let process = name.filter(|_| first == "process");
-                others |= process.is_none() && open.is_empty();
-                open.push(process);
+                others |= process.is_none() && first != "neighbor" && open.is_empty();
+                let neighbor = Neighbor::open(&words, open.last().map(|around| &around.neighbor));
+                open.push(Open { process, neighbor, head: words.first().cloned() });
                 if open.len() > DEPTH_MAX {
                     let place = text.place(words.last().map_or(0..0, |word| word.span.clone()));
                     return errors.add(&place, "sections are open too deep: close some by }");
                 }
             }
             End::Close => {
-                open.pop();
+                if let Some(Open { neighbor, head: Some(head), .. }) = open.pop() {
+                    neighbor.close(text, &head, import);
+                }
             }
             End::Semicolon => {
-                if let (Some(Some(name)), "run") = (open.last(), first) {
-                    run(text, name, &words, processes, said, errors);
+                let Some(inside) = open.last_mut() else { continue };
+                match (&inside.process, first) {
+                    (Some(name), "run") => {
+                        run(text, name, &words, processes, &mut import.said, errors);
+                    }
+                    _ => inside.neighbor.statement(&words),
                 }
             }
         }
     }
     if others {
-        let why = "neighbors and all else stay in ExaBGP's configuration";
-        say(said, &text.whole(), "", Fate::NotNeeded(why.to_owned()));
+        let why = "all else stays in ExaBGP's configuration";
+        say(&mut import.said, &text.whole(), "", Fate::NotNeeded(why.to_owned()));
     }
 }
 
