@@ -40,3 +40,8 @@ fn import_anycast() {
 fn import_birdwatcher() {
     replay("import_birdwatcher", ha2bgp::import::fuzz_birdwatcher);
 }
+
+#[test]
+fn request() {
+    replay("request", ha2bgp::control::fuzz_request);
+}
