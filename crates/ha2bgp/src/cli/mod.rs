@@ -4,11 +4,13 @@
 //! to the announcer alone; only the commands here that announce nothing print on it.
 
 mod check;
+mod config;
 mod demo;
 mod filter;
 pub mod flags;
 mod history;
 mod host;
+mod import;
 mod push;
 mod reasons;
 mod replay;
@@ -52,6 +54,8 @@ pub fn main() -> ExitCode {
             Some(("demo", _)) => demo::main(),
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
+            Some(("config", matches)) => config::main(matches),
+            Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
@@ -93,8 +97,10 @@ fn command() -> Command {
             Command::new("run").about("Runs, as without any command: ha2bgp run --config FILE"),
         ))
         .subcommand(check::command())
+        .subcommand(config::command())
         .subcommand(filter::command())
         .subcommand(history::command())
+        .subcommand(import::command())
         .subcommand(push::command())
         .subcommand(watch::command())
         .subcommand(why::command())

@@ -3,8 +3,11 @@
 //! It knows which keys there are and the shape of their values, not what the values mean. Nothing
 //! is left out silently: what is not known, or not of the right shape, is an error.
 
+pub mod example;
 pub mod keys;
 mod syntax;
+pub mod reference;
+pub mod schema;
 
 use std::io;
 use std::path::Path;
@@ -438,7 +441,5 @@ fn unknown(section: &str, name: &str) -> String {
     }
 }
 
-#[cfg(test)]
-mod reference;
 #[cfg(test)]
 mod tests;

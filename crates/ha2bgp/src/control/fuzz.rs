@@ -51,6 +51,7 @@ async fn answers(input: &[u8]) -> Vec<u8> {
         engine: Questions(asking.clone()),
         metrics: Metrics::new(Questions(asking)),
         ways: watch::channel(ways).1,
+        events: events::start(None, Clock::start()).1,
     };
     let shared = Rc::new(Shared::new(api, watch::channel(Vec::new()).0));
     let who = Who::User(0, Vec::new());
