@@ -76,7 +76,7 @@ impl Kind {
     }
 
     /// Whether it is a list.
-    pub(super) const fn is_list(self) -> bool {
+    pub(in crate::config) const fn is_list(self) -> bool {
         matches!(self, Self::Texts | Self::Numbers)
     }
 }
@@ -209,6 +209,12 @@ pub const KEYS: &[Key] = &[
         "The most probes over the network at once; fewer where this process may have fewer open files",
     ),
     key(
+        "history-size",
+        Kind::Text,
+        "4MiB",
+        "How much of what happened is kept on disk, in two files, from 64KiB to 1GiB",
+    ),
+    key(
         "overrides-file",
         Kind::Text,
         "auto",
@@ -244,6 +250,25 @@ pub const KEYS: &[Key] = &[
          none",
     ),
     key(
+        "control.status-file",
+        Kind::Path,
+        "",
+        "A file with a line for each service, written anew when something happens and every 15 s",
+    ),
+    key(
+        "control.status-pipe",
+        Kind::Path,
+        "",
+        "A named pipe that gives the same to each reader; it is made where there is none",
+    ),
+    key(
+        "control.node-exporter-file",
+        Kind::Path,
+        "",
+        "A file with the metrics for node_exporter's textfile collector, every 15 s; its name ends with \
+         `.prom`",
+    ),
+    key(
         "control.mode",
         Kind::Text,
         "0660",
@@ -253,8 +278,48 @@ pub const KEYS: &[Key] = &[
         "control.group",
         Kind::Text,
         "",
-        "The group of the socket file: a name in /etc/group, or a number. Without it: that of this \
-         process",
+        "The group of the socket file, whose members may write: a name in /etc/group, or a number. \
+         Without it: that of this process",
+    ),
+    key(
+        "control.write-users",
+        Kind::Texts,
+        "",
+        "Users who may write over the socket beside root, the user of this process and the members \
+         of `group`: names in /etc/passwd, or numbers. Who else can open it reads",
+    ),
+    key(
+        "control.http",
+        Kind::Texts,
+        "",
+        "Addresses with ports for the same interface over TCP, such as `127.0.0.1:9179`. Beyond the \
+         loopback it needs `tokens-file` and TLS",
+    ),
+    key(
+        "control.tokens-file",
+        Kind::Path,
+        "",
+        "A file with a token a line, `NAME read|write SECRET`, for requests over TCP; it is read again \
+         on a reload. Without it everybody reads and nobody writes",
+    ),
+    key(
+        "control.tls-certificate",
+        Kind::Path,
+        "",
+        "A file with the certificate for TLS over TCP, in PEM, ours first",
+    ),
+    key(
+        "control.tls-key",
+        Kind::Path,
+        "",
+        "The file with its private key, in PEM, without a password",
+    ),
+    key(
+        "control.insecure",
+        Kind::Bool,
+        "false",
+        "`true`: listen beyond the loopback without tokens or without TLS: whoever reaches the port \
+         reads, and whoever sees the traffic has the tokens",
     ),
     key(
         "limits.plugins",
@@ -484,13 +549,11 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ),
 ];
 
+/// How keys of files with secrets end, whatever section they stand in: others shall not read those.
+pub const SECRETS: &[&str] = &["password-file", "tls-key", "tokens-file"];
+
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("control.http", "this version has a control socket only: leave it out, and write unix = …"),
-    (
-        "control.status-file",
-        "this version writes no status file: leave it out; SIGUSR1 prints the status to stderr",
-    ),
     (
         "peer.bfd",
         "this version has no BFD: leave it out; hold-time says how soon a dead host is noticed",
