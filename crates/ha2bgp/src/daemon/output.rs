@@ -129,19 +129,5 @@ pub(super) fn tell_settings(settings: &Settings) {
             hold = config.hold_time.as_secs(), md5 = socket.key.is_some(),
             "announcing to this router"
         );
-        for network in config.policy.networks.iter() {
-            let offered = config.families;
-            if !(if network.is_ipv4() { offered.ipv4 } else { offered.ipv6 }) {
-                let need = if network.is_ipv4() {
-                    "IPv4 routes over IPv6 need extended next hops, or an IPv4 next hop"
-                } else {
-                    "IPv6 routes over IPv4 need an IPv6 next hop, or a peer with an IPv6 address"
-                };
-                tracing::warn!(
-                    peer = %config.peer, %network,
-                    "this network is not announced to this peer: {need}"
-                );
-            }
-        }
     }
 }
