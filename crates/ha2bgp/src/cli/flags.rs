@@ -379,7 +379,8 @@ pub const FLAGS: &[Flag] = &[
             "config",
             OTHER,
             Kind::Repeated,
-            "Configuration file, see docs/configuration.md; flags and variables win over it",
+            "Configuration file, or directory of *.toml files, see docs/configuration.md; flags and \
+             variables win over it",
         )
     },
     Flag {
@@ -504,8 +505,7 @@ fn rewrite(arg: String) -> String {
 }
 
 /// The reference page of the flags, in Markdown.
-#[cfg(test)]
-fn reference() -> String {
+pub fn reference() -> String {
     let mut page = String::from(
         "# Flags\n\nMade from the program's own table: `cargo test -p ha2bgp` rewrites this page when it is out of date.\n\n\
          A flag wins over its environment variable, a variable over the [configuration \

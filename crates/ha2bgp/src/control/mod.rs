@@ -24,6 +24,7 @@ pub mod connection;
 mod deadline;
 pub mod events;
 mod failures;
+mod fuzz;
 pub mod happened;
 mod listen;
 pub mod metrics;
@@ -47,6 +48,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use self::calls::Api;
+pub use self::fuzz::fuzz_request;
 pub use self::push::fuzz_push_body;
 use crate::config::control::ControlSettings;
 

@@ -87,7 +87,14 @@ fn operation(
     let names =
         endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path = names.map(|name| {
-        let schema = json!({ "type": "string", "minLength": 1 });
+        let schema = match name {
+            "address" => json!({
+                "type": "string",
+                "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }],
+            }),
+            "id" => json!({ "type": "integer", "minimum": 0 }),
+            _ => json!({ "type": "string", "minLength": 1 }),
+        };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
     let parameters: Vec<Value> = in_path.chain(endpoint.query.iter().map(parameter)).collect();

@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::engine::Input;
-use ha2bgp_core::net::NextHop;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_proto::filter::Filter;
 use ha2bgp_sys::lookup;
@@ -113,7 +112,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
             return ExitCode::FAILURE;
         }
     };
-    tell_settings(&settings, filter);
+    tell_settings(&settings);
     let clock = Clock::start();
     let store = Store::open(&settings.state_file);
     let beginning = begin(&settings, store.as_ref());
@@ -157,7 +156,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
     tokio::spawn(tell_reports(reports, progress, teller.clone()));
-    let doorbells = Doorbells { keys: new_keys, addresses: address_changes };
+    let doorbells = Doorbells { keys: new_keys, addresses: address_changes, ..Doorbells::silent() };
     let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
@@ -306,11 +305,8 @@ fn begin(settings: &Settings, store: Option<&Store>) -> Beginning {
 }
 
 /// The notices of the start: what will be looked at, what may be announced.
-fn tell_settings(settings: &Settings, filter: &Filter) {
+fn tell_settings(settings: &Settings) {
     tracing::info!("ss filter: {}", settings.listen_filter.text);
-    for warning in filter.warnings() {
-        tracing::warn!("ss filter: {warning}");
-    }
     if settings.test_mode {
         tracing::info!(
             "please specify allowed networks with --network; running in test mode: only localhost \
@@ -321,14 +317,6 @@ fn tell_settings(settings: &Settings, filter: &Filter) {
         tracing::info!("adding network {network} to filter");
     }
     output::tell_settings(settings);
-    if let NextHop::Address(address) = settings.engine.next_hop
-        && settings.engine.networks.iter().any(|net| net.is_ipv4() != address.is_ipv4())
-    {
-        tracing::warn!(
-            next_hop = %address,
-            "the next hop is of the other family than a network: routers may refuse such routes"
-        );
-    }
     tracing::info!(
         "announcing what is up for {}, withdrawing what is down for {}",
         duration::show(settings.engine.defaults.up_delay),

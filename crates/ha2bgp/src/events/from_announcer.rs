@@ -8,13 +8,24 @@ use ha2bgp_proto::exabgp;
 use super::kind::Kind;
 use super::record::Draft;
 use super::record::Level::{Error, Info, Warn};
-use crate::announce::What;
+use crate::announce::{PeerNews, What};
 
 /// The record of a report, if it is worth one.
 pub fn draft(what: &What) -> Option<Draft> {
     match what {
         What::ExaBgp(event) => exabgp_event(event),
         What::Peer { peer, event } => peer_event(*peer, event),
+        What::PeerConfiguration { peer, news } => {
+            let (text, now) = match news {
+                PeerNews::Added => ("new peer: announcing to it too".to_owned(), "added"),
+                PeerNews::Removed => {
+                    let text = "no longer a peer: withdrawing, then the session ends";
+                    (text.to_owned(), "removed")
+                }
+                PeerNews::Changed(change) => (format!("peer changed: {change}"), "changed"),
+            };
+            Some(Draft::new(Kind::PeerConfigured, Info, text).peer(peer).to(now))
+        }
         What::PeerUnreachable { peer, error } => {
             let text = format!("no connection: {error}");
             Some(Draft::new(Kind::PeerUnreachable, Warn, text).peer(peer).to("unreachable"))
@@ -51,7 +62,9 @@ pub(crate) fn trace(what: &What) {
             }
         }
         What::Lost { count } => tracing::debug!(count, "reports of the announcer lost"),
-        What::PeerUnreachable { .. } | What::CannotListen { .. } => {}
+        What::PeerUnreachable { .. }
+        | What::PeerConfiguration { .. }
+        | What::CannotListen { .. } => {}
     }
 }
 

@@ -63,6 +63,8 @@ kinds! {
         "another configuration counts",
     ReloadRefused "reload-refused" 0xab94_6e53_0d71_42b0_9538_6c5a_3ab8_ae04
         "a reload was refused: the configuration stays as it was",
+    PeerConfigured "peer-configured" 0x9a43_35c4_4923_a69d_477e_0f96_48c3_76e5
+        "a reload has added, changed or removed a peer",
     LogLevel "log-level" 0x0b75_f486_f8e8_46a4_a217_2e5f_ed91_aa9c
         "somebody has changed the level of the log",
     Suppressed "suppressed" 0xf63b_58c4_32c9_44b9_afa5_f646_9f94_deca

@@ -15,11 +15,14 @@ use ha2bgp::control::Control;
 use ha2bgp::control::calls::Api;
 use ha2bgp::control::metrics::Metrics;
 use ha2bgp::control::push::Pushes;
-use ha2bgp::control::questions::Questions;
+use ha2bgp::control::questions::{Question, Questions};
 use ha2bgp::events::{self, Teller};
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
+use ha2bgp_core::engine::Engine;
 use ha2bgp_core::fact::Observation;
+use ha2bgp_core::net::Prefix;
+use ha2bgp_core::time::Instant as EngineTime;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
@@ -61,8 +64,9 @@ impl Stage {
         let (tx, observed) = mpsc::channel(4096);
         let (_, specs) = watch::channel(Arc::new(settings.checks.clone()));
         check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
-        // Nobody answers here for the engine.
-        let (asking, _) = mpsc::channel(1);
+        let (asking, questions) = mpsc::channel(1);
+        let engine = Engine::new(settings.engine.clone(), EngineTime::START);
+        std::thread::spawn(move || answer(&engine, questions));
         let engine = Questions(asking);
         let metrics = Metrics::new(engine.clone());
         let (teller, events, keeper) = events::start(None, Clock::start());
@@ -145,6 +149,20 @@ impl Stage {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(self.control.take().unwrap().end());
         assert!(!self.path.exists());
+    }
+}
+
+/// Answers for the engine, which nothing happens to. Orders are refused.
+fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
+    while let Some(question) = questions.blocking_recv() {
+        let now = EngineTime::START;
+        match question {
+            Question::All(answer) => drop(answer.send(engine.explain_all(now).collect())),
+            Question::Why(vip, answer) => {
+                drop(answer.send((engine.explain(Prefix::host(vip), now), now)));
+            }
+            Question::Order(order) => drop(order),
+        }
     }
 }
 

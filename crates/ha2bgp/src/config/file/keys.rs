@@ -76,7 +76,7 @@ impl Kind {
     }
 
     /// Whether it is a list.
-    pub(super) const fn is_list(self) -> bool {
+    pub(in crate::config) const fn is_list(self) -> bool {
         matches!(self, Self::Texts | Self::Numbers)
     }
 }
@@ -548,6 +548,9 @@ pub(super) const WORDS: &[(&str, &str)] = &[
          counts; `0s`: never, else 3s to 65535s",
     ),
 ];
+
+/// How keys of files with secrets end, whatever section they stand in: others shall not read those.
+pub const SECRETS: &[&str] = &["password-file", "tls-key", "tokens-file"];
 
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
