@@ -5,9 +5,9 @@
 
 pub mod example;
 pub mod keys;
-mod syntax;
 pub mod reference;
 pub mod schema;
+mod syntax;
 
 use std::io;
 use std::path::Path;
