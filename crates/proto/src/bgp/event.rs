@@ -81,6 +81,8 @@ pub enum DownCause {
     Stopped,
     /// The driver asked for a restart: closed without a word.
     Restart,
+    /// Closed without a word for another configuration of the session: the peer keeps our routes.
+    Reconfigured,
     /// Our end's address is gone from this host: nothing more can be said.
     AddressGone,
     /// The peer did not read for too long (RFC 9687); also sent as 8/0 where it could be.
@@ -100,6 +102,7 @@ impl fmt::Display for DownCause {
             Self::ConnectTimeout => f.write_str("connect timed out"),
             Self::Stopped => f.write_str("stopped, there was no connection"),
             Self::Restart => f.write_str("closed for our restart"),
+            Self::Reconfigured => f.write_str("closed for a change of its configuration"),
             Self::AddressGone => f.write_str("the local address is gone from this host"),
             Self::SendHoldExpired => f.write_str("send hold timer expired: the peer does not read"),
             Self::Replaced => f.write_str("replaced by a new connection of the peer"),
@@ -194,9 +197,24 @@ pub enum Unsendable {
     MartianNextHop,
 }
 
-/// How many others announce a prefix of ours, as far as this peer tells.
+/// Who else announces a prefix of ours, as far as this peer tells.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Others {
+pub struct Others {
+    /// How many announce it as any route.
+    pub full: Count,
+    /// How many do so only as the last choice, or are about to end (GRACEFUL_SHUTDOWN, RFC 8326): so
+    /// many were seen. They are no replacement.
+    pub last_choice: usize,
+}
+
+impl Others {
+    /// Nothing was seen, which says nothing.
+    pub const UNKNOWN: Self = Self { full: Count::Unknown, last_choice: 0 };
+}
+
+/// A number, as far as it is known.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Count {
     /// Exactly so many: the peer sends all its paths (RFC 7911) and has sent End-of-RIB.
     Known(usize),
     /// So many were seen, never zero; there may be more. A peer that sends one path a prefix shows

@@ -12,6 +12,7 @@ use ha2bgp_core::time::Instant;
 use super::wire::{Asn, Capability, Families, Family, Kind, Notification, Open};
 use super::*;
 
+mod change;
 mod classes;
 mod collision;
 mod config;
@@ -21,6 +22,7 @@ mod net;
 mod pair;
 mod paths;
 mod raw;
+mod routes;
 mod single;
 
 const OUR_ADDRESS: &str = "10.0.0.2";
