@@ -108,7 +108,7 @@ fn routes(texts: &[&str]) -> RouteSet {
                 Some((prefix, hop)) => (prefix, NextHop::Address(hop.parse().unwrap())),
                 None => (text, NextHop::SelfAddress),
             };
-            (prefix_of(prefix), Route { next_hop, last_choice })
+            (prefix_of(prefix), Route { last_choice, ..Route::new(next_hop) })
         })
         .collect()
 }

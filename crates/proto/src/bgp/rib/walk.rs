@@ -40,11 +40,16 @@ impl Notes {
     const NONE: Self = Self(0);
     const FRESH: u8 = 1;
     const LAST_CHOICE: u8 = 2;
+    const DRAINING: u8 = 4;
 
-    const fn new(fresh: bool, last_choice: bool) -> Self {
+    const fn new(fresh: bool, look: Look) -> Self {
         let fresh = if fresh { Self::FRESH } else { 0 };
-        let last_choice = if last_choice { Self::LAST_CHOICE } else { 0 };
-        Self(fresh | last_choice)
+        let look = match look {
+            Look::Usual => 0,
+            Look::LastChoice => Self::LAST_CHOICE,
+            Look::Draining => Self::DRAINING,
+        };
+        Self(fresh | look)
     }
 
     /// The peer has nothing of it.
@@ -52,18 +57,22 @@ impl Notes {
         self.0 & Self::FRESH != 0
     }
 
-    /// It goes out as the last choice.
-    pub(super) const fn is_last_choice(self) -> bool {
-        self.0 & Self::LAST_CHOICE != 0
+    /// How it goes out.
+    pub(super) const fn look(self) -> Look {
+        match self.0 & !Self::FRESH {
+            Self::LAST_CHOICE => Look::LastChoice,
+            Self::DRAINING => Look::Draining,
+            _ => Look::Usual,
+        }
     }
 }
 
 /// What items have in common that can share a message.
-pub(super) type Group = (Family, Option<IpAddr>, bool);
+pub(super) type Group = (Family, Option<IpAddr>, Look);
 
 impl Item {
     pub(super) fn group(&self) -> Group {
-        (Family::of(self.prefix), self.next_hop, self.notes.is_last_choice())
+        (Family::of(self.prefix), self.next_hop, self.notes.look())
     }
 }
 
@@ -178,7 +187,7 @@ impl Rib {
                 push(after.filter(|_| before != after).map(|sent| Item {
                     prefix,
                     next_hop: Some(sent.next_hop),
-                    notes: Notes::new(fresh, sent.last_choice),
+                    notes: Notes::new(fresh, sent.look),
                 }))
             }),
             Phase::Done => ControlFlow::Continue(()),

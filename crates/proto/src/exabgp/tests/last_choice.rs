@@ -85,7 +85,7 @@ fn the_longest_lines_keep_their_limits() {
             ..Options::default()
         };
         let hop = "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap();
-        let route = Route { next_hop: NextHop::Address(hop), last_choice: true };
+        let route = Route { last_choice: true, ..Route::new(NextHop::Address(hop)) };
         let routes: RouteSet = (0..300u16)
             .map(|n| {
                 let text = format!("2001:db8:ffff:ffff:ffff:ffff:ffff:{:x}", 0xf000 + n);
