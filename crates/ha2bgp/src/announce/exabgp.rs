@@ -62,6 +62,8 @@ impl Announcer for ExaBgp {
                 reports: Reports { channel: reports, lost: 0 },
                 clock,
                 leftovers,
+                routes: RouteSet::new(),
+                unsettled: false,
                 news: false,
                 next_snapshot: Instant::START,
             };
@@ -88,6 +90,9 @@ struct Task {
     clock: Clock,
     /// To be withdrawn once it is known that it is not wanted.
     leftovers: RouteSet,
+    /// What was wanted last, and whether it is not known yet that all of it was taken.
+    routes: RouteSet,
+    unsettled: bool,
     /// Something happened since the last snapshot.
     news: bool,
     next_snapshot: Instant,
@@ -152,6 +157,7 @@ impl Task {
         // A clone is a reference count; the lock of the channel is not held meanwhile.
         let Desired { routes, complete, .. } = desired.borrow_and_update().clone();
         self.session.set_routes(&routes, self.clock.now());
+        (self.routes, self.unsettled) = (routes, true);
         if complete {
             self.session.withdraw_leftovers(&std::mem::take(&mut self.leftovers));
         }
@@ -185,6 +191,9 @@ impl Task {
     /// Passes on what happened.
     fn tell(&mut self, last: bool) {
         let now = self.clock.now();
+        if self.unsettled && self.session.is_settled() {
+            self.unsettled = !self.reports.send(now, What::Settled(self.routes.clone()));
+        }
         while let Some(event) = self.session.poll_event() {
             self.news = true;
             self.reports.send(now, What::ExaBgp(event));

@@ -29,6 +29,8 @@ pub enum Call {
     ListOverrides,
     /// Say something over the heads of the checks.
     Override,
+    /// Show one of them.
+    ShowOverride,
     /// Take that back.
     Lift,
     /// Say what another configuration would change.
@@ -95,6 +97,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Access::Write,
         Call::Override,
         "Drains, or forces up or down: over the heads of the checks",
+    ),
+    endpoint(
+        "GET",
+        "/v1/overrides/{id}",
+        Access::Read,
+        Call::ShowOverride,
+        "One of them; of a drain how far it is, and how many connections there are",
     ),
     endpoint("DELETE", "/v1/overrides/{id}", Access::Write, Call::Lift, "Takes an override back"),
     endpoint(

@@ -248,6 +248,7 @@ async fn answer(
         Call::Why => why::answer(&shared.api.engine, &found.names).await,
         Call::ListOverrides
         | Call::Override
+        | Call::ShowOverride
         | Call::Lift
         | Call::Plan
         | Call::Reload

@@ -21,6 +21,7 @@ use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
 
+use super::drain::Drains;
 use super::journal::Journal;
 use super::keys::KeyFiles;
 use super::ledger::Ledger;
@@ -51,12 +52,13 @@ pub(super) struct EngineTask {
     pub(super) clock: Clock,
     journal: Journal,
     observations: mpsc::Receiver<Observation>,
-    ends: Ends,
+    pub(super) ends: Ends,
     /// Stopping was asked for: until here the routes are announced as the last choice.
     draining: Option<Instant>,
     pub(super) configuration: Configuration,
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
+    pub(super) drains: Drains,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
 }
@@ -74,6 +76,8 @@ pub(super) struct Ends {
     pub(super) addresses: watch::Sender<u64>,
     /// The password files, and whom to tell.
     pub(super) keys: KeyFiles,
+    /// The newest set that every router has.
+    pub(super) told: watch::Receiver<RouteSet>,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
     /// How listeners are noticed, in words.
@@ -97,6 +101,7 @@ impl EngineTask {
             configuration,
             ledger,
             keeper,
+            drains: Drains::new(ends.told.clone(), clock.now()),
             clock,
             journal: Journal::new(clock),
             observations,
@@ -188,6 +193,7 @@ impl EngineTask {
                     Err(error) => tracing::error!(%error, "the configuration was not read"),
                 },
                 () = trial_over => self.roll_back(),
+                woken = self.drains.next(clock) => self.drains_woken(woken),
                 Some(question) = self.ends.questions.recv() => self.answer(question),
             }
         }

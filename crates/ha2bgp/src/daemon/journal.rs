@@ -158,6 +158,8 @@ impl Journal {
 pub(super) fn report(what: &What) {
     match what {
         What::ExaBgp(event) => exabgp_event(event),
+        // Drains wait for it.
+        What::Settled(_) => {}
         What::Snapshot(snapshot) => tracing::debug!(?snapshot, "announcer"),
         What::Peer { peer, event } => peer_event(*peer, event),
         What::PeerConfiguration { peer, news } => match news {

@@ -113,17 +113,23 @@ impl Ledger {
         if others >= OVERRIDES_MAX {
             return None;
         }
+        // What is drained stays so when somebody asks for it once more.
+        let drained = self.entries.iter().find(|it| same(it) && it.kind() == OverrideKind::Drained);
+        let (kind, connections_left) = match drained {
+            Some(before) => (OverrideKind::Drained, before.connections_left),
+            None => (new.kind, None),
+        };
         self.entries.retain(|entry| !same(entry));
         let entry = Entry {
             id: self.next,
-            kind: new.kind.name().to_owned(),
+            kind: kind.name().to_owned(),
             scope,
             reason: new.reason.clone(),
             author: new.author.0.clone(),
             since: now.to_string(),
             until: new.lasts.and_then(|lasts| now.checked_add(lasts).ok()).map(|it| it.to_string()),
             drain: new.drain,
-            connections_left: None,
+            connections_left,
         };
         self.next = self.next.saturating_add(1);
         self.entries.push(entry.clone());
@@ -137,12 +143,22 @@ impl Ledger {
     }
 
     /// A drain is over: it withdraws from now on.
-    pub(super) fn drained(&mut self, id: OverrideId, connections: u32) -> Option<Entry> {
+    pub(super) fn drained(&mut self, id: OverrideId, connections: Option<u32>) -> Option<Entry> {
         let drain = OverrideKind::Drain.name();
         let entry = self.entries.iter_mut().find(|it| it.id == id.0 && it.kind == drain)?;
         OverrideKind::Drained.name().clone_into(&mut entry.kind);
-        entry.connections_left = Some(connections);
+        entry.connections_left = connections;
         Some(entry.clone())
+    }
+
+    /// One of them.
+    pub(super) fn find(&self, id: OverrideId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.id == id.0)
+    }
+
+    /// The drains that are not over.
+    pub(super) fn drains(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.kind() == OverrideKind::Drain)
     }
 
     /// All of them, in the order in which they were made.
@@ -203,6 +219,19 @@ impl Entry {
         }
     }
 
+    /// For a drain: when it withdraws.
+    pub(super) fn plan(&self) -> DrainPlan {
+        self.drain.unwrap_or(DrainPlan { wait_connections: None, timeout_seconds: None })
+    }
+
+    /// For a drain: so much time is left of its timeout. A clock that was set back makes it longer,
+    /// but never longer than it was at first.
+    pub(super) fn time_left(&self, wall: Timestamp) -> Option<std::time::Duration> {
+        let timeout = std::time::Duration::from_secs(self.plan().timeout_seconds?);
+        let since = self.since.parse().unwrap_or(wall);
+        Some(timeout.saturating_sub(left(wall, since)))
+    }
+
     fn until(&self) -> Option<Timestamp> {
         self.until.as_ref()?.parse().ok()
     }
@@ -219,8 +248,11 @@ impl Entry {
             until: self.until.clone(),
             left_seconds: self.until().map(|until| left(until, now).as_secs_f64()),
             drain: self.drain,
+            phase: None,
+            connections: None,
             connections_left: self.connections_left,
             saved,
+            vips: Vec::new(),
         }
     }
 

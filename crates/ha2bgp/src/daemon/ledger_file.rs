@@ -3,6 +3,8 @@
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -114,7 +116,11 @@ pub(super) fn read(disk: &mut impl Disk, now: Timestamp) -> Ledger {
 type Then = Box<dyn FnOnce(bool) + Send>;
 
 /// The way to the disk.
-pub(super) struct Keeper(Option<mpsc::Sender<(Vec<u8>, Then)>>);
+pub(super) struct Keeper {
+    writes: Option<mpsc::Sender<(Vec<u8>, Then)>>,
+    /// What was to be kept last is on disk.
+    keeps: Arc<AtomicBool>,
+}
 
 impl std::fmt::Debug for Keeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -125,7 +131,9 @@ impl std::fmt::Debug for Keeper {
 impl Keeper {
     /// Begins to keep; without a disk nothing is kept.
     pub(super) fn start(disk: Option<impl Disk>) -> Self {
-        let Some(mut disk) = disk else { return Self(None) };
+        let keeps = Arc::new(AtomicBool::new(disk.is_some()));
+        let Some(mut disk) = disk else { return Self { writes: None, keeps } };
+        let kept_now = Arc::clone(&keeps);
         let (writes, mut waiting) = mpsc::channel::<(Vec<u8>, Then)>(WRITES_MAX);
         tokio::task::spawn_blocking(move || {
             let mut failed = false;
@@ -139,18 +147,25 @@ impl Keeper {
                     _ => {}
                 }
                 failed = kept.is_err();
+                kept_now.store(!failed, Ordering::Relaxed);
                 then(!failed);
             }
         });
-        Self(Some(writes))
+        Self { writes: Some(writes), keeps }
+    }
+
+    /// True when what was to be kept last is on disk, as far as is known.
+    pub(super) fn keeps(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
     }
 
     /// Keeps the ledger, then does what is to be done.
     pub(super) fn keep(&self, ledger: &Ledger, then: impl FnOnce(bool) + Send + 'static) {
-        let Some(writes) = &self.0 else { return then(false) };
+        let Some(writes) = &self.writes else { return then(false) };
         if let Err(refused) = writes.try_send((ledger.bytes(), Box::new(then))) {
             let (mpsc::error::TrySendError::Full(left) | mpsc::error::TrySendError::Closed(left)) =
                 refused;
+            self.keeps.store(false, Ordering::Relaxed);
             (left.1)(false);
         }
     }

@@ -1,5 +1,6 @@
 //! The running daemon: connects observers, engine and announcer, and ends them in order.
 
+mod drain;
 mod dump;
 mod engine_task;
 mod journal;
@@ -39,7 +40,7 @@ use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
 use crate::announce::speaker::{Doorbells, Keys};
-use crate::announce::{self, Desired, Ended, Report};
+use crate::announce::{self, Desired, Ended, Report, What};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
@@ -144,7 +145,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (listen, listen_config) = watch::channel(listen_config);
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
-    tokio::spawn(tell_reports(reports, progress));
+    let (telling, told) = watch::channel(RouteSet::new());
+    tokio::spawn(tell_reports(reports, progress, telling));
     let doorbells = Doorbells { keys: new_keys, addresses: address_changes, ..Doorbells::silent() };
     let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
         Ok(announcer) => announcer,
@@ -163,6 +165,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         checks: wanting,
         addresses,
         keys: KeyFiles::new(speaker, keys),
+        told,
         announcer: announcer_state,
         notice,
         questions,
@@ -309,9 +312,13 @@ fn tell_settings(settings: &Settings, filter: &Filter) {
 async fn tell_reports(
     mut reports: mpsc::Receiver<Report>,
     progress: watch::Sender<Option<Progress>>,
+    told: watch::Sender<RouteSet>,
 ) {
     while let Some(report) = reports.recv().await {
         journal::report(&report.what);
+        if let What::Settled(routes) = &report.what {
+            told.send_replace(routes.clone());
+        }
         if let Some(state) = Progress::of(report.what) {
             progress.send_replace(Some(state));
         }

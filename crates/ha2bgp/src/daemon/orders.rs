@@ -5,6 +5,7 @@ use ha2bgp_core::overrides::{OVERRIDES_MAX, OverrideId, Scope};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::drain::Over;
 use super::engine_task::EngineTask;
 use super::ledger::Entry;
 use super::plan;
@@ -29,11 +30,18 @@ impl EngineTask {
             Order::Override(new, answer) => self.say(&new, answer),
             Order::Lift(id, lifted, answer) => self.lift(id, &lifted, answer),
             Order::Overrides(answer) => {
-                let now = Timestamp::now();
-                let all = self.ledger.entries().iter().map(|entry| entry.shown(now, true));
+                let (now, saved) = (Timestamp::now(), self.keeper.keeps());
+                let all = self.ledger.entries().iter().map(|it| self.show(it.shown(now, saved)));
                 tell(answer, all.collect());
             }
-            Order::Drained(id, connections) => self.drained(id, connections),
+            Order::ShowOverride(id, answer) => {
+                let (now, saved) = (Timestamp::now(), self.keeper.keeps());
+                let found = self.ledger.find(id).map(|entry| {
+                    let vips = self.vips_of(&entry.scope());
+                    OverrideShown { vips, ..self.show(entry.shown(now, saved)) }
+                });
+                tell(answer, found.ok_or_else(|| no_such_override(id)));
+            }
             Order::Reload(reload, answer) => self.reload(reload, Some(answer)),
             Order::Confirm(author, answer) => self.confirm(&author, answer),
             Order::Plan(files, answer) => {
@@ -102,8 +110,7 @@ impl EngineTask {
 
     fn lift(&mut self, id: OverrideId, lifted: &Lifted, answer: Answer<OverrideShown>) {
         let Some(entry) = self.ledger.remove(id) else {
-            let text = format!("there is no override {}: GET /v1/overrides lists them", id.0);
-            return tell(answer, Err(Refusal::new(Code::NoSuchOverride, text)));
+            return tell(answer, Err(no_such_override(id)));
         };
         tracing::warn!(
             id = entry.id, author = %lifted.author.0, why = lifted.reason,
@@ -112,9 +119,11 @@ impl EngineTask {
         self.overrides_changed(entry, answer);
     }
 
-    fn drained(&mut self, id: OverrideId, connections: u32) {
+    /// A drain withdraws from now on.
+    pub(super) fn drained(&mut self, id: OverrideId, connections: Option<u32>, how: Over) {
         let Some(entry) = self.ledger.drained(id, connections) else { return };
-        tracing::warn!(id = id.0, connections, "drained, withdrawing: {}", entry.words());
+        let (why, words) = (how.words(), entry.words());
+        tracing::warn!(id = id.0, connections, "drained, withdrawing, since {why}: {words}");
         self.overrides_changed(entry, oneshot::channel().0);
     }
 
@@ -123,6 +132,7 @@ impl EngineTask {
         if let Some(entry) = self.ledger.remove(id) {
             tracing::warn!(id = id.0, "its time is over: {}", entry.words());
             self.keeper.keep(&self.ledger, |_| {});
+            self.drains.hurry(self.clock.now());
         }
     }
 
@@ -131,7 +141,10 @@ impl EngineTask {
         let wall = Timestamp::now();
         let list = self.ledger.for_engine(wall, self.clock.now());
         self.handle_all([Input::SetOverrides(list)]);
-        let then = move |saved| tell(answer, Ok(entry.shown(wall, saved)));
+        self.drains.hurry(self.clock.now());
+        let vips = self.vips_of(&entry.scope());
+        let shown = OverrideShown { vips, ..self.show(entry.shown(wall, false)) };
+        let then = move |saved| tell(answer, Ok(OverrideShown { saved, ..shown }));
         self.keeper.keep(&self.ledger, then);
     }
 
@@ -249,6 +262,11 @@ impl EngineTask {
         crate::config::carry::carry_over(&self.configuration.settings, &mut settings);
         self.put_in_force(settings, listen);
     }
+}
+
+fn no_such_override(id: OverrideId) -> Refusal {
+    let text = format!("there is no override {}: GET /v1/overrides lists them", id.0);
+    Refusal::new(Code::NoSuchOverride, text)
 }
 
 fn count(planned: &Planned, change: &str) -> usize {
