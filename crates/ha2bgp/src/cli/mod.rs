@@ -5,6 +5,7 @@
 
 mod check;
 mod demo;
+mod drain;
 mod filter;
 pub mod flags;
 mod push;
@@ -52,6 +53,8 @@ pub fn main() -> ExitCode {
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("drain", matches)) => drain::main(matches),
+            Some(("undrain", matches)) => drain::undrain::main(matches),
             Some(("why", matches)) => why::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
@@ -91,6 +94,8 @@ fn command() -> Command {
         .subcommand(check::command())
         .subcommand(filter::command())
         .subcommand(push::command())
+        .subcommand(drain::command())
+        .subcommand(drain::undrain::command())
         .subcommand(why::command());
     flags::add_to(command)
 }
