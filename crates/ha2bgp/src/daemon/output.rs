@@ -29,7 +29,7 @@ impl Progress {
     /// The state in a report, if it is one.
     pub(super) fn of(what: What) -> Option<Self> {
         match what {
-            What::Snapshot(snapshot) => Some(Self::ExaBgp(snapshot)),
+            What::Snapshot(state) => Some(Self::ExaBgp(state.session)),
             What::Speaker(state) => Some(Self::Speaker(state)),
             _ => None,
         }

@@ -21,10 +21,10 @@ pub(super) struct Export {
     local: IpAddr,
     peer: IpAddr,
     link_local: LinkLocal,
-    /// By [`Look`].
+    /// By [`Style`].
     attributes: [Attributes; 3],
     /// What each look comes to: the first one with the same attributes.
-    same: [Look; 3],
+    same: [Style; 3],
     /// Families whose routes have path identifiers, and the identifier of ours.
     add_path: Families,
     path_id: u32,
@@ -35,12 +35,12 @@ pub(super) struct Export {
 pub(super) struct Sent {
     pub(super) next_hop: IpAddr,
     /// The first look that has its attributes.
-    pub(super) look: Look,
+    pub(super) style: Style,
 }
 
 /// With which attributes a route goes out.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Look {
+pub(super) enum Style {
     /// Those of most routes.
     #[default]
     Usual,
@@ -50,7 +50,7 @@ pub(super) enum Look {
     Draining,
 }
 
-impl Look {
+impl Style {
     pub(super) const ALL: [Self; 3] = [Self::Usual, Self::LastChoice, Self::Draining];
 }
 
@@ -88,9 +88,9 @@ impl Export {
         let draining = policy.drain.attributes(policy);
         let attributes =
             [None, Some(&policy.last_choice), Some(&draining)].map(|it| attributes(it));
-        let same = Look::ALL.map(|look| {
-            let own = &attributes[look as usize];
-            Look::ALL.into_iter().find(|it| attributes[*it as usize] == *own).unwrap_or(look)
+        let same = Style::ALL.map(|style| {
+            let own = &attributes[style as usize];
+            Style::ALL.into_iter().find(|it| attributes[*it as usize] == *own).unwrap_or(style)
         });
         Self {
             families: negotiated.families,
@@ -112,31 +112,35 @@ impl Export {
 
     /// How messages of this family look that have at most `max` octets.
     pub(super) fn shape(&self, family: Family, max: usize) -> Shape {
-        let path_id = self.add_path.contains(family).then_some(self.path_id);
-        Shape { max, path_id, link_local: self.link_local }
+        Shape { max, path_id: self.path_id(family), link_local: self.link_local }
+    }
+
+    /// The identifier of our paths of this family, if they have one.
+    pub(super) fn path_id(&self, family: Family) -> Option<u32> {
+        self.add_path.contains(family).then_some(self.path_id)
     }
 
     /// The attributes that a route goes out with.
-    pub(super) const fn attributes(&self, look: Look) -> &Attributes {
-        &self.attributes[look as usize]
+    pub(super) const fn attributes(&self, style: Style) -> &Attributes {
+        &self.attributes[style as usize]
     }
 
     /// How this route goes out; nothing when the policy keeps it here.
     pub(super) fn route(&self, prefix: Prefix, route: &Route) -> Option<Result<Sent, Unsendable>> {
-        let look = self.look(route);
-        let drained = look == Look::Draining && self.policy.drain == Drain::Withdraw;
+        let style = self.style(route);
+        let drained = style == Style::Draining && self.policy.drain == Drain::Withdraw;
         (is_allowed(&self.policy, prefix) && !drained).then(|| {
             let next_hop = self.resolve(prefix, route)?;
-            Ok(Sent { next_hop, look: self.same[look as usize] })
+            Ok(Sent { next_hop, style: self.same[style as usize] })
         })
     }
 
-    fn look(&self, route: &Route) -> Look {
+    fn style(&self, route: &Route) -> Style {
         let all = self.policy.graceful_shutdown && self.policy.drain != Drain::LastChoice;
         match (route.draining || all, route.last_choice) {
-            (true, _) => Look::Draining,
-            (false, true) => Look::LastChoice,
-            (false, false) => Look::Usual,
+            (true, _) => Style::Draining,
+            (false, true) => Style::LastChoice,
+            (false, false) => Style::Usual,
         }
     }
 
@@ -147,8 +151,8 @@ impl Export {
 
     /// These rules and newer ones of the same session.
     pub(super) fn compare<'a>(&'a self, new: &'a Self) -> Comparison<'a> {
-        let same = |old| Look::ALL.map(|look| self.attributes(old) == new.attributes(look));
-        Comparison { old: self, new, attributes: Look::ALL.map(same) }
+        let same = |old| Style::ALL.map(|style| self.attributes(old) == new.attributes(style));
+        Comparison { old: self, new, attributes: Style::ALL.map(same) }
     }
 
     fn resolve(&self, prefix: Prefix, route: &Route) -> Result<IpAddr, Unsendable> {
@@ -199,7 +203,7 @@ impl Comparison<'_> {
                 let spelled = self.old.link_local != self.new.link_local;
                 old.next_hop == new.next_hop
                     && !(spelled && is_link_local(new.next_hop))
-                    && self.attributes[old.look as usize][new.look as usize]
+                    && self.attributes[old.style as usize][new.style as usize]
             }
             _ => false,
         }

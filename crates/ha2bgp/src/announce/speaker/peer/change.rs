@@ -25,6 +25,9 @@ impl Running {
             self.session.set_policy(self.policy(), now);
         }
         self.session.set_routes(&desired.routes, now);
+        if self.up && !self.session.is_settled() {
+            self.measure.decided(desired.decided_at);
+        }
         // What is not announced is not up: End-of-RIB may go, and with it what the peer has kept
         // of an earlier session.
         if desired.complete && self.release_at.take().is_some() {
