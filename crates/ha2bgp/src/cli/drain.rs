@@ -290,7 +290,7 @@ mod tests {
             (&["web", "api"], "unexpected"),
             (&[""], "TARGET"),
             (&["web", "--timeout", "30"], "write 30s for seconds"),
-            (&["web", "--wait-connections", "-1"], "--wait-connections"),
+            (&["web", "--wait-connections", "no"], "--wait-connections"),
             (&["web", "--no-withdraw", "--timeout", "30s"], "cannot be used with"),
         ] {
             let args = ["drain"].iter().chain(args);

@@ -62,14 +62,15 @@ pub(super) fn end(shown: &OverrideShown) -> String {
     let (scope, back) = (&shown.scope, undrain(shown));
     if phase(shown) != "drained" {
         let now = connections(shown.connections);
-        return format!("{scope}: announced as the last choice, {now}; back with: {back}");
+        return format!("{scope}: announced as the last choice, {now} ({back})");
     }
     let left = match shown.connections_left {
         Some(0) => "no connection left".to_owned(),
-        left => format!("{} left", connections(left)),
+        Some(_) => format!("{} left", connections(shown.connections_left)),
+        None => connections(None),
     };
-    let how = if is_good(shown) { "drained" } else { "its time was over: withdrawn" };
-    format!("{scope}: {how}, {left}; back with: {back}")
+    let how = if is_good(shown) { "drained" } else { "time over, withdrawn" };
+    format!("{scope}: {how}, {left} ({back})")
 }
 
 /// The user does not wait any longer.
@@ -139,29 +140,30 @@ mod tests {
         let want = "\
 service web: routers move the traffic, connections not counted
 service web: waiting for the end of 12 connections
-service web: drained, no connection left; back with: ha2bgp undrain web [0]
-service web: its time was over: withdrawn, 1 connection left; back with: ha2bgp undrain web [1]
-service web: its time was over: withdrawn, 12 connections left; back with: ha2bgp undrain web [1]
-service web: its time was over: withdrawn, connections not counted left; back with: ha2bgp undrain web [1]
+service web: drained, no connection left (ha2bgp undrain web) [0]
+service web: time over, withdrawn, 1 connection left (ha2bgp undrain web) [1]
+service web: time over, withdrawn, 12 connections left (ha2bgp undrain web) [1]
+service web: time over, withdrawn, connections not counted (ha2bgp undrain web) [1]
 service web: routers move the traffic, connections not counted
 service web: 12 connections, waiting for 5 or fewer
-service web: drained, no connection left; back with: ha2bgp undrain web [0]
-service web: drained, 1 connection left; back with: ha2bgp undrain web [0]
-service web: its time was over: withdrawn, 12 connections left; back with: ha2bgp undrain web [1]
-service web: its time was over: withdrawn, connections not counted left; back with: ha2bgp undrain web [1]
+service web: drained, no connection left (ha2bgp undrain web) [0]
+service web: drained, 1 connection left (ha2bgp undrain web) [0]
+service web: time over, withdrawn, 12 connections left (ha2bgp undrain web) [1]
+service web: time over, withdrawn, connections not counted (ha2bgp undrain web) [1]
 service web: routers move the traffic, connections not counted
 service web: 12 connections, waiting for the end of the time
-service web: drained, no connection left; back with: ha2bgp undrain web [0]
-service web: drained, 1 connection left; back with: ha2bgp undrain web [0]
-service web: drained, 12 connections left; back with: ha2bgp undrain web [0]
-service web: drained, connections not counted left; back with: ha2bgp undrain web [0]
+service web: drained, no connection left (ha2bgp undrain web) [0]
+service web: drained, 1 connection left (ha2bgp undrain web) [0]
+service web: drained, 12 connections left (ha2bgp undrain web) [0]
+service web: drained, connections not counted (ha2bgp undrain web) [0]
 service web: routers move the traffic, 1 connection
-service web: announced as the last choice, 1 connection; back with: ha2bgp undrain web
+service web: announced as the last choice, 1 connection (ha2bgp undrain web) [0]
 all: the drain is on its way as number 7
 all: the drain goes on as number 7; take it back with: ha2bgp undrain --all
 all: the drain 7 is not there any more: it was taken back, or its time is over
 all: how far the drain is, is not known; it goes on when ha2bgp runs again
 all: how far the drain is, is not known; it was not kept";
         assert_eq!(text.join("\n"), want);
+        assert!(text.iter().all(|line| line.chars().count() <= 84), "with the code behind it");
     }
 }
