@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ha2bgp_core::engine::Input;
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::overrides::OverrideId;
 use ha2bgp_core::route::RouteSet;
@@ -29,6 +30,7 @@ use self::count::Counts;
 use self::course::{Course, Facts};
 pub(super) use self::course::{Over, Phase};
 use super::engine_task::EngineTask;
+use super::ledger::Entry;
 use crate::clock::Clock;
 use crate::control::orders::OverrideShown;
 
@@ -38,6 +40,10 @@ const PACE_MIN: Duration = Duration::from_millis(200);
 const PACE_MAX: Duration = Duration::from_secs(2);
 /// A pause is so many times as long as what comes before it took.
 const PACE: u32 = 10;
+/// How often it is looked whether somebody has set the clock, while an override has an end.
+const CLOCK_EVERY: Duration = Duration::from_secs(30);
+/// A clock that is off by more than this was set, and does not just run differently.
+const CLOCK_SET: Duration = Duration::from_secs(1);
 /// The most VIPs that are shown with an override.
 const VIPS_SHOWN: usize = 100;
 
@@ -56,6 +62,8 @@ pub(super) struct Drains {
     blind: bool,
     /// The addresses of this host, after so many changes of them.
     own: Option<(u64, Arc<BTreeSet<IpAddr>>)>,
+    /// Two clocks at one moment, while an override has an end.
+    clocks: Option<(Timestamp, Instant)>,
 }
 
 impl std::fmt::Debug for Drains {
@@ -95,6 +103,7 @@ impl Drains {
             wake: Some(now),
             blind: false,
             own: None,
+            clocks: None,
         }
     }
 
@@ -143,7 +152,33 @@ impl EngineTask {
         if let Woken::Counted(counted) = woken {
             self.take_count(counted);
         }
+        self.look_at_clock();
         self.look_at_drains();
+    }
+
+    /// Ends of overrides are moments of the wall clock: when that was set, they are counted anew.
+    fn look_at_clock(&mut self) {
+        let (wall, now) = (Timestamp::now(), self.clock.now());
+        if !self.ledger.entries().iter().any(Entry::ends) {
+            self.drains.clocks = None;
+            return;
+        }
+        let Some((wall_before, before)) = self.drains.clocks.replace((wall, now)) else { return };
+        let shown = i128::from(wall.as_millisecond()) - i128::from(wall_before.as_millisecond());
+        let passed = i128::try_from((now - before).as_millis()).unwrap_or(i128::MAX);
+        let off = shown.abs_diff(passed);
+        if off <= CLOCK_SET.as_millis() {
+            return;
+        }
+        tracing::warn!(
+            seconds = off / 1000,
+            "the clock was set: when overrides end is counted anew"
+        );
+        for id in self.ledger.over(wall) {
+            self.override_ended(id);
+        }
+        let list = self.ledger.for_engine(wall, now);
+        self.handle_all([Input::SetOverrides(list)]);
     }
 
     fn take_count(&mut self, counted: Option<Counted>) {
@@ -220,7 +255,8 @@ impl EngineTask {
         let count =
             (!drains.courses.is_empty() && drains.counting.is_empty()).then_some(drains.next_count);
         let courses = drains.courses.values().filter_map(|course| course.wake(settle, now));
-        self.drains.wake = courses.chain(count).min();
+        let clocks = drains.clocks.map(|(_, at)| at + CLOCK_EVERY);
+        self.drains.wake = courses.chain(count).chain(clocks).min();
     }
 
     fn count_if_due(&mut self, vips: BTreeSet<IpAddr>, took: Duration) {

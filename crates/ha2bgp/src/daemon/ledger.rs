@@ -44,6 +44,12 @@ struct Kept {
     overrides: Vec<Entry>,
 }
 
+/// What every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 /// Why a ledger could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LedgerError {
@@ -51,7 +57,7 @@ pub(super) enum LedgerError {
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     /// Another program has written it.
-    #[error("version {0} is not {VERSION}")]
+    #[error("another ha2bgp has written it, in version {0} and not {VERSION}")]
     Version(u32),
     /// An entry makes no sense.
     #[error("override {id}: {value:?} is no {what}")]
@@ -81,10 +87,12 @@ impl Default for Ledger {
 impl Ledger {
     /// Reads what was kept. Those that are over are left out, and returned.
     pub(super) fn read(bytes: &[u8], now: Timestamp) -> Result<(Self, Vec<Entry>), LedgerError> {
-        let kept: Kept = serde_json::from_slice(bytes)?;
-        if kept.version != VERSION {
-            return Err(LedgerError::Version(kept.version));
+        // Other versions may look otherwise.
+        let Versioned { version } = serde_json::from_slice(bytes)?;
+        if version != VERSION {
+            return Err(LedgerError::Version(version));
         }
+        let kept: Kept = serde_json::from_slice(bytes)?;
         for entry in &kept.overrides {
             entry.check()?;
         }
@@ -166,13 +174,19 @@ impl Ledger {
         &self.entries
     }
 
+    /// Those whose time is over.
+    pub(super) fn over(&self, wall: Timestamp) -> Vec<OverrideId> {
+        let over = self.entries.iter().filter(|entry| entry.until().is_some_and(|it| it <= wall));
+        over.map(|entry| OverrideId(entry.id)).collect()
+    }
+
     /// What the engine is told.
     pub(super) fn for_engine(&self, wall: Timestamp, now: Instant) -> Vec<Override> {
         let each = self.entries.iter().map(|entry| Override {
             id: OverrideId(entry.id),
             scope: entry.scope(),
             kind: entry.kind(),
-            until: entry.until().map(|until| now + left(until, wall)),
+            until: entry.left(wall).map(|left| now + left),
         });
         each.collect()
     }
@@ -236,6 +250,20 @@ impl Entry {
         self.until.as_ref()?.parse().ok()
     }
 
+    /// How long it still is. A clock that was set back makes it longer, but never longer than it was
+    /// at first.
+    fn left(&self, wall: Timestamp) -> Option<std::time::Duration> {
+        let until = self.until()?;
+        let whole =
+            self.since.parse().map_or_else(|_| left(until, wall), |since| left(until, since));
+        Some(left(until, wall).min(whole))
+    }
+
+    /// True when it ends by itself.
+    pub(super) const fn ends(&self) -> bool {
+        self.until.is_some()
+    }
+
     /// As it is shown.
     pub(super) fn shown(&self, now: Timestamp, saved: bool) -> OverrideShown {
         OverrideShown {
@@ -246,7 +274,7 @@ impl Entry {
             author: self.author.clone(),
             since: self.since.clone(),
             until: self.until.clone(),
-            left_seconds: self.until().map(|until| left(until, now).as_secs_f64()),
+            left_seconds: self.left(now).map(|left| left.as_secs_f64()),
             drain: self.drain,
             phase: None,
             connections: None,

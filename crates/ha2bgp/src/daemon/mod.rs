@@ -12,6 +12,7 @@ mod output;
 pub mod parent;
 mod plan;
 mod reload;
+mod safe_file;
 mod signals;
 mod state;
 mod state_file;
@@ -32,7 +33,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::engine_task::{Ends, EngineTask, Stop};
 use self::keys::KeyFiles;
 use self::ledger::Ledger;
-use self::ledger_file::{Keeper, RealDisk};
+use self::ledger_file::Keeper;
 use self::output::Progress;
 use self::reload::{Configuration, Ways};
 pub use self::reload::{Loaded, Loader};
@@ -227,10 +228,10 @@ fn specs(settings: &Settings) -> CheckSpecs {
 
 /// What operators have said before, and where it is kept.
 fn overrides(settings: &Settings) -> (Ledger, Keeper) {
-    let mut disk = ledger_file::place(&settings.overrides_file).map(RealDisk);
+    let mut file = ledger_file::place(&settings.overrides_file).map(ledger_file::file);
     let now = jiff::Timestamp::now();
-    let ledger = disk.as_mut().map(|disk| ledger_file::read(disk, now)).unwrap_or_default();
-    (ledger, Keeper::start(disk))
+    let ledger = file.as_mut().map(|file| ledger_file::read(file, now)).unwrap_or_default();
+    (ledger, Keeper::start(file))
 }
 
 /// Opens the control socket, where one is wanted.

@@ -18,6 +18,7 @@ mod checks_source;
 mod checks_stage;
 mod discovery;
 mod doorbell;
+mod drain;
 mod exabgp_facts;
 mod exabgp_stalled;
 mod exabgp_stops;
