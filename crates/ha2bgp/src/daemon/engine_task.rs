@@ -239,6 +239,7 @@ impl EngineTask {
         let notice = self.ends.notice.borrow().clone();
         let at = dump::At { now: self.clock.now(), draining: self.draining, notice: &notice };
         dump::log(&self.engine, announcer.as_ref(), &at);
+        self.dump_overrides();
     }
 
     /// When to wake up for a timer.

@@ -71,6 +71,28 @@ impl EngineTask {
         self.overrides_changed(entry, answer);
     }
 
+    /// What operators say, in the log.
+    pub(super) fn dump_overrides(&self) {
+        let (now, saved) = (Timestamp::now(), self.keeper.keeps());
+        for entry in self.ledger.entries() {
+            let shown = self.show(entry.shown(now, saved));
+            let mut more = String::new();
+            if let Some(until) = &shown.until {
+                more.push_str(&format!(", until {until}"));
+            }
+            if let Some(phase) = shown.phase.filter(|phase| *phase != shown.kind) {
+                more.push_str(&format!(", {phase}"));
+            }
+            if let Some(connections) = shown.connections {
+                more.push_str(&format!(", {connections} connections"));
+            }
+            if !saved {
+                more.push_str(", not on disk: lost at a restart");
+            }
+            tracing::info!("status: override {}, {}{more}", shown.id, entry.words());
+        }
+    }
+
     /// An override that nothing could ever obey is a mistake.
     fn means_something(&self, scope: &Scope) -> Result<(), Refusal> {
         let engine = &self.configuration.settings.engine;
