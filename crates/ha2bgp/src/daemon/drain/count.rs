@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::filter::{Context, Filter, NoNames, Services};
-use ha2bgp_proto::inet_diag::{ConnectionsRequest, DiagSocket, Family};
+use ha2bgp_proto::inet_diag::{ConnectionsRequest, DiagSocket, Family, State};
 use ha2bgp_sys::NetlinkError;
 use ha2bgp_sys::diag::Diag;
 
@@ -45,7 +45,8 @@ pub(super) fn count(
         let request = ConnectionsRequest { family, bytecode: filter.bytecode() };
         diag.connections(&request, &mut |socket: &DiagSocket| {
             let (vip, from) = (socket.src.to_canonical(), socket.dst.to_canonical());
-            if vips.contains(&vip) && !own.contains(&from) && !from.is_loopback() {
+            let client = !own.contains(&from) && !from.is_loopback();
+            if vips.contains(&vip) && client && speaks(socket) {
                 let count = counts.entry(vip).or_default();
                 *count = count.saturating_add(1);
             }
@@ -53,6 +54,14 @@ pub(super) fn count(
         })?;
     }
     Ok(counts)
+}
+
+/// Whether something may still be said. What this side has closed is over when nothing but the end
+/// itself (one octet of sequence, RFC 9293) is not acknowledged: a client that a router has sent to
+/// another host never does so.
+fn speaks(socket: &DiagSocket) -> bool {
+    let open = [State::ESTABLISHED, State::CLOSE_WAIT].contains(&socket.state);
+    open || socket.wqueue > 1
 }
 
 /// Lets connections to these through; too many of them: all.
@@ -127,6 +136,32 @@ mod tests {
         let vips = BTreeSet::from(["127.77.2.1".parse().unwrap()]);
         let own = BTreeSet::new();
         assert_eq!(count(&mut None, &vips, &own).unwrap(), Counts::new());
+    }
+
+    #[test]
+    fn what_is_closed_counts_as_long_as_it_says_something() {
+        let listener = TcpListener::bind("127.77.3.1:0").unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let request = ConnectionsRequest { family: Family::V4, bytecode: &[] };
+        let mut found = None;
+        let visit = &mut |socket: &DiagSocket| {
+            found =
+                found.or((socket.src == listener.local_addr().unwrap().ip()).then_some(*socket));
+            Ok(())
+        };
+        Diag::open().unwrap().connections(&request, visit).unwrap();
+        let open = found.unwrap();
+        for (state, wqueue, counts) in [
+            (State::ESTABLISHED, 0, true),
+            (State::CLOSE_WAIT, 0, true),
+            (State::FIN_WAIT1, 1, false),
+            (State::FIN_WAIT1, 2, true),
+            (State::LAST_ACK, 1, false),
+            (State::LAST_ACK, 1448, true),
+            (State::CLOSING, 1, false),
+        ] {
+            assert_eq!(speaks(&DiagSocket { state, wqueue, ..open }), counts, "{state:?} {wqueue}");
+        }
     }
 
     #[test]
