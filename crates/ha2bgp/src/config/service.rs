@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ha2bgp_core::check::{CheckIndex, Counting, Outcome};
 use ha2bgp_core::config::{
-    ADDRESS, CheckConfig, CheckKind, EngineConfig, LISTEN, Powers, ServiceConfig,
+    ADDRESS, CheckConfig, CheckKind, EngineConfig, LISTEN, OnFailure, Powers, ServiceConfig,
 };
 use ha2bgp_core::net::{Networks, Prefix, never_announced};
 use ha2bgp_core::rule::{self, Name, Rule};
@@ -14,7 +14,7 @@ use ha2bgp_core::rule::{self, Name, Rule};
 use super::check::{self, Check};
 use super::duration;
 use super::error::ConfigError;
-use super::origin::{Origin, Written};
+use super::origin::Written;
 use super::raw::{CheckSection, Raw, ServiceSection};
 use super::reader::{Host, Reader};
 use super::settings::{allow_list, damping};
@@ -138,7 +138,7 @@ impl Book<'_> {
         if let Err(error) = service_name(&at.text) {
             self.fail(at, error);
         } else if let Some(before) = names.insert(at.text.clone(), at.clone()) {
-            let error = format!("\"{}\" is given twice{}: rename one", at.text, first(&before));
+            let error = format!("\"{}\" is given twice{}: rename one", at.text, first(&before, at));
             self.fail(at, error);
         }
         at.text.clone()
@@ -160,7 +160,8 @@ impl Book<'_> {
             match known_vips.insert(vip, at.clone()) {
                 None => vips.push(vip),
                 Some(other) => {
-                    let error = format!("\"{vip}\" is given twice{}: leave one out", first(&other));
+                    let error =
+                        format!("\"{vip}\" is given twice{}: leave one out", first(&other, at));
                     self.fail(at, error);
                 }
             }
@@ -175,8 +176,9 @@ impl Book<'_> {
                 self.fail(at, error);
             } else if let Some(other) = known_nets.insert(network, at.clone()) {
                 let error = format!(
-                    "\"{network}\" is of two services{}: an address in it can be of one only",
-                    first(&other)
+                    "\"{network}\" is of two services{}, and an address in it can be of one only: leave it out \
+                     of one",
+                    first(&other, at)
                 );
                 self.fail(at, error);
             } else {
@@ -193,6 +195,7 @@ impl Book<'_> {
         let reader = &mut *self.reader;
         let one = |reader: &mut Reader, name| reader.one(values, name, duration::parse);
         let on_warn = reader.one(values, "on-warn", on_warn);
+        let on_failure = reader.one(values, "on-failure", on_failure);
         let config = ServiceConfig {
             name: name.into(),
             vips,
@@ -202,6 +205,7 @@ impl Book<'_> {
             down_delay: one(reader, "down-delay").unwrap_or(defaults.down_delay),
             damping: damping(reader, values, defaults.damping),
             warn_depreferences: on_warn.unwrap_or(defaults.warn_depreferences),
+            on_failure: on_failure.unwrap_or(defaults.on_failure),
         };
         (self.reader.errors.len() == before).then_some(config)
     }
@@ -222,7 +226,11 @@ impl Book<'_> {
         let index = next(&self.checks);
         self.checks.insert(index, config);
         if let Some((spec, counting)) = spec {
-            let no_control = self.raw.is_whole() && self.raw.values.is_missing("control.unix");
+            // Over TCP only tokens let anybody write.
+            let missing = |name| self.raw.values.is_missing(name);
+            let no_control = self.raw.is_whole()
+                && missing("control.unix")
+                && (missing("control.http") || missing("control.tokens-file"));
             if matches!(spec.probe, ProbeSpec::Watched(Watched::Push(_))) && no_control {
                 let error = "nobody could push to it without a control socket: add [control] with \
                              unix = \"/run/ha2bgp/ha2bgp.sock\"";
@@ -452,11 +460,8 @@ fn contains_not(rule: &Rule<CheckIndex>) -> bool {
 }
 
 /// Where something was given first.
-fn first(before: &Written) -> String {
-    match &before.origin {
-        Origin::File(place) => format!(", first in line {}", place.line()),
-        _ => String::new(),
-    }
+fn first(before: &Written, at: &Written) -> String {
+    before.origin.first_for(&at.origin)
 }
 
 fn service_name(text: &str) -> Result<(), String> {
@@ -498,6 +503,16 @@ pub(super) fn on_warn(text: &str) -> Result<bool, String> {
             "\"{other}\" does not say what follows a warning: write \"announce\" or \"depreference\""
         )),
     }
+}
+
+/// What follows when the rule fails.
+pub(super) fn on_failure(text: &str) -> Result<OnFailure, String> {
+    OnFailure::ALL.into_iter().find(|it| it.name() == text).ok_or_else(|| {
+        format!(
+            "\"{text}\" does not say what follows a failure: write \"withdraw\", \"depreference\" or \
+             \"absorb\""
+        )
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! probes                  ▲  │   ├──watch(RouteSet)──► observers
 //!                         │  │   ├──watch(CheckKey…)─► probes
 //!                         │  │   └──doorbells────────► announcer
-//!              signals ───┘  └──► journal (log)
+//!              signals ───┘  └──Teller──────────► log, history, stream of events
 //! ```
 //! The watch channel holds only the newest set: a slow or stuck announcer costs the engine nothing.
 
@@ -22,7 +22,6 @@ use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::drain::Drains;
-use super::journal::Journal;
 use super::keys::KeyFiles;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
@@ -34,6 +33,8 @@ use crate::clock::Clock;
 use crate::config::duration;
 use crate::control::orders::{Author, Reload};
 use crate::control::questions::Question;
+use crate::events::{Teller, from_engine};
+use crate::record::Recorder;
 
 /// How many observations are taken in one go before the timers are looked at again.
 const BATCH_MAX: usize = 1024;
@@ -50,7 +51,6 @@ const THAW: Duration = Duration::from_millis(250);
 pub(super) struct EngineTask {
     pub(super) engine: Engine,
     pub(super) clock: Clock,
-    journal: Journal,
     observations: mpsc::Receiver<Observation>,
     pub(super) ends: Ends,
     /// Stopping was asked for: until here the routes are announced as the last choice.
@@ -59,6 +59,7 @@ pub(super) struct EngineTask {
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
     pub(super) drains: Drains,
+    pub(super) recorder: Option<Recorder>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
 }
@@ -80,6 +81,8 @@ pub(super) struct Ends {
     pub(super) told: watch::Receiver<RouteSet>,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
+    /// Where it is told what happens.
+    pub(super) teller: Teller,
     /// How listeners are noticed, in words.
     pub(super) notice: watch::Receiver<String>,
     /// What the control interface wants to know.
@@ -92,6 +95,7 @@ impl EngineTask {
     pub(super) fn new(
         configuration: Configuration,
         (ledger, keeper): (Ledger, Keeper),
+        recorder: Option<Recorder>,
         clock: Clock,
         observations: mpsc::Receiver<Observation>,
         ends: Ends,
@@ -102,8 +106,8 @@ impl EngineTask {
             ledger,
             keeper,
             drains: Drains::new(ends.told.clone(), clock.now()),
+            recorder,
             clock,
-            journal: Journal::new(clock),
             observations,
             ends,
             draining: None,
@@ -273,7 +277,11 @@ impl EngineTask {
                 input,
                 Input::Observation(Observation::AddressChanged(_) | Observation::AddressRemoved(_))
             );
-            self.engine.handle(input, self.clock.now());
+            let now = self.clock.now();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.input(&self.engine, now, &input);
+            }
+            self.engine.handle(input, now);
             self.drain_outputs(&mut changed, &mut checks, &mut events);
         }
         if changed || judged != self.engine.has_first_verdicts() {
@@ -288,11 +296,18 @@ impl EngineTask {
         }
         // Announcing is urgent, telling is not.
         for event in &events {
-            self.journal.event(event);
             if let Event::OverrideEnded(over) = event {
                 self.override_ended(over.id);
             }
         }
+        let engine = &self.engine;
+        // What is known of an override is told above.
+        let events = events.into_iter().filter(|it| !matches!(it, Event::OverrideEnded(_)));
+        let named = events.map(|event| {
+            let name = from_engine::vip(&event).map(|vip| engine.service_name(vip));
+            (event, name.unwrap_or_default())
+        });
+        self.ends.teller.engine(named);
     }
 
     fn drain_outputs(&mut self, routes: &mut bool, checks: &mut bool, events: &mut Vec<Event>) {
@@ -300,7 +315,12 @@ impl EngineTask {
             match output {
                 Output::SetRoutes(_) => *routes = true,
                 Output::SetChecks => *checks = true,
-                Output::Event(event) => events.push(event),
+                Output::Event(event) => {
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.event(self.clock.now(), &event);
+                    }
+                    events.push(event);
+                }
             }
         }
     }

@@ -28,9 +28,11 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
     stays!(
         "bgp-backend": backend,
         "peers": speaker,
-        "control": control,
         "state-file": state_file,
         "overrides-file": overrides_file,
+        "record": record,
+        "history": history,
+        "status files": status,
         "doorbell": doorbell,
         "exabgp-api": exabgp_api,
         "exabgp-group": exabgp_group,
@@ -68,6 +70,7 @@ pub(super) fn plan(
     differs("require-all-ports", a.require_all_ports != b.require_all_ports);
     differs("guard", a.guard != b.guard);
     differs("listen-filter", old.listen_filter.text != then.listen_filter.text);
+    differs("control", old.control != then.control);
     differs("protocols", old.protocols != then.protocols);
     differs("drain-settle", old.drain_settle != then.drain_settle);
     Planned {
@@ -145,6 +148,7 @@ fn services(before: &EngineConfig, after: &EngineConfig) -> Vec<PlannedPart> {
         differs("down-delay", old.down_delay != new.down_delay);
         differs("damping", old.damping != new.damping);
         differs("on-warn", old.warn_depreferences != new.warn_depreferences);
+        differs("on-failure", old.on_failure != new.on_failure);
         (!what.is_empty()).then(|| what.join(", "))
     })
 }

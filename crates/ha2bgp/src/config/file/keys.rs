@@ -76,7 +76,7 @@ impl Kind {
     }
 
     /// Whether it is a list.
-    pub(super) const fn is_list(self) -> bool {
+    pub(in crate::config) const fn is_list(self) -> bool {
         matches!(self, Self::Texts | Self::Numbers)
     }
 }
@@ -176,6 +176,15 @@ pub const KEYS: &[Key] = &[
         "What follows when the rule of a service warns: `announce` nothing, it is only shown; \
          `depreference` it is announced as the last choice",
     ),
+    key(
+        "defaults.on-failure",
+        Kind::Text,
+        "withdraw",
+        "What follows when the rule of a service fails: `withdraw`; `depreference` it is announced as the \
+         last choice, for the day on which it fails everywhere; `absorb` it stays announced if it was, as \
+         under an attack that would only move on to the neighbors. A VIP that is no address of this host \
+         is withdrawn in any case",
+    ),
     key("service.name", Kind::Text, "", "What people call it; no two services have the same name"),
     key(
         "service.vips",
@@ -201,6 +210,7 @@ pub const KEYS: &[Key] = &[
     key("service.up-delay", Kind::Duration, "", "As in [defaults], for this service"),
     key("service.down-delay", Kind::Duration, "", "As in [defaults], for this service"),
     key("service.on-warn", Kind::Text, "", "As in [defaults], for this service"),
+    key("service.on-failure", Kind::Text, "", "As in [defaults], for this service"),
     key("service.damping", Kind::Switch, "", "As in [defaults], for this service"),
     key("service.damping.penalty", Kind::Number, "", "As in [defaults.damping]"),
     key("service.damping.suppress", Kind::Number, "", "As in [defaults.damping]"),
@@ -214,11 +224,30 @@ pub const KEYS: &[Key] = &[
         "The most probes over the network at once; fewer where this process may have fewer open files",
     ),
     key(
+        "history-size",
+        Kind::Text,
+        "4MiB",
+        "How much of what happened is kept on disk, in two files, from 64KiB to 1GiB",
+    ),
+    key(
         "overrides-file",
         Kind::Text,
         "auto",
         "Where overrides (drain, maintenance, force) are kept over a restart: a file, or `off`; `auto` is \
          `/var/lib/ha2bgp/overrides.json`, or in `/run/ha2bgp`",
+    ),
+    key(
+        "record",
+        Kind::Path,
+        "",
+        "The flight recorder: a file that every input of the engine and every decision is written into, \
+         for `ha2bgp replay`. Without it nothing is recorded",
+    ),
+    key(
+        "record-size",
+        Kind::Text,
+        "64MiB",
+        "How much that file and the one before it (`.1`) may have together, 64KiB to 1024GiB",
     ),
     key(
         "guard.max-withdrawals.count",
@@ -236,6 +265,25 @@ pub const KEYS: &[Key] = &[
          none",
     ),
     key(
+        "control.status-file",
+        Kind::Path,
+        "",
+        "A file with a line for each service, written anew when something happens and every 15 s",
+    ),
+    key(
+        "control.status-pipe",
+        Kind::Path,
+        "",
+        "A named pipe that gives the same to each reader; it is made where there is none",
+    ),
+    key(
+        "control.node-exporter-file",
+        Kind::Path,
+        "",
+        "A file with the metrics for node_exporter's textfile collector, every 15 s; its name ends with \
+         `.prom`",
+    ),
+    key(
         "control.mode",
         Kind::Text,
         "0660",
@@ -245,8 +293,48 @@ pub const KEYS: &[Key] = &[
         "control.group",
         Kind::Text,
         "",
-        "The group of the socket file: a name in /etc/group, or a number. Without it: that of this \
-         process",
+        "The group of the socket file, whose members may write: a name in /etc/group, or a number. \
+         Without it: that of this process",
+    ),
+    key(
+        "control.write-users",
+        Kind::Texts,
+        "",
+        "Users who may write over the socket beside root, the user of this process and the members \
+         of `group`: names in /etc/passwd, or numbers. Who else can open it reads",
+    ),
+    key(
+        "control.http",
+        Kind::Texts,
+        "",
+        "Addresses with ports for the same interface over TCP, such as `127.0.0.1:9179`. Beyond the \
+         loopback it needs `tokens-file` and TLS",
+    ),
+    key(
+        "control.tokens-file",
+        Kind::Path,
+        "",
+        "A file with a token a line, `NAME read|write SECRET`, for requests over TCP; it is read again \
+         on a reload. Without it everybody reads and nobody writes",
+    ),
+    key(
+        "control.tls-certificate",
+        Kind::Path,
+        "",
+        "A file with the certificate for TLS over TCP, in PEM, ours first",
+    ),
+    key(
+        "control.tls-key",
+        Kind::Path,
+        "",
+        "The file with its private key, in PEM, without a password",
+    ),
+    key(
+        "control.insecure",
+        Kind::Bool,
+        "false",
+        "`true`: listen beyond the loopback without tokens or without TLS: whoever reaches the port \
+         reads, and whoever sees the traffic has the tokens",
     ),
     key(
         "limits.plugins",
@@ -484,14 +572,11 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ),
 ];
 
+/// How keys of files with secrets end, whatever section they stand in: others shall not read those.
+pub const SECRETS: &[&str] = &["password-file", "tls-key", "tokens-file"];
+
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("control.http", "this version has a control socket only: leave it out, and write unix = …"),
-    (
-        "control.status-file",
-        "this version writes no status file: leave it out; SIGUSR1 prints the status to stderr",
-    ),
-    ("defaults.on-failure", "this version only withdraws: leave it out"),
     (
         "peer.bfd",
         "this version has no BFD: leave it out; hold-time says how soon a dead host is noticed",
