@@ -47,7 +47,7 @@ pub(super) fn with<T>(sent: &[FileText], ask: impl FnOnce(&Host<'_>) -> T) -> T 
 }
 
 /// What a file holds, as far as anybody wants to know.
-fn read_file(path: &str) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let most = u64::try_from(file::LENGTH_MAX).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;

@@ -14,7 +14,8 @@ use ha2bgp_core::net::Prefix;
 use ha2bgp_sys::route::Route;
 
 use super::config::print;
-use super::{EXIT_USAGE, print_error, read_file};
+use super::host::read_file;
+use super::{EXIT_USAGE, print_error};
 use crate::config::file;
 use crate::import::{self, FILES_MAX, File, Host, Loopback, Program};
 

@@ -20,6 +20,8 @@ use super::questions::Questions;
 use super::request::Context;
 use super::server::Shared;
 use super::tokens::{Tokens, bearer};
+use crate::clock::Clock;
+use crate::events;
 use crate::observe::check::CheckSpecs;
 
 /// The longest input. All of it is sent, and all answers to it are kept.

@@ -84,8 +84,7 @@ pub(super) fn read_back(toml: &str) -> Result<String, String> {
             _ => Err(io::ErrorKind::NotFound.into()),
         },
         is_executable: &|_| Ok(true),
-        credentials: None,
-        name: "host",
+        ..reader::Host::BARE
     };
     let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
     let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);
