@@ -162,7 +162,7 @@ impl Engine {
         if heading(self).is_some_and(|(before, _)| before == announced) {
             return None;
         }
-        let route = Route { next_hop: then.config.next_hop, last_choice: false };
+        let route = Route::new(then.config.next_hop);
         let after = announced.then_some(route);
         let change = PlannedChange { prefix, before, after, at, reason };
         (after.is_some() != before.is_some()).then_some(change)
@@ -188,7 +188,7 @@ impl Engine {
         }
     }
 
-    fn meant(&self, scope: &Scope) -> Vec<IpAddr> {
+    pub(super) fn meant(&self, scope: &Scope) -> Vec<IpAddr> {
         let name = |number| &*self.catalog.entry(number).config.name;
         let meant =
             self.services.iter().filter(|(vip, service)| scope.means(**vip, name(service.config)));

@@ -6,6 +6,7 @@
 mod check;
 mod config;
 mod demo;
+mod drain;
 mod filter;
 pub mod flags;
 mod history;
@@ -57,6 +58,8 @@ pub fn main() -> ExitCode {
             Some(("config", matches)) => config::main(matches),
             Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("drain", matches)) => drain::main(matches),
+            Some(("undrain", matches)) => drain::undrain::main(matches),
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
@@ -102,6 +105,8 @@ fn command() -> Command {
         .subcommand(history::command())
         .subcommand(import::command())
         .subcommand(push::command())
+        .subcommand(drain::command())
+        .subcommand(drain::undrain::command())
         .subcommand(watch::command())
         .subcommand(why::command())
         .subcommand(replay::command());

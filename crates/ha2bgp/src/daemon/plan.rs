@@ -37,6 +37,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         "exabgp-api": exabgp_api,
         "exabgp-group": exabgp_group,
         "last-choice of ExaBGP": exabgp_last_choice,
+        "drain of ExaBGP": exabgp_drain,
         "reassert": reassert,
         "limits": checks.limits,
     );
@@ -71,6 +72,7 @@ pub(super) fn plan(
     differs("listen-filter", old.listen_filter.text != then.listen_filter.text);
     differs("control", old.control != then.control);
     differs("protocols", old.protocols != then.protocols);
+    differs("drain-settle", old.drain_settle != then.drain_settle);
     Planned {
         routes: changes.iter().map(|change| route(change, now)).collect(),
         services: services(a, b),
