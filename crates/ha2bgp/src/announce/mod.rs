@@ -115,6 +115,13 @@ pub enum What {
         /// What.
         event: bgp::Event,
     },
+    /// A peer came, went, or is spoken to otherwise: its configuration has changed.
+    PeerConfiguration {
+        /// The peer.
+        peer: PeerAddress,
+        /// What changed.
+        news: PeerNews,
+    },
     /// There is no connection to a peer; said once until something changes.
     PeerUnreachable {
         /// The peer.
@@ -136,6 +143,17 @@ pub enum What {
     },
 }
 
+/// What another configuration means for a peer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PeerNews {
+    /// It is new.
+    Added,
+    /// It is no longer there.
+    Removed,
+    /// It is spoken to otherwise.
+    Changed(speaker::Change),
+}
+
 /// The state of the speaker.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SpeakerState {
@@ -155,6 +173,8 @@ pub const OTHERS_MAX: usize = 1000;
 pub struct PeerState {
     /// The peer.
     pub peer: PeerAddress,
+    /// It is no longer in the configuration: it is told so, and then forgotten.
+    pub leaving: bool,
     /// Its session.
     pub session: Box<bgp::Snapshot>,
     /// Why there is no connection, and since when.

@@ -123,7 +123,7 @@ impl Rib {
         self.begin();
     }
 
-    /// Takes new rules: everything that is still allowed is sent again.
+    /// Takes new rules: what goes out otherwise under them is sent again, and nothing else.
     pub(super) fn set_export(&mut self, export: Export) {
         let Some(old) = self.export.clone() else { return };
         if *old == export {
@@ -131,7 +131,13 @@ impl Rib {
         }
         self.commit();
         self.problems = Problems::default();
-        self.make_stale(&old, Families::BOTH);
+        let same = old.compare(&export);
+        let desired = self.desired.clone();
+        self.make_stale(&old, Families::BOTH, &|prefix, told| {
+            // What the peer has may be what a newer route comes to.
+            let mut routes = [Some(told), desired.get(prefix)].into_iter().flatten();
+            routes.find(|route| same.holds(prefix, told, route)).copied()
+        });
         self.unchecked = true;
         self.export = Some(Arc::new(export));
         self.begin();
@@ -181,23 +187,33 @@ impl Rib {
         core::mem::take(&mut self.problems.new)
     }
 
-    /// What the peer has of these families moves to `stale`. Nothing may be half said.
-    fn make_stale(&mut self, export: &Export, families: Families) {
-        let none = RouteSet::new();
+    /// What the peer has of these families moves to `stale`, but for what `stays` as the route that
+    /// it names. Nothing may be half said.
+    fn make_stale(
+        &mut self,
+        export: &Export,
+        families: Families,
+        stays: &dyn Fn(Prefix, &Route) -> Option<Route>,
+    ) {
         let told = core::mem::take(&mut self.told);
         self.checked = None;
-        let family = |family: Family, wanted| {
-            let is_there = families.contains(family) == wanted;
-            if is_there { told.family(family == Family::Ipv4) } else { none.clone() }
-        };
-        for it in Family::ALL {
-            self.stale = self.stale.patched(&family(it, true), &mut |change| {
-                let sent = |route: &&Route| export.sent(change.prefix, Some(route)).is_some();
-                change.before.or(change.after.filter(sent)).copied()
+        for family in Family::ALL {
+            let part = told.family(family == Family::Ipv4);
+            let concerned = families.contains(family);
+            self.told = self.told.patched(&part, &mut |change| match change.after {
+                Some(route) if concerned => stays(change.prefix, route),
+                other => other.or(change.before).copied(),
             });
-            let kept = family(it, false);
-            self.told =
-                self.told.patched(&kept, &mut |change| change.after.or(change.before).copied());
+            if !concerned {
+                continue;
+            }
+            self.stale = self.stale.patched(&part, &mut |change| {
+                let prefix = change.prefix;
+                let goes = |route: &&Route| {
+                    stays(prefix, route).is_none() && export.sent(prefix, Some(route)).is_some()
+                };
+                change.before.or(change.after.filter(goes)).copied()
+            });
         }
     }
 

@@ -1,7 +1,8 @@
 //! The session with one peer: FSM, negotiation, Adj-RIB-Out.
 //!
 //! `session/`: `link` is one connection's bytes, `negotiate` is OPEN, `receive` the peer's
-//! messages, `perform` what the machines want done and the two connections as one session.
+//! messages, `perform` what the machines want done and the two connections as one session, `change`
+//! another configuration.
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -12,7 +13,7 @@ use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 
-use super::config::{Mode, PeerConfig, Policy};
+use super::config::{Mode, PeerConfig};
 use super::event::{Counters, DownCause, Event as Report, Negotiated, Others, Snapshot};
 use super::export::{self, Export};
 use super::fsm::{Event, Fsm, Settings, State, TimerKind};
@@ -20,6 +21,7 @@ use super::io::{Connection, Direction, Input, Output, StopReason};
 use super::rib::Rib;
 use super::wire::{Family, Kind, Notification};
 
+mod change;
 mod link;
 mod negotiate;
 mod others;
@@ -172,16 +174,6 @@ impl Session {
     pub fn set_routes(&mut self, routes: &RouteSet, _now: Instant) {
         self.rib.set(routes);
         self.report_problems();
-    }
-
-    /// Changes what is announced and how, without a new session: draining, for instance.
-    pub fn set_policy(&mut self, policy: Policy, _now: Instant) {
-        self.config.policy = policy;
-        if let Some(agreed) = self.negotiated() {
-            let export = Export::new(&self.config, agreed);
-            self.rib.set_export(export);
-            self.report_problems();
-        }
     }
 
     /// Lets End-of-RIB go out for this family, on this session and all later ones.

@@ -1,6 +1,7 @@
 //! One peer: its session and the connections that belong to it.
 
 mod change;
+mod leave;
 mod tell;
 
 use std::io;
@@ -8,7 +9,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::wire::Families;
 use ha2bgp_proto::bgp::{Connection, Input, Mode, Output, PeerConfig, Session, Zone};
@@ -16,6 +16,7 @@ use ha2bgp_sys::lookup;
 use ha2bgp_sys::tcp::{self, Counters};
 use tokio::net::TcpStream;
 
+use self::leave::Leaving;
 pub(super) use self::tell::Tell;
 use self::tell::Trouble;
 use super::link::{Link, Moved};
@@ -29,7 +30,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 const LINKS_MAX: usize = 8;
 
 /// A router to announce to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Peer {
     /// The session.
     pub config: PeerConfig,
@@ -65,8 +66,14 @@ pub(super) struct Running {
     end: Option<IpAddr>,
     /// What of ours is gone from this host, or was not there to connect from.
     missing: Option<Missing>,
-    /// We end without a word.
-    restarting: bool,
+    /// Connections end without a word.
+    silent: bool,
+    /// The session begins again when the connections of the one before are gone.
+    begins_again: bool,
+    /// The last choice of everything is announced.
+    draining: bool,
+    /// It is no longer in the configuration.
+    leaving: Option<Leaving>,
     /// The kernel's counters when the attempt to connect began.
     dropped_before: Option<Counters>,
 }
@@ -101,14 +108,17 @@ impl Running {
             trouble: Trouble::default(),
             end: None,
             missing: None,
-            restarting: false,
+            silent: false,
+            begins_again: false,
+            draining: false,
+            leaving: None,
             dropped_before: None,
         }
     }
 
     /// True when connections of the peer are welcome.
     pub(super) fn is_passive(&self) -> bool {
-        self.peer.config.mode != Mode::Active
+        self.peer.config.mode != Mode::Active && self.leaving.is_none()
     }
 
     /// True when this is the address of the peer, on its interface.
@@ -123,10 +133,6 @@ impl Running {
 
     pub(super) fn socket_options(&self) -> &tcp::Options {
         &self.peer.socket
-    }
-
-    pub(super) fn set_routes(&mut self, routes: &RouteSet, now: Instant) {
-        self.session.set_routes(routes, now);
     }
 
     /// Takes a connection that the peer opened.
@@ -155,12 +161,10 @@ impl Running {
     }
 
     /// When there is something to do at the latest.
-    pub(super) fn wake(&self) -> Option<Instant> {
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         let links = self.links.iter().map(Link::deadline);
-        links
-            .chain([self.session.poll_timeout(), self.release_at, self.silent_until])
-            .flatten()
-            .min()
+        let own = [self.session.poll_timeout(), self.release_at, self.silent_until];
+        links.chain(own).chain([self.leaves_at(now)]).flatten().min()
     }
 
     /// Does what can be done now; true when there is more, after others had their turn.
@@ -192,9 +196,10 @@ impl Running {
         for index in 0..self.links.len() {
             more |= self.write(index, clock);
         }
+        self.go_on_leaving(clock.now());
         self.obey(clock, tell);
         self.links.retain(|link| !link.is_done());
-        more
+        more | self.begin_again(clock.now())
     }
 
     /// Does what the session asks for.
@@ -207,7 +212,7 @@ impl Running {
                     let links = &mut self.links;
                     if let Some(link) = links.iter_mut().find(|link| link.connection == connection)
                     {
-                        if self.restarting {
+                        if self.silent {
                             link.hang_up(now);
                         } else {
                             link.close(last, abort, now);

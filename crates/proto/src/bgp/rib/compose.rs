@@ -110,7 +110,7 @@ impl Rib {
         if begins {
             let mut families = Families::NONE;
             families.set(family, true);
-            self.make_stale(export, families);
+            self.make_stale(export, families, &|_, _| None);
             self.begin();
         }
         true

@@ -307,9 +307,11 @@ proptest! {
                 Step::Policy(rules) => {
                     peer.rules = rules;
                     let new = export(rules);
-                    if core::mem::replace(&mut peer.export, new.clone()) != new {
-                        peer.other_rules = peer.heard.keys().copied().collect();
-                    }
+                    peer.export = new;
+                    // Only what goes out otherwise now.
+                    let wanted = peer.wanted();
+                    let other = peer.heard.iter().filter(|(it, said)| wanted.get(it) != Some(said));
+                    peer.other_rules.extend(other.map(|(it, _)| *it));
                     peer.rib.set_export(peer.export.clone());
                     peer.announcing = false;
                 }

@@ -112,6 +112,7 @@ impl Running {
     pub(in super::super) fn state(&self) -> PeerState {
         PeerState {
             peer: self.address(),
+            leaving: self.is_leaving(),
             session: Box::new(self.session.snapshot()),
             trouble: self.trouble.unreachable.clone(),
             last_notification: self.trouble.notification.clone(),
