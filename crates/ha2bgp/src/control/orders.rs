@@ -211,8 +211,16 @@ pub struct OverrideShown {
 /// What a configuration would change, or has changed.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Planned {
-    /// Routes that come, go or change.
+    /// So many routes come.
+    pub announce: usize,
+    /// So many go.
+    pub withdraw: usize,
+    /// So many are announced otherwise.
+    pub change: usize,
+    /// Routes that come, go or change: those that go first.
     pub routes: Vec<PlannedRoute>,
+    /// So many of them are not in the list.
+    pub left_out: usize,
     /// Services by their names: what becomes of them.
     pub services: Vec<PlannedPart>,
     /// Checks, as `SERVICE/CHECK`.

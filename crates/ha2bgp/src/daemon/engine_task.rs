@@ -22,7 +22,6 @@ use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::journal::Journal;
-use super::keys::KeyFiles;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
 use super::output::Progress;
@@ -72,16 +71,12 @@ pub(super) struct Ends {
     pub(super) checks: watch::Sender<BTreeSet<CheckKey>>,
     /// Counts the changes of this host's addresses.
     pub(super) addresses: watch::Sender<u64>,
-    /// The password files, and whom to tell.
-    pub(super) keys: KeyFiles,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
     /// How listeners are noticed, in words.
     pub(super) notice: watch::Receiver<String>,
     /// What the control interface wants to know.
     pub(super) questions: mpsc::Receiver<Question>,
-    /// How long routes are announced as the last choice before they are withdrawn.
-    pub(super) drain_time: Duration,
 }
 
 impl EngineTask {
@@ -170,7 +165,6 @@ impl EngineTask {
                         return Stop::Restart;
                     }
                     signals::Signal::Reload => {
-                        self.ends.keys.read_again();
                         let author = Author("SIGHUP".to_owned());
                         self.reload(Reload { author, force: false, confirm: None }, None);
                         self.dump();
@@ -184,7 +178,7 @@ impl EngineTask {
                 }
                 () = timer => self.timeout(),
                 loaded = self.configuration.loaded() => match loaded {
-                    Ok((purpose, loaded)) => self.loaded(purpose, loaded),
+                    Ok(load) => self.loaded(load),
                     Err(error) => tracing::error!(%error, "the configuration was not read"),
                 },
                 () = trial_over => self.roll_back(),
@@ -207,7 +201,9 @@ impl EngineTask {
 
     /// Begins to drain. False when there is nothing to drain, or no time, or it drains already.
     fn drain(&mut self, signal: &str) -> bool {
-        let (time, routes) = (self.ends.drain_time, self.engine.routes().len());
+        let speaker = self.configuration.settings.speaker.as_ref();
+        let time = speaker.map(|speaker| speaker.drain_time).unwrap_or_default();
+        let routes = self.engine.routes().len();
         if self.draining.is_some() || time.is_zero() || routes == 0 {
             return false;
         }

@@ -3,7 +3,6 @@
 mod dump;
 mod engine_task;
 mod journal;
-mod keys;
 mod ledger;
 mod ledger_file;
 mod orders;
@@ -29,7 +28,6 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::engine_task::{Ends, EngineTask, Stop};
-use self::keys::KeyFiles;
 use self::ledger::Ledger;
 use self::ledger_file::{Keeper, RealDisk};
 use self::output::Progress;
@@ -38,7 +36,7 @@ pub use self::reload::{Loaded, Loader};
 use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
-use crate::announce::speaker::{Doorbells, Keys};
+use crate::announce::speaker::Doorbells;
 use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
@@ -113,7 +111,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (observed, observations) = mpsc::channel(OBSERVATIONS_MAX);
     let (routes, announced) = watch::channel(RouteSet::new());
     let (desiring, desired) = watch::channel(Desired::default());
-    let (keys, new_keys) = watch::channel(Keys::new());
+    let (peers, configuration) = watch::channel(reload::speaks_to(&settings));
     let (addresses, address_changes) = watch::channel(0);
     let (reporting, reports) = mpsc::channel(REPORTS_MAX);
 
@@ -145,7 +143,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
     tokio::spawn(tell_reports(reports, progress));
-    let doorbells = Doorbells { keys: new_keys, addresses: address_changes, ..Doorbells::silent() };
+    let doorbells =
+        Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
     let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
@@ -156,19 +155,16 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let mut announcer = tokio::spawn(announcer.run(desired.clone(), reporting));
     let keeper = store.map(|store| tokio::spawn(store.keep(desired, beginning.before.clone())));
 
-    let speaker = settings.speaker.as_ref();
     let ends = Ends {
         desired: desiring,
         routes,
         checks: wanting,
         addresses,
-        keys: KeyFiles::new(speaker, keys),
         announcer: announcer_state,
         notice,
         questions,
-        drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
     };
-    let ways = Ways { specs, listen };
+    let ways = Ways { specs, listen, peers };
     let overrides = overrides(&settings);
     let configuration = Configuration::new(loader, settings, ways);
     let mut engine = EngineTask::new(configuration, overrides, clock, observations, ends);

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::engine_task::EngineTask;
 use super::ledger::Entry;
 use super::plan;
-use super::reload::{Loaded, Purpose, Trial};
+use super::reload::{Load, Purpose, Trial};
 use crate::config::settings::Settings;
 use crate::control::api::{Code, Refusal};
 use crate::control::orders::{
@@ -137,13 +137,8 @@ impl EngineTask {
 
     /// Reads the configuration again.
     pub(super) fn reload(&mut self, reload: Reload, answer: Option<Answer<Planned>>) {
-        let left = self.configuration.trial_left(self.clock.now());
-        if let Some(left) = left {
-            let text = format!(
-                "a configuration is on trial for {} s more: confirm it, or wait",
-                left.as_secs()
-            );
-            return refuse(answer, Refusal::new(Code::Busy, text));
+        if let Some(refusal) = self.on_trial() {
+            return refuse(answer, refusal);
         }
         if let Some(Purpose::Reload(_, answer)) =
             self.configuration.load(Purpose::Reload(reload, answer), None)
@@ -153,7 +148,7 @@ impl EngineTask {
     }
 
     /// The files are read.
-    pub(super) fn loaded(&mut self, purpose: Purpose, loaded: Loaded) {
+    pub(super) fn loaded(&mut self, Load { number, purpose, loaded }: Load) {
         let (settings, filter) = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
@@ -180,8 +175,22 @@ impl EngineTask {
         let planned = plan::plan(&self.engine, old, &then, restart, self.clock.now());
         match purpose {
             Purpose::Plan(answer) => tell(answer, Ok(planned)),
+            // Another one began to read later and was faster: what counts shall be the newest.
+            Purpose::Reload(reload, answer) if !self.configuration.is_newest(number) => {
+                self.reload(reload, answer);
+            }
             Purpose::Reload(reload, answer) => self.accept(reload, answer, planned, then, listen),
         }
+    }
+
+    /// While a configuration is on trial there is no other one.
+    fn on_trial(&self) -> Option<Refusal> {
+        let left = self.configuration.trial_left(self.clock.now())?;
+        let text = format!(
+            "a configuration is on trial for {} s more: ha2bgp reload --confirmed keeps it, or wait",
+            left.as_secs_f64().ceil()
+        );
+        Some(Refusal::new(Code::Busy, text))
     }
 
     fn accept(
@@ -192,6 +201,10 @@ impl EngineTask {
         then: Settings,
         listen: ListenConfig,
     ) {
+        // One that began to be read at the same time may be on trial by now.
+        if let Some(refusal) = self.on_trial() {
+            return refuse(answer, refusal);
+        }
         if planned.beyond_guard > 0 && !reload.force {
             let text = format!(
                 "it would withdraw {} routes more than the guard allows now: look at the plan, then \
@@ -213,7 +226,7 @@ impl EngineTask {
         self.put_in_force(Box::new(then), listen);
         tracing::info!(
             author = %reload.author.0,
-            announce = count(&planned, "announce"), withdraw = count(&planned, "withdraw"),
+            announce = planned.announce, withdraw = planned.withdraw, change = planned.change,
             "the configuration was read again and counts now"
         );
         if let Some(answer) = answer {
@@ -249,10 +262,6 @@ impl EngineTask {
         crate::config::carry::carry_over(&self.configuration.settings, &mut settings);
         self.put_in_force(settings, listen);
     }
-}
-
-fn count(planned: &Planned, change: &str) -> usize {
-    planned.routes.iter().filter(|route| route.change == change).count()
 }
 
 fn busy() -> Refusal {

@@ -9,12 +9,13 @@ use ha2bgp_proto::exabgp::{Options, Snapshot};
 
 use super::parent;
 use super::state::{Beginning, Times};
-use crate::announce::speaker::{Doorbells, Peer};
+use crate::announce::speaker::{Configuration, Doorbells, Peer};
 use crate::announce::{Announcer, ExaBgp, Plain, Speaker, SpeakerState, Stdio, What};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::peer::{BGP_PORT, PeerSettings};
 use crate::config::settings::{Backend, Settings};
+use crate::config::speaker::SpeakerSettings;
 
 /// What an announcer last said of itself.
 #[derive(Clone, Debug)]
@@ -44,11 +45,10 @@ pub(super) fn announcer(
     clock: Clock,
 ) -> io::Result<Box<dyn Announcer>> {
     if let (Backend::Speaker, Some(speaker)) = (settings.backend, &settings.speaker) {
-        let peers = speaker.peers.iter().map(|peer| self::peer(peer, beginning));
         // Timers of many hosts that start at once shall not stay in step.
         let seed = RandomState::new().build_hasher().finish();
-        let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into());
-        let speaker = Speaker::new(peers.collect(), listen.collect(), clock, seed);
+        let Configuration { peers, listen } = speaks_to(Some(speaker), beginning);
+        let speaker = Speaker::new(peers, listen, clock, seed);
         return Ok(Box::new(speaker.with(doorbells)));
     }
     let detected = parent::detect_exabgp();
@@ -69,8 +69,16 @@ pub(super) fn announcer(
     })
 }
 
+/// To whom the speaker speaks.
+pub(super) fn speaks_to(speaker: Option<&SpeakerSettings>, beginning: &Beginning) -> Configuration {
+    let Some(speaker) = speaker else { return Configuration::default() };
+    let peers = speaker.peers.iter().map(|peer| self::peer(peer, beginning)).collect();
+    let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into()).collect();
+    Configuration { peers, listen }
+}
+
 /// One peer of the speaker.
-fn peer(peer: &PeerSettings, beginning: &Beginning) -> Peer {
+pub(super) fn peer(peer: &PeerSettings, beginning: &Beginning) -> Peer {
     let mut config = peer.config.clone();
     if let Some(restart) = &mut config.graceful_restart {
         restart.restarting = beginning.restarting;

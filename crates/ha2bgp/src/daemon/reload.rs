@@ -11,6 +11,9 @@ use ha2bgp_proto::filter::Filter;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use super::output;
+use super::state::Beginning;
+use crate::announce::speaker;
 use crate::config::settings::Settings;
 use crate::control::orders::{Answer, Author, FileText, Planned, Reload};
 use crate::observe::check::CheckSpecs;
@@ -34,6 +37,17 @@ pub(super) enum Purpose {
     Reload(Reload, Option<Answer<Planned>>),
 }
 
+/// What was read.
+#[derive(Debug)]
+pub(super) struct Load {
+    /// Which one it is: in the order in which reading began.
+    pub(super) number: u64,
+    /// What for.
+    pub(super) purpose: Purpose,
+    /// What it comes to.
+    pub(super) loaded: Loaded,
+}
+
 /// A configuration on trial.
 #[derive(Debug)]
 pub(super) struct Trial {
@@ -52,6 +66,14 @@ pub(super) struct Ways {
     pub(super) specs: watch::Sender<Arc<CheckSpecs>>,
     /// To the listen observer.
     pub(super) listen: watch::Sender<ListenConfig>,
+    /// To the speaker.
+    pub(super) peers: watch::Sender<speaker::Configuration>,
+}
+
+/// To whom the speaker speaks while the program runs.
+pub(super) fn speaks_to(settings: &Settings) -> speaker::Configuration {
+    // What is about the start of the process is over.
+    output::speaks_to(settings.speaker.as_ref(), &Beginning::default())
 }
 
 /// The configuration in force.
@@ -60,7 +82,11 @@ pub(super) struct Configuration {
     /// What counts.
     pub(super) settings: Box<Settings>,
     pub(super) ways: Ways,
-    loading: JoinSet<(Purpose, Loaded)>,
+    loading: JoinSet<Load>,
+    /// How many times files were read.
+    loads: u64,
+    /// Which of them counts.
+    counts: u64,
     pub(super) trial: Option<Trial>,
 }
 
@@ -73,7 +99,8 @@ impl std::fmt::Debug for Configuration {
 impl Configuration {
     pub(super) fn new(loader: Loader, settings: Settings, ways: Ways) -> Self {
         let settings = Box::new(settings);
-        Self { loader, settings, ways, loading: JoinSet::new(), trial: None }
+        let loading = JoinSet::new();
+        Self { loader, settings, ways, loading, loads: 0, counts: 0, trial: None }
     }
 
     /// Begins to read. Returns the purpose when too much is being read already.
@@ -85,17 +112,29 @@ impl Configuration {
         if self.loading.len() >= LOADS_MAX {
             return Some(purpose);
         }
-        let loader = Arc::clone(&self.loader);
-        self.loading.spawn_blocking(move || (purpose, loader(files.as_deref())));
+        self.loads += 1;
+        let (loader, number) = (Arc::clone(&self.loader), self.loads);
+        self.loading.spawn_blocking(move || {
+            let loaded = loader(files.as_deref());
+            Load { number, purpose, loaded }
+        });
         None
     }
 
     /// What was read next; waits while nothing is read.
-    pub(super) async fn loaded(&mut self) -> Result<(Purpose, Loaded), JoinError> {
+    pub(super) async fn loaded(&mut self) -> Result<Load, JoinError> {
         match self.loading.join_next().await {
             Some(loaded) => loaded,
             None => std::future::pending().await,
         }
+    }
+
+    /// Notes that what was read counts now. False when what counts was read later: files may have
+    /// changed in between, and a thread may have been slow.
+    pub(super) fn is_newest(&mut self, number: u64) -> bool {
+        let newest = number > self.counts;
+        self.counts = self.counts.max(number);
+        newest
     }
 
     /// Hands the parts to those who need them, before the engine asks for what is new.
@@ -111,6 +150,14 @@ impl Configuration {
             let changed = *now != listen;
             if changed {
                 *now = listen;
+            }
+            changed
+        });
+        let peers = speaks_to(&settings);
+        self.ways.peers.send_if_modified(|now| {
+            let changed = *now != peers;
+            if changed {
+                *now = peers;
             }
             changed
         });
