@@ -3,12 +3,14 @@
 //! Exit codes: 0 done, 1 failed, 2 bad usage or configuration. While announcing, stdout belongs
 //! to the announcer alone; only the commands here that announce nothing print on it.
 
+mod ask;
 mod check;
 mod demo;
 mod filter;
 pub mod flags;
 mod push;
 mod reasons;
+mod screen;
 mod why;
 
 use std::collections::BTreeMap;
