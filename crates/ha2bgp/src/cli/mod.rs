@@ -8,8 +8,10 @@ mod check;
 mod demo;
 mod filter;
 pub mod flags;
+mod plan;
 mod push;
 mod reasons;
+mod reload;
 mod screen;
 mod why;
 
@@ -53,7 +55,9 @@ pub fn main() -> ExitCode {
             Some(("demo", _)) => demo::main(),
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
+            Some(("plan", matches)) => plan::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("reload", matches)) => reload::main(matches),
             Some(("why", matches)) => why::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
@@ -92,7 +96,9 @@ fn command() -> Command {
         ))
         .subcommand(check::command())
         .subcommand(filter::command())
+        .subcommand(plan::command())
         .subcommand(push::command())
+        .subcommand(reload::command())
         .subcommand(why::command());
     flags::add_to(command)
 }

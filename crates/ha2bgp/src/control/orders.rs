@@ -40,6 +40,8 @@ pub enum Order {
     Reload(Reload, Answer<Planned>),
     /// What was loaded on trial stays.
     Confirm(Author, Answer<Confirmed>),
+    /// End, and leave the routes where they are.
+    Restart(Author, oneshot::Sender<()>),
     /// What would a configuration change? Of these files; of those of this process where there are
     /// none.
     Plan(Vec<FileText>, Answer<Planned>),
@@ -154,6 +156,11 @@ pub async fn answer(
         Call::Confirm => {
             let author = caller.clone();
             json(&engine.order(|answer| Order::Confirm(author, answer)).await?)
+        }
+        Call::Restart => {
+            let author = caller.clone();
+            engine.tell(|answer| Order::Restart(author, answer)).await?;
+            json(&Done { done: true })
         }
         Call::ResetDamping => {
             let (scope, author) = (parse_damping(body)?, caller.clone());

@@ -37,6 +37,8 @@ pub enum Call {
     Reload,
     /// Keep a configuration that is on trial.
     Confirm,
+    /// End, so that another process goes on.
+    Restart,
     /// Forget what flap damping has counted.
     ResetDamping,
 }
@@ -117,6 +119,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
         Access::Write,
         Call::Confirm,
         "Keeps a configuration that is on trial",
+    ),
+    endpoint(
+        "POST",
+        "/v1/restart",
+        Access::Write,
+        Call::Restart,
+        "Ends so that routes stay where they are (as SIGUSR2): whatever started it starts it again",
     ),
     endpoint(
         "POST",

@@ -252,6 +252,7 @@ async fn answer(
         | Call::Plan
         | Call::Reload
         | Call::Confirm
+        | Call::Restart
         | Call::ResetDamping => {
             let author = Author(format!("uid {uid}"));
             let (call, engine) = (found.endpoint.call, &shared.api.engine);

@@ -58,6 +58,8 @@ pub(super) struct EngineTask {
     pub(super) keeper: Keeper,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
+    /// An operator wants it to end for another process.
+    pub(super) restart: bool,
 }
 
 /// Where the engine task hands out what others need, and gets what it shows.
@@ -98,6 +100,7 @@ impl EngineTask {
             ends,
             draining: None,
             timers_from: None,
+            restart: false,
         };
         // What the configuration alone makes of the engine, and what operators said before.
         let overrides = task.ledger.for_engine(jiff::Timestamp::now(), clock.now());
@@ -160,10 +163,7 @@ impl EngineTask {
                         self.withdraw_all();
                         return Stop::Asked;
                     }
-                    signals::Signal::Restart => {
-                        self.publish(Manner::Restarting);
-                        return Stop::Restart;
-                    }
+                    signals::Signal::Restart => return self.leave_routes(),
                     signals::Signal::Reload => {
                         let author = Author("SIGHUP".to_owned());
                         self.reload(Reload { author, force: false, confirm: None }, None);
@@ -183,6 +183,9 @@ impl EngineTask {
                 },
                 () = trial_over => self.roll_back(),
                 Some(question) = self.ends.questions.recv() => self.answer(question),
+            }
+            if self.restart {
+                return self.leave_routes();
             }
         }
     }
@@ -217,6 +220,12 @@ impl EngineTask {
         self.draining = Some(self.clock.now() + time);
         self.publish(Manner::Draining);
         true
+    }
+
+    /// Ends for another process. That one reads the files as they are, on trial or not.
+    fn leave_routes(&mut self) -> Stop {
+        self.publish(Manner::Restarting);
+        Stop::Restart
     }
 
     fn withdraw_all(&mut self) {

@@ -143,8 +143,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
     tokio::spawn(tell_reports(reports, progress));
-    let doorbells =
-        Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
+    let doorbells = Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
     let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
         Ok(announcer) => announcer,
         Err(error) => {

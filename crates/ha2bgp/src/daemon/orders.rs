@@ -36,6 +36,11 @@ impl EngineTask {
             Order::Drained(id, connections) => self.drained(id, connections),
             Order::Reload(reload, answer) => self.reload(reload, Some(answer)),
             Order::Confirm(author, answer) => self.confirm(&author, answer),
+            Order::Restart(author, answer) => {
+                tracing::info!(author = %author.0, "a restart was asked for");
+                self.restart = true;
+                tell(answer, ());
+            }
             Order::Plan(files, answer) => {
                 let files = (!files.is_empty()).then_some(files);
                 let refused = self.configuration.load(Purpose::Plan(answer), files);
@@ -152,7 +157,7 @@ impl EngineTask {
         let (settings, filter) = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
-                let refusal = Refusal::new(Code::BadConfig, problems.join("\n"));
+                let refusal = Refusal::new(Code::BadConfig, problems.join("\n\n"));
                 return match purpose {
                     Purpose::Plan(answer) => tell(answer, Err(refusal)),
                     Purpose::Reload(_, answer) => {
