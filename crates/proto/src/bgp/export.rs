@@ -90,8 +90,12 @@ impl Export {
 
     /// How messages of this family look that have at most `max` octets.
     pub(super) fn shape(&self, family: Family, max: usize) -> Shape {
-        let path_id = self.add_path.contains(family).then_some(self.path_id);
-        Shape { max, path_id, link_local: self.link_local }
+        Shape { max, path_id: self.path_id(family), link_local: self.link_local }
+    }
+
+    /// The identifier of our paths of this family, if they have one.
+    pub(super) fn path_id(&self, family: Family) -> Option<u32> {
+        self.add_path.contains(family).then_some(self.path_id)
     }
 
     /// The attributes that a route goes out with.

@@ -41,4 +41,4 @@ pub use fuzz::{
     fuzz_update,
 };
 pub use io::{Connection, Direction, Input, Output, Parting, StopReason};
-pub use session::Session;
+pub use session::{Announced, PeerRoute, Session, Withheld};

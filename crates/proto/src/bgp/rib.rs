@@ -24,7 +24,10 @@ use super::export::Export;
 use super::wire::{Families, Family};
 
 mod compose;
+mod look;
 mod walk;
+
+pub(super) use look::Held;
 
 use walk::{Item, Phase};
 
@@ -46,6 +49,8 @@ pub(super) struct Rib {
     /// What the peer has and must hear again, or no longer: a refresh, or other rules. Only
     /// prefixes that it really has; none of them is in `told`.
     stale: RouteSet,
+    /// The rules that all of `stale` went out under; none: several.
+    stale_rules: Option<Arc<Export>>,
     /// The rules may keep back routes of `stale` that are desired.
     unchecked: bool,
     /// A desired set that takes back nothing of `told`: only what it does not share with the
@@ -131,6 +136,7 @@ impl Rib {
         }
         self.commit();
         self.problems = Problems::default();
+        self.note_stale_rules(&old);
         let same = old.compare(&export);
         let desired = self.desired.clone();
         self.make_stale(&old, Families::BOTH, &|prefix, told| {
@@ -185,6 +191,12 @@ impl Rib {
     /// Routes that cannot be sent, each kind once a session.
     pub(super) fn take_problems(&mut self) -> Vec<(Family, Unsendable)> {
         core::mem::take(&mut self.problems.new)
+    }
+
+    /// Notes under which rules what becomes stale now went out.
+    fn note_stale_rules(&mut self, rules: &Arc<Export>) {
+        let same = self.stale_rules.as_ref().is_some_and(|it| Arc::ptr_eq(it, rules));
+        self.stale_rules = Some(rules.clone()).filter(|_| same || self.stale.is_empty());
     }
 
     /// What the peer has of these families moves to `stale`, but for what `stays` as the route that

@@ -89,19 +89,16 @@ impl Session {
         parting
     }
 
-    /// How a session ends that begins again.
+    /// How a session ends that begins again. Whose capability is there helps, with all families:
+    /// those that it lists are what it keeps when it restarts itself (RFC 4724 section 3).
     fn parting(&self) -> Parting {
-        let theirs =
-            self.negotiated().and_then(|it| Some((it.families, it.peer_graceful_restart?)));
-        let (Some((spoken, theirs)), Some(ours)) = (theirs, self.config.graceful_restart) else {
-            return Parting::Told;
-        };
-        // With RFC 8538 the peer keeps them over a plain Cease as well.
-        let over_cease = theirs.notification && ours.notification;
-        if !over_cease && spoken.iter().all(|family| theirs.families.contains(family)) {
-            Parting::Silent
-        } else {
-            Parting::Told
+        let theirs = self.negotiated().and_then(|it| it.peer_graceful_restart);
+        match (theirs, self.config.graceful_restart) {
+            // With RFC 8538 the peer keeps them over a plain Cease as well.
+            (Some(theirs), Some(ours)) if !(theirs.notification && ours.notification) => {
+                Parting::Silent
+            }
+            _ => Parting::Told,
         }
     }
 }

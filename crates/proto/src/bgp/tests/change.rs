@@ -1,5 +1,6 @@
 //! Another configuration for a session that is there.
 
+use super::paths::path;
 use super::raw::{Raw, bytes_of, keepalive, peer_open};
 use super::*;
 use crate::bgp::fsm::State;
@@ -99,8 +100,7 @@ fn the_new_keepalive_time_counts() {
 fn a_lower_limit_of_prefixes_ends_the_session_that_has_more() {
     let config = PeerConfig { max_prefixes: Some(5), ..external() };
     let mut raw = settled(config, &peer_open());
-    let announced =
-        |last| super::paths::path(&alloc::format!("192.0.2.{last}/32"), None, "10.0.0.1", &[]);
+    let announced = |last| path(&alloc::format!("192.0.2.{last}/32"), None, "10.0.0.1", &[]);
     (1..4).for_each(|last| raw.send(&announced(last)));
     told(&mut raw, |it| it.max_prefixes = Some(3));
     assert_eq!(raw.session.state(), State::Established);
@@ -145,7 +145,7 @@ fn a_peer_that_helps_keeps_the_routes_over_a_change() {
     for (theirs, ours, parting) in [
         (None, Some(false), Parting::Told),
         (Some(restart(false, v4)), None, Parting::Told),
-        (Some(restart(false, &[])), Some(false), Parting::Told),
+        (Some(restart(false, &[])), Some(false), Parting::Silent),
         (Some(restart(false, v4)), Some(false), Parting::Silent),
         (Some(restart(true, v4)), Some(false), Parting::Silent),
         // Both keep routes over a NOTIFICATION.
