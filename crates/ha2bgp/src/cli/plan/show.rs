@@ -87,7 +87,7 @@ fn headline(planned: &Planned, tense: Tense, screen: Screen) -> String {
         (true, false, false) => "no route changes".to_owned(),
     };
     let text = match tense {
-        Tense::Would => format!("a reload would {what}"),
+        Tense::Would => format!("the configuration would {what}"),
         Tense::Is => format!("reloaded: {what}"),
     };
     let color = if withdraw > 0 { BAD } else { GOOD };
@@ -124,7 +124,7 @@ fn routes(planned: &Planned, screen: Screen) -> String {
             None => "at once".to_owned(),
         };
         table.row(vec![
-            Cell::new(color, clean(&route.prefix)),
+            Cell::new(color, clean(address(&route.prefix))),
             Cell::new(color, what),
             Cell::new(PLAIN, when),
             Cell::new(PLAIN, clean(&route.reason)),
@@ -134,12 +134,18 @@ fn routes(planned: &Planned, screen: Screen) -> String {
     with_more(table.show(screen), all, screen)
 }
 
+/// A route of one address without its length.
+fn address(prefix: &str) -> &str {
+    let length = if prefix.contains(':') { "/128" } else { "/32" };
+    prefix.strip_suffix(length).unwrap_or(prefix)
+}
+
 /// A word for it. What is lost is in capitals, for those who see no colours.
 fn what_of(route: &PlannedRoute) -> (&'static str, String) {
     let last_choice = |at: &Option<String>| at.as_deref() == Some("last-choice");
     match route.change.as_str() {
         "withdraw" => (BAD, "WITHDRAW".to_owned()),
-        "announce" if last_choice(&route.after) => (WARNING, "announce, last choice".to_owned()),
+        "announce" if last_choice(&route.after) => (WARNING, "announce as last".to_owned()),
         "announce" => (GOOD, "announce".to_owned()),
         _ if last_choice(&route.after) => (WARNING, "to last choice".to_owned()),
         _ if last_choice(&route.before) => (GOOD, "from last choice".to_owned()),

@@ -72,10 +72,10 @@ fn little_is_said_of_little() {
     let line =
         |planned: &Planned, tense| show(planned, tense, Screen { width: Some(80), color: false });
     let nothing = Planned::default();
-    assert_eq!(line(&nothing, Tense::Would), "a reload would change nothing");
+    assert_eq!(line(&nothing, Tense::Would), "the configuration would change nothing");
     assert_eq!(line(&nothing, Tense::Is), "reloaded: nothing has changed");
     let one = Planned { peers: vec![part("10.0.0.2", "add", "")], ..Planned::default() };
-    let text = "a reload would change no route\n\n               WHAT  OF IT\npeer 10.0.0.2  add";
+    let text = "the configuration would change no route\n\n               WHAT  OF IT\npeer 10.0.0.2  add";
     assert_eq!(line(&one, Tense::Would), text);
     assert_eq!(line(&one, Tense::Is).lines().next(), Some("reloaded: no route changes"));
 }
@@ -90,7 +90,7 @@ fn a_long_list_is_cut_and_says_so() {
         .collect();
     let planned = Planned { withdraw: 1060, routes, left_out: 1000, ..Planned::default() };
     let shown = show(&planned, Tense::Would, Screen { width: Some(80), color: false });
-    assert!(shown.starts_with("a reload would withdraw 1060 routes\n"), "{shown}");
+    assert!(shown.starts_with("the configuration would withdraw 1060 routes\n"), "{shown}");
     assert!(shown.ends_with("\n… and 1010 more: see --json"), "{shown}");
     assert_eq!(shown.matches("WITHDRAW").count(), 50);
 }
