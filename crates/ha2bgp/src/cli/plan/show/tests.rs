@@ -75,7 +75,8 @@ fn little_is_said_of_little() {
     assert_eq!(line(&nothing, Tense::Would), "the configuration would change nothing");
     assert_eq!(line(&nothing, Tense::Is), "reloaded: nothing has changed");
     let one = Planned { peers: vec![part("10.0.0.2", "add", "")], ..Planned::default() };
-    let text = "the configuration would change no route\n\n               WHAT  OF IT\npeer 10.0.0.2  add";
+    let text =
+        "the configuration would change no route\n\n               WHAT  OF IT\npeer 10.0.0.2  add";
     assert_eq!(line(&one, Tense::Would), text);
     assert_eq!(line(&one, Tense::Is).lines().next(), Some("reloaded: no route changes"));
 }
