@@ -68,6 +68,9 @@ pub struct Settings {
     pub overrides_file: StateFile,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
+    /// The configuration files, as they were given, where they are watched and read again when they
+    /// have changed; else none.
+    pub watched_files: Vec<String>,
 }
 
 /// Where the state is kept.
@@ -189,6 +192,9 @@ impl Settings {
         });
         let state_file = state_file.unwrap_or_default();
         let control = control::read(&mut reader, raw, host);
+        let watch = reader.switch(values, "watch-config");
+        let files = values.all("config").iter().filter(|_| watch);
+        let watched_files = files.map(|at| at.text.clone()).collect();
         for name in ["debug", "no-color"] {
             reader.switch(values, name);
         }
@@ -213,6 +219,7 @@ impl Settings {
                     state_file,
                     overrides_file,
                     control,
+                    watched_files,
                 })
             }
             _ => {

@@ -25,7 +25,7 @@ use super::journal::Journal;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
 use super::output::Progress;
-use super::reload::Configuration;
+use super::reload::{Configuration, News};
 use super::{dump, signals};
 use crate::announce::{Desired, Manner};
 use crate::clock::Clock;
@@ -177,9 +177,15 @@ impl EngineTask {
                     return Stop::Asked;
                 }
                 () = timer => self.timeout(),
-                loaded = self.configuration.loaded() => match loaded {
-                    Ok(load) => self.loaded(load),
-                    Err(error) => tracing::error!(%error, "the configuration was not read"),
+                news = self.configuration.next() => match news {
+                    News::Loaded(Ok(load)) => self.loaded(load),
+                    News::Loaded(Err(error)) => {
+                        tracing::error!(%error, "the configuration was not read");
+                    }
+                    News::FilesChanged => {
+                        let author = Author("watch-config".to_owned());
+                        self.reload(Reload { author, force: false, confirm: None }, None);
+                    }
                 },
                 () = trial_over => self.roll_back(),
                 Some(question) = self.ends.questions.recv() => self.answer(question),

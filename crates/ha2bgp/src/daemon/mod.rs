@@ -2,6 +2,7 @@
 
 mod dump;
 mod engine_task;
+mod files;
 mod journal;
 mod ledger;
 mod ledger_file;

@@ -3,6 +3,7 @@
 //! Files are read in a thread for blocking work; what they come to is compared with what is in force
 //! and made to count in one step, or not at all.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use ha2bgp_proto::filter::Filter;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use super::files::Files;
 use super::output;
 use super::state::Beginning;
 use crate::announce::speaker;
@@ -46,6 +48,15 @@ pub(super) struct Load {
     pub(super) purpose: Purpose,
     /// What it comes to.
     pub(super) loaded: Loaded,
+}
+
+/// What happens to configurations.
+#[derive(Debug)]
+pub(super) enum News {
+    /// Files were read.
+    Loaded(Result<Load, JoinError>),
+    /// Files that are watched have changed.
+    FilesChanged,
 }
 
 /// A configuration on trial.
@@ -87,6 +98,7 @@ pub(super) struct Configuration {
     loads: u64,
     /// Which of them counts.
     counts: u64,
+    files: Option<Files>,
     pub(super) trial: Option<Trial>,
 }
 
@@ -100,7 +112,30 @@ impl Configuration {
     pub(super) fn new(loader: Loader, settings: Settings, ways: Ways) -> Self {
         let settings = Box::new(settings);
         let loading = JoinSet::new();
-        Self { loader, settings, ways, loading, loads: 0, counts: 0, trial: None }
+        let (loads, counts) = (0, 0);
+        let mut configuration =
+            Self { loader, settings, ways, loading, loads, counts, files: None, trial: None };
+        configuration.watch();
+        configuration
+    }
+
+    /// Watches the files that are to be watched now.
+    fn watch(&mut self) {
+        let Settings { watched_files, speaker, .. } = &*self.settings;
+        if watched_files.is_empty() {
+            self.files = None;
+            return;
+        }
+        let peers = speaker.as_ref().map_or(&[][..], |speaker| &speaker.peers).iter();
+        let keys = peers.filter_map(|peer| peer.key_file.as_ref());
+        let paths: Vec<PathBuf> = watched_files.iter().chain(keys).map(PathBuf::from).collect();
+        if self.files.as_ref().is_some_and(|files| files.paths() == paths) {
+            return;
+        }
+        match Files::watch(paths) {
+            Ok(files) => self.files = Some(files),
+            Err(error) => tracing::error!(%error, "the configuration files are not watched"),
+        }
     }
 
     /// Begins to read. Returns the purpose when too much is being read already.
@@ -121,11 +156,17 @@ impl Configuration {
         None
     }
 
-    /// What was read next; waits while nothing is read.
-    pub(super) async fn loaded(&mut self) -> Result<Load, JoinError> {
-        match self.loading.join_next().await {
-            Some(loaded) => loaded,
-            None => std::future::pending().await,
+    /// What happens next; waits while nothing is read or watched.
+    pub(super) async fn next(&mut self) -> News {
+        let files = async {
+            match &mut self.files {
+                Some(files) => files.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(loaded) = self.loading.join_next() => News::Loaded(loaded),
+            () = files => News::FilesChanged,
         }
     }
 
@@ -162,6 +203,7 @@ impl Configuration {
             changed
         });
         self.settings = settings;
+        self.watch();
     }
 
     /// The listen observer's part in force.
