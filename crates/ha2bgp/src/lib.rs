@@ -12,3 +12,4 @@ pub mod daemon;
 pub mod log;
 mod near;
 pub mod observe;
+pub mod record;

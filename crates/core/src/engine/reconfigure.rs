@@ -9,7 +9,7 @@ use super::{Engine, Input};
 use crate::addresses::AddressFilter;
 use crate::catalog::Catalog;
 use crate::check::CheckKey;
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, OnFailure};
 use crate::event::Event;
 use crate::net::Prefix;
 use crate::overrides::{Override, OverrideKind, Scope};
@@ -166,15 +166,24 @@ impl Engine {
             return None;
         }
         let service = then.services.get(&vip)?;
-        let said = then.overrides.of(vip, &then.catalog.entry(service.config).config.name);
+        let config = &then.catalog.entry(service.config).config;
+        let said = then.overrides.of(vip, &config.name);
         let drains = said.down == Some(OverrideKind::Drain);
         if said.up || (said.down.is_some() && !drains) {
             return None;
         }
-        let route = Route { next_hop: then.config.next_hop, last_choice: drains };
-        let after = announced.then_some(route);
+        let stays = |last_choice| {
+            let last_choice = last_choice || drains;
+            Some(Route { next_hop: then.config.next_hop, last_choice })
+        };
+        let after = match config.on_failure {
+            _ if announced => stays(service.is_last_choice(config)),
+            OnFailure::Depreference if then.is_here(vip) => stays(true),
+            OnFailure::Absorb if then.is_here(vip) => before,
+            OnFailure::Withdraw | OnFailure::Depreference | OnFailure::Absorb => None,
+        };
         let change = PlannedChange { prefix, before, after, at: Some(at?), reason };
-        (after.is_some() != before.is_some()).then_some(change)
+        (after != before).then_some(change)
     }
 
     /// Takes the whole list of overrides.

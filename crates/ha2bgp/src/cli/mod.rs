@@ -12,6 +12,7 @@ mod plan;
 mod push;
 mod reasons;
 mod reload;
+mod replay;
 mod screen;
 mod why;
 
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
             Some(("push", matches)) => push::main(matches),
             Some(("reload", matches)) => reload::main(matches),
             Some(("why", matches)) => why::main(matches),
+            Some(("replay", matches)) => replay::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
@@ -99,7 +101,8 @@ fn command() -> Command {
         .subcommand(plan::command())
         .subcommand(push::command())
         .subcommand(reload::command())
-        .subcommand(why::command());
+        .subcommand(why::command())
+        .subcommand(replay::command());
     flags::add_to(command)
 }
 
