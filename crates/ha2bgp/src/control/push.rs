@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ha2bgp_core::check::{Outcome, ProbeResult};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::api::{
     CheckShown, ChecksShown, Code, LastShown, PUSH_FIELDS, PushBody, PushTaken, Refusal, json,
@@ -34,8 +34,8 @@ struct Asked {
 /// The checks that are pushed, and who knows their results.
 #[derive(Clone, Debug)]
 pub struct Pushes {
-    /// What is configured.
-    pub checks: Vec<PushSpec>,
+    /// What is configured now.
+    pub checks: watch::Receiver<Vec<PushSpec>>,
     /// To the hub.
     pub hub: mpsc::Sender<Request>,
 }
@@ -48,7 +48,7 @@ impl Pushes {
     pub async fn show(&self, names: &[&str]) -> Result<Vec<u8>, Refusal> {
         let only = match names {
             [] => None,
-            names => Some(self.find(names)?.name.clone()),
+            names => Some(self.find(names)?.name),
         };
         let (answer, answered) = oneshot::channel();
         let list: List = self.ask(Request::List(only, answer), answered).await?;
@@ -62,7 +62,7 @@ impl Pushes {
     /// When there is no such check, the body is no good, or the hub does not answer.
     pub async fn push(&self, names: &[&str], body: &[u8], uid: u32) -> Result<Vec<u8>, Refusal> {
         let spec = self.find(names)?;
-        let push = accept(spec, parse(body)?, uid)?;
+        let push = accept(&spec, parse(body)?, uid)?;
         let (answer, answered) = oneshot::channel();
         let request = Request::Push(push.clone(), answer);
         match self.ask(request, answered).await? {
@@ -107,7 +107,7 @@ impl Pushes {
     }
 
     /// The check of that name.
-    fn find(&self, names: &[&str]) -> Result<&PushSpec, Refusal> {
+    fn find(&self, names: &[&str]) -> Result<PushSpec, Refusal> {
         let (service, check) = match names {
             [check] => (None, *check),
             [service, check] => (Some(*service), *check),
@@ -116,16 +116,17 @@ impl Pushes {
         let is = |spec: &&PushSpec| {
             (spec.name.service.as_deref(), &*spec.name.check) == (service, check)
         };
-        if let Some(found) = self.checks.iter().find(is) {
-            return Ok(found);
+        let checks = self.checks.borrow();
+        if let Some(found) = checks.iter().find(is) {
+            return Ok(found.clone());
         }
         let asked = names.iter().map(|name| cut(name)).collect::<Vec<_>>().join("/");
         // A check of all services is none of a service's own, though its rule names it.
         let shared = |spec: &&PushSpec| spec.name.service.is_none() && &*spec.name.check == check;
-        if service.is_some() && self.checks.iter().any(|spec| shared(&spec)) {
+        if service.is_some() && checks.iter().any(|spec| shared(&spec)) {
             return Err(no_such(&asked, &format!("{check} is one of all services: use {check}")));
         }
-        let known: Vec<String> = self.checks.iter().map(|spec| spec.name.to_string()).collect();
+        let known: Vec<String> = checks.iter().map(|spec| spec.name.to_string()).collect();
         let fix = match nearest(known.iter().map(String::as_str), &asked) {
             Some(nearest) => format!("did you mean {nearest}?"),
             None if !known.is_empty() => {

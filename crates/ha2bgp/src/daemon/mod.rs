@@ -48,7 +48,7 @@ use crate::control::questions::{QUESTIONS_MAX, Questions};
 use crate::control::server::Api;
 use crate::control::socket::SocketError;
 use crate::control::{self, Control};
-use crate::observe::check::{CheckSpecs, push};
+use crate::observe::check::push;
 use crate::observe::{address, check, listen};
 use crate::record::Recorder;
 use crate::record::file::Head;
@@ -127,14 +127,15 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
-    let control = match open_control(&settings, hub, Questions(asking)) {
+    let (pushed, checks) = watch::channel(push::pushed(&settings.checks.specs));
+    let control = match open_control(&settings, Pushes { checks, hub }, Questions(asking)) {
         Ok(control) => control,
         Err(error) => {
             tracing::error!("cannot open the control socket: {error}");
             return ExitCode::FAILURE;
         }
     };
-    let (specs, specs_changed) = watch::channel(Arc::new(specs(&settings)));
+    let (specs, specs_changed) = watch::channel(Arc::new(reload::specs(&settings)));
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -166,7 +167,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         notice,
         questions,
     };
-    let ways = Ways { specs, listen, peers };
+    let ways = Ways { specs, pushed, listen, peers };
     let overrides = overrides(&settings);
     let recorder = settings.record.as_ref().map(|record| {
         let listen_filter = settings.listen_filter.text.clone();
@@ -218,12 +219,6 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     )
 }
 
-/// What makes the probes.
-fn specs(settings: &Settings) -> CheckSpecs {
-    // All processes that this one starts are plugins.
-    CheckSpecs { adopt: true, ..settings.checks.clone() }
-}
-
 /// What operators have said before, and where it is kept.
 fn overrides(settings: &Settings) -> (Ledger, Keeper) {
     let mut disk = ledger_file::place(&settings.overrides_file).map(RealDisk);
@@ -235,12 +230,11 @@ fn overrides(settings: &Settings) -> (Ledger, Keeper) {
 /// Opens the control socket, where one is wanted.
 fn open_control(
     settings: &Settings,
-    hub: mpsc::Sender<push::Request>,
+    pushes: Pushes,
     asking: Questions,
 ) -> Result<Option<Control>, SocketError> {
     let Some(socket) = &settings.control else { return Ok(None) };
-    let checks = push::pushed(&settings.checks.specs);
-    let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking.clone()));
+    let metrics = Metrics::new(asking.clone());
     control::spawn(socket, Api { pushes, engine: asking, metrics }).map(Some)
 }
 

@@ -19,6 +19,7 @@ use crate::announce::speaker;
 use crate::config::settings::Settings;
 use crate::control::orders::{Answer, Author, FileText, Planned, Reload};
 use crate::observe::check::CheckSpecs;
+use crate::observe::check::push::{self, PushSpec};
 use crate::observe::listen::ListenConfig;
 
 /// So many files are read at once for those who ask.
@@ -75,10 +76,18 @@ pub(super) struct Trial {
 pub(super) struct Ways {
     /// To the probes.
     pub(super) specs: watch::Sender<Arc<CheckSpecs>>,
+    /// To the control interface: which checks are pushed.
+    pub(super) pushed: watch::Sender<Vec<PushSpec>>,
     /// To the listen observer.
     pub(super) listen: watch::Sender<ListenConfig>,
     /// To the speaker.
     pub(super) peers: watch::Sender<speaker::Configuration>,
+}
+
+/// What makes the probes.
+pub(super) fn specs(settings: &Settings) -> CheckSpecs {
+    // All processes that this one starts are plugins.
+    CheckSpecs { adopt: true, ..settings.checks.clone() }
 }
 
 /// To whom the speaker speaks while the program runs.
@@ -180,13 +189,15 @@ impl Configuration {
 
     /// Hands the parts to those who need them, before the engine asks for what is new.
     pub(super) fn put_in_force(&mut self, settings: Box<Settings>, listen: ListenConfig) {
+        let checks = specs(&settings);
         self.ways.specs.send_if_modified(|specs| {
-            let changed = **specs != settings.checks;
+            let changed = **specs != checks;
             if changed {
-                *specs = Arc::new(settings.checks.clone());
+                *specs = Arc::new(checks);
             }
             changed
         });
+        self.ways.pushed.send_replace(push::pushed(&settings.checks.specs));
         self.ways.listen.send_if_modified(|now| {
             let changed = *now != listen;
             if changed {

@@ -63,7 +63,7 @@ impl Stage {
         });
         let (wanting, wanted) = watch::channel(keys.collect());
         let (tx, observed) = mpsc::channel(4096);
-        let checks = push::pushed(&settings.checks.specs);
+        let checks = watch::channel(push::pushed(&settings.checks.specs)).1;
         check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
         // Nobody answers here for the engine.
         let (asking, _) = mpsc::channel(1);

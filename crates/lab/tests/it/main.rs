@@ -33,6 +33,7 @@ mod probes;
 mod readme;
 mod readme_ipv6;
 mod reload;
+mod reload_busy;
 mod reload_stage;
 mod reload_trial;
 mod signals;

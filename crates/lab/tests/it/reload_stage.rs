@@ -125,6 +125,14 @@ pub(crate) struct Stage {
 impl Stage {
     /// Both sessions are up, and have the routes of four services.
     pub(crate) fn start(text: &Text) -> Result<Self> {
+        let mut stage = Self::begin(text)?;
+        stage.wait_routes(4)?;
+        stage.rest()?;
+        Ok(stage)
+    }
+
+    /// Both sessions are up.
+    pub(crate) fn begin(text: &Text) -> Result<Self> {
         let dir = readme::workdir()?;
         let us = Netns::new("us")?;
         let hosts = [Netns::new("bird")?, Netns::new("frr")?];
@@ -166,9 +174,10 @@ impl Stage {
         let socket = dir.path().join("control.sock");
         write(&dir, text, &socket.display().to_string())?;
         let ha2bgp = spawn(&us, &dir, "ha2bgp")?;
-        let mut stage = Self { ha2bgp, bird, frr, web, sockets, us, _hosts: hosts, dir };
-        stage.wait_routes(4)?;
-        stage.rest()?;
+        let stage = Self { ha2bgp, bird, frr, web, sockets, us, _hosts: hosts, dir };
+        for router in [&stage.bird, &stage.frr] {
+            router.wait_established(true, SESSION).map_err(|error| stage.explain(error))?;
+        }
         Ok(stage)
     }
 
@@ -221,6 +230,11 @@ impl Stage {
         self.ends(&["reload"], 0)
     }
 
+    /// Pushes a result for `far/up`.
+    pub(crate) fn push(&self, outcome: &str) -> Result<String> {
+        self.ends(&["push", "far/up", outcome], 0)
+    }
+
     pub(crate) fn wait_routes(&self, count: usize) -> Result<()> {
         for router in [&self.bird, &self.frr] {
             router.wait_count(count, SESSION).map_err(|error| self.explain(error))?;
@@ -265,7 +279,8 @@ impl Stage {
             // Sent, then received.
             match line {
                 it if it.starts_with("Updates:") => told.updates.0 += number(it, 1)?,
-                it if it.contains("established") => {}
+                // A capability, and the time.
+                it if it.contains("advertised") || it.contains("established") => {}
                 it => told.updates.1 += number(it, 1)?,
             }
         }

@@ -13,6 +13,11 @@ fn taken(body: &str, per_vip: bool) -> Result<Push, Refusal> {
     parse(body.as_bytes()).and_then(|asked| accept(&spec(per_vip), asked, 7))
 }
 
+/// A configuration that stays.
+fn fixed(checks: Vec<PushSpec>) -> watch::Receiver<Vec<PushSpec>> {
+    watch::channel(checks).1
+}
+
 #[test]
 fn a_push_says_what_it_says() {
     let push = taken(r#"{"outcome":"pass"}"#, false).unwrap();
@@ -89,13 +94,13 @@ fn refusals_name_field_value_rule_and_fix() {
 fn names_that_are_not_there() {
     let shared = PushSpec { name: PushName { service: None, check: "up".into() }, ..spec(false) };
     let (hub, _requests) = mpsc::channel(1);
-    let pushes = Pushes { checks: vec![spec(false), shared], hub: hub.clone() };
+    let pushes = Pushes { checks: fixed(vec![spec(false), shared]), hub: hub.clone() };
     let error = |names: &[&str]| pushes.find(names).unwrap_err().message;
     assert!(pushes.find(&["web", "deploy"]).is_ok() && pushes.find(&["up"]).is_ok());
     assert!(error(&["web", "deplo"]).ends_with("did you mean web/deploy?"));
     assert!(error(&["web", "up"]).ends_with("up is one of all services: use up"));
     assert!(error(&["something-else"]).ends_with("there are web/deploy, up"));
-    let none = Pushes { checks: Vec::new(), hub };
+    let none = Pushes { checks: fixed(Vec::new()), hub };
     assert!(none.find(&["x"]).unwrap_err().message.ends_with("no check of type \"push\""));
 }
 
@@ -103,7 +108,7 @@ fn names_that_are_not_there() {
 #[tokio::test(start_paused = true)]
 async fn a_hub_that_does_not_answer() {
     let (hub, requests) = mpsc::channel(1);
-    let pushes = Pushes { checks: vec![spec(false)], hub };
+    let pushes = Pushes { checks: fixed(vec![spec(false)]), hub };
     for _ in 0..2 {
         let refusal = pushes.push(&["web", "deploy"], br#"{"outcome":"pass"}"#, 0).await;
         assert_eq!(refusal.unwrap_err().code, Code::Busy);
