@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::overrides::{OverrideId, OverrideKind, Scope};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::api::{Code, Refusal, json};
+use super::caller::Caller;
 use super::questions::Questions;
-use super::route::{Call, cut, cut_to};
+use super::route::{Access, Call, cut, cut_to};
 use crate::config::duration;
 
 /// The longest reason and the longest author, in characters.
@@ -71,7 +73,7 @@ pub struct NewOverride {
 }
 
 /// When a drain withdraws.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct DrainPlan {
     /// When no more than so many connections to the VIPs are left; `None`: never by itself.
     pub wait_connections: Option<u32>,
@@ -100,7 +102,7 @@ pub struct Reload {
 }
 
 /// A configuration file that somebody sent.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct FileText {
     /// Its name, for errors and for paths in it that are relative.
@@ -110,15 +112,15 @@ pub struct FileText {
 }
 
 /// The answer to `GET /v1/overrides`.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct OverridesShown {
     /// All of them, in the order in which they were made.
     pub overrides: Vec<OverrideShown>,
 }
 
 /// The answer where there is nothing to say.
-#[derive(Debug, Serialize)]
-struct Done {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Done {
     done: bool,
 }
 
@@ -129,17 +131,18 @@ struct Done {
 pub async fn answer(
     call: Call,
     engine: &Questions,
-    names: &[&str],
+    names: &[String],
     body: &[u8],
-    caller: &Author,
+    by: &Caller,
 ) -> Result<Vec<u8>, Refusal> {
+    let caller = &Author(by.author.clone());
     Ok(match call {
         Call::Override => {
             let new = parse_override(body, caller)?;
             json(&engine.order(|answer| Order::Override(new, answer)).await?)
         }
         Call::Lift => {
-            let text = names.first().copied().unwrap_or_default();
+            let text = names.first().map(String::as_str).unwrap_or_default();
             let id = text.parse().map(OverrideId);
             let id = id.map_err(|_| wrong("id", text, "it is not the number of an override"))?;
             let lifted = parse_lift(body, caller)?;
@@ -147,6 +150,11 @@ pub async fn answer(
         }
         Call::Plan => {
             let files = parse_plan(body)?;
+            // They may name other files, which are read with our rights.
+            if !files.is_empty() && by.access < Access::Write {
+                let text = "who may only read plans what a reload would do: leave files out";
+                return Err(Refusal::new(Code::Forbidden, text));
+            }
             json(&engine.order(|answer| Order::Plan(files, answer)).await?)
         }
         Call::Reload => {
@@ -173,23 +181,41 @@ pub async fn answer(
 }
 
 /// The body of `POST /v1/overrides`. Values are judged one by one, so that an error names the field.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct OverrideBody {
+pub(super) struct OverrideBody {
+    /// What it does.
+    #[schemars(with = "String", extend("enum" = ["drain", "maintenance", "force-up", "force-down"]))]
     kind: Option<Value>,
+    /// For an address or a network.
+    #[schemars(with = "Option<String>")]
     prefix: Option<Value>,
+    /// For a service.
+    #[schemars(with = "Option<String>")]
     service: Option<Value>,
+    /// For everything.
+    #[schemars(with = "Option<bool>")]
     all: Option<Value>,
+    /// Why, for people.
+    #[schemars(with = "String")]
     reason: Option<Value>,
+    /// Who says so; the caller is named beside it.
+    #[schemars(with = "Option<String>")]
     author: Option<Value>,
+    /// For how long: a duration with a unit, such as `30m`.
     #[serde(rename = "for")]
+    #[schemars(with = "Option<String>")]
     lasts: Option<Value>,
+    /// A drain withdraws when no more connections than these are left.
+    #[schemars(with = "Option<u32>")]
     wait_connections: Option<Value>,
+    /// Or after this time: a duration with a unit.
+    #[schemars(with = "Option<String>")]
     timeout: Option<Value>,
 }
 
 /// An override as it is shown.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct OverrideShown {
     /// Its number.
     pub id: u64,
@@ -216,7 +242,7 @@ pub struct OverrideShown {
 }
 
 /// What a configuration would change, or has changed.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Planned {
     /// So many routes come.
     pub announce: usize,
@@ -245,7 +271,7 @@ pub struct Planned {
 }
 
 /// A route that comes, goes or changes.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct PlannedRoute {
     /// The prefix.
     pub prefix: String,
@@ -262,7 +288,7 @@ pub struct PlannedRoute {
 }
 
 /// A part of the configuration that comes, goes or changes.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct PlannedPart {
     /// Its name.
     pub name: String,
@@ -273,7 +299,7 @@ pub struct PlannedPart {
 }
 
 /// The answer to a confirmation.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Confirmed {
     /// So much time was left.
     pub left_seconds: f64,
@@ -418,12 +444,17 @@ fn one_line(text: &str) -> String {
 }
 
 /// The bodies of the orders about the configuration.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ReloadBody {
+pub(super) struct ReloadBody {
+    /// Even if it withdraws more than the guard allows.
     #[serde(default)]
     force: bool,
+    /// Go back after this time unless somebody confirms: a duration with a unit.
+    #[schemars(with = "Option<String>")]
     confirm: Option<Value>,
+    /// Who wants it; the caller is named beside it.
+    #[schemars(with = "Option<String>")]
     author: Option<Value>,
 }
 
@@ -441,9 +472,11 @@ pub fn parse_reload(body: &[u8], caller: &Author) -> Result<Reload, Refusal> {
     Ok(Reload { author: author(body.author.as_ref(), caller)?, force: body.force, confirm })
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// The body of `POST /v1/plan`; it may be empty.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct PlanBody {
+pub(super) struct PlanBody {
+    /// The configuration; without any, that of this process as its files are now.
     #[serde(default)]
     files: Vec<FileText>,
 }
@@ -456,10 +489,15 @@ pub fn parse_plan(body: &[u8]) -> Result<Vec<FileText>, Refusal> {
     Ok(parse::<PlanBody>(body)?.files)
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// The body of `DELETE /v1/overrides/{id}`; it may be empty.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LiftBody {
+pub(super) struct LiftBody {
+    /// Why, for people.
+    #[schemars(with = "Option<String>")]
     reason: Option<Value>,
+    /// Who wants it; the caller is named beside it.
+    #[schemars(with = "Option<String>")]
     author: Option<Value>,
 }
 
@@ -473,11 +511,18 @@ pub fn parse_lift(body: &[u8], caller: &Author) -> Result<Lifted, Refusal> {
     Ok(Lifted { author: author(body.author.as_ref(), caller)?, reason: one_line(&reason) })
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// The body of `POST /v1/damping/reset`: exactly one of its fields.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DampingBody {
+pub(super) struct DampingBody {
+    /// Of an address or a network.
+    #[schemars(with = "Option<String>")]
     prefix: Option<Value>,
+    /// Of a service.
+    #[schemars(with = "Option<String>")]
     service: Option<Value>,
+    /// Of everything.
+    #[schemars(with = "Option<bool>")]
     all: Option<Value>,
 }
 

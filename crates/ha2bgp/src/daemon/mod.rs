@@ -42,13 +42,12 @@ use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
+use crate::control::Control;
+use crate::control::calls::Api;
 use crate::control::metrics::Metrics;
 use crate::control::push::Pushes;
 use crate::control::questions::{QUESTIONS_MAX, Questions};
-use crate::control::server::Api;
-use crate::control::socket::SocketError;
-use crate::control::{self, Control};
-use crate::observe::check::push;
+use crate::observe::check::{CheckSpecs, push};
 use crate::observe::{address, check, listen};
 use crate::record::Recorder;
 use crate::record::file::Head;
@@ -127,15 +126,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
-    let (pushed, checks) = watch::channel(push::pushed(&settings.checks.specs));
-    let control = match open_control(&settings, Pushes { checks, hub }, Questions(asking)) {
-        Ok(control) => control,
-        Err(error) => {
-            tracing::error!("cannot open the control socket: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
     let (specs, specs_changed) = watch::channel(Arc::new(reload::specs(&settings)));
+    let control = open_control(&settings, specs_changed.clone(), hub, Questions(asking));
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -167,7 +159,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         notice,
         questions,
     };
-    let ways = Ways { specs, pushed, listen, peers };
+    let ways = Ways { specs, listen, peers, control };
     let overrides = overrides(&settings);
     let recorder = settings.record.as_ref().map(|record| {
         let listen_filter = settings.listen_filter.text.clone();
@@ -185,8 +177,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let stop = engine.run(&mut signals, ended_early).await;
     match stop {
         Stop::AnnouncerEnded => {
+            engine.configuration.ways.control.end().await;
             drop(engine);
-            control_end(control).await;
             probes_end(probes).await;
             return early.as_ref().map_or(ExitCode::FAILURE, conclude);
         }
@@ -194,7 +186,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         Stop::Restart => output::tell_restart(&engine.configuration.settings),
         Stop::Asked => {}
     }
-    control_end(control).await;
+    engine.configuration.ways.control.end().await;
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
@@ -227,22 +219,18 @@ fn overrides(settings: &Settings) -> (Ledger, Keeper) {
     (ledger, Keeper::start(disk))
 }
 
-/// Opens the control socket, where one is wanted.
+/// Opens the control interface, where one is wanted.
 fn open_control(
     settings: &Settings,
-    pushes: Pushes,
+    specs: watch::Receiver<Arc<CheckSpecs>>,
+    hub: mpsc::Sender<push::Request>,
     asking: Questions,
-) -> Result<Option<Control>, SocketError> {
-    let Some(socket) = &settings.control else { return Ok(None) };
-    let metrics = Metrics::new(asking.clone());
-    control::spawn(socket, Api { pushes, engine: asking, metrics }).map(Some)
-}
-
-/// Takes no more requests.
-async fn control_end(control: Option<Control>) {
-    if let Some(control) = control {
-        control.end().await;
-    }
+) -> Control {
+    let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone()));
+    let (telling, ways) = watch::channel(Vec::new());
+    let mut control = Control::new(Api { pushes, engine: asking, metrics, ways }, telling);
+    control.configure(settings.control.as_ref());
+    control
 }
 
 /// Waits until no probe is left, and no process of one.

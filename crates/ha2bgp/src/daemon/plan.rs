@@ -41,7 +41,6 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
     }
     stays!(
         "bgp-backend": backend,
-        "control": control,
         "state-file": state_file,
         "overrides-file": overrides_file,
         "record": record,
@@ -92,6 +91,7 @@ pub(super) fn plan(
     differs("require-all-ports", a.require_all_ports != b.require_all_ports);
     differs("guard", a.guard != b.guard);
     differs("listen-filter", old.listen_filter.text != then.listen_filter.text);
+    differs("control", old.control != then.control);
     differs("protocols", old.protocols != then.protocols);
     let (c, d) = (old.speaker.as_ref(), then.speaker.as_ref());
     differs("listen", c.map(|it| &it.listen) != d.map(|it| &it.listen));

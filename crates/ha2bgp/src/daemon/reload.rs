@@ -17,9 +17,9 @@ use super::output;
 use super::state::Beginning;
 use crate::announce::speaker;
 use crate::config::settings::Settings;
+use crate::control::Control;
 use crate::control::orders::{Answer, Author, FileText, Planned, Reload};
 use crate::observe::check::CheckSpecs;
-use crate::observe::check::push::{self, PushSpec};
 use crate::observe::listen::ListenConfig;
 
 /// So many files are read at once for those who ask.
@@ -76,12 +76,12 @@ pub(super) struct Trial {
 pub(super) struct Ways {
     /// To the probes.
     pub(super) specs: watch::Sender<Arc<CheckSpecs>>,
-    /// To the control interface: which checks are pushed.
-    pub(super) pushed: watch::Sender<Vec<PushSpec>>,
     /// To the listen observer.
     pub(super) listen: watch::Sender<ListenConfig>,
     /// To the speaker.
     pub(super) peers: watch::Sender<speaker::Configuration>,
+    /// The control interface.
+    pub(super) control: Control,
 }
 
 /// What makes the probes.
@@ -197,7 +197,6 @@ impl Configuration {
             }
             changed
         });
-        self.ways.pushed.send_replace(push::pushed(&settings.checks.specs));
         self.ways.listen.send_if_modified(|now| {
             let changed = *now != listen;
             if changed {
@@ -213,6 +212,8 @@ impl Configuration {
             }
             changed
         });
+        // What is the same is not touched; a file of tokens may have changed all the same.
+        self.ways.control.configure(settings.control.as_ref());
         self.settings = settings;
         self.watch();
     }

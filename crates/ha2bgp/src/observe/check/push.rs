@@ -56,13 +56,17 @@ pub struct PushSpec {
     pub per_vip: bool,
 }
 
+/// What is configured of a check, if it is pushed.
+pub const fn spec(check: &CheckSpec) -> Option<&PushSpec> {
+    match &check.probe {
+        ProbeSpec::Watched(Watched::Push(push)) => Some(push),
+        ProbeSpec::Polled(_) | ProbeSpec::Watched(_) => None,
+    }
+}
+
 /// All checks of these that are pushed.
 pub fn pushed(specs: &BTreeMap<usize, CheckSpec>) -> Vec<PushSpec> {
-    let push = |spec: &CheckSpec| match &spec.probe {
-        ProbeSpec::Watched(Watched::Push(push)) => Some(push.clone()),
-        ProbeSpec::Polled(_) | ProbeSpec::Watched(_) => None,
-    };
-    specs.values().filter_map(push).collect()
+    specs.values().filter_map(spec).cloned().collect()
 }
 
 /// A result that was sent.
@@ -76,8 +80,17 @@ pub struct Push {
     pub result: ProbeResult,
     /// How long it counts.
     pub ttl: Duration,
-    /// The user who sent it.
-    pub uid: u32,
+    /// Who sent it.
+    pub by: By,
+}
+
+/// Who sent a result.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct By {
+    /// For people: the name of a user, `uid 1000`, or `token NAME`.
+    pub author: Arc<str>,
+    /// The user, where the kernel tells.
+    pub uid: Option<u32>,
 }
 
 /// What is asked of the hub.
@@ -131,6 +144,6 @@ pub struct Last {
     pub age: Duration,
     /// How long it counts in all.
     pub ttl: Duration,
-    /// The user who sent it.
-    pub uid: u32,
+    /// Who sent it.
+    pub by: By,
 }
