@@ -5,7 +5,7 @@
 use crate::netns::{self, Netns};
 use crate::{LabError, Result};
 use ha2bgp::announce::speaker::{Configuration, Doorbells, Peer, Speaker};
-use ha2bgp::announce::{Announcer, Desired, Ended, Manner, PeerState, Report, What};
+use ha2bgp::announce::{Announcer, Desired, Ended, PeerState, Report, What};
 use ha2bgp::clock::Clock;
 use ha2bgp_core::net::{Networks, NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
@@ -126,7 +126,7 @@ pub fn peer(local_as: u32, peer: SocketAddr, peer_as: u32) -> Peer {
 /// Routes as the daemon hands them out when every service was judged.
 #[must_use]
 pub fn desired(routes: RouteSet) -> Desired {
-    Desired { routes, complete: true, manner: Manner::Running }
+    Desired { routes, complete: true, ..Desired::default() }
 }
 
 /// So many host routes from 10.128.0.0 on, through us.

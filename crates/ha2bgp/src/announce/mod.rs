@@ -1,6 +1,6 @@
 //! Announcers: tasks that make the desired routes so at the routers, and report back.
 //!
-//! The contract, which `tests/announcers.rs` holds every implementation to:
+//! The contract, which `tests/announcers` holds every implementation to:
 //!
 //! * The desired set is a level, not a stream of edges: an announcer looks at the newest one
 //!   whenever it can act, and what lay between is never sent.
@@ -12,10 +12,13 @@
 //!   [`Speaker`] then ends its sessions, with which its routes end in any case.
 //! * With [`Manner::Restarting`] in the last set, the routes stay at the routers instead, for as
 //!   long as those keep them.
+//! * It answers [`questions`] from its own task, a bounded page at a time.
 
 mod exabgp;
 mod pipe;
 mod plain;
+pub mod questions;
+mod routes;
 pub mod speaker;
 
 use std::future::Future;
@@ -30,9 +33,12 @@ use ha2bgp_proto::bgp::{self, PeerAddress};
 use ha2bgp_proto::exabgp::{Event as ExaBgpEvent, Snapshot};
 use tokio::sync::{mpsc, watch};
 
+use crate::histogram::Histogram;
+
 pub use exabgp::ExaBgp;
 pub use pipe::{Stdio, stdin_closed};
 pub use plain::Plain;
+pub use routes::{RouteState, Shown, WhyNot};
 pub use speaker::Speaker;
 
 /// How long the last set may take once the channel of desired sets is closed.
@@ -48,6 +54,8 @@ pub struct Desired {
     pub complete: bool,
     /// In which way.
     pub manner: Manner,
+    /// When that was decided.
+    pub decided_at: Instant,
 }
 
 /// In which way routes are announced.
@@ -107,7 +115,7 @@ pub enum What {
     /// Something happened in the conversation with ExaBGP.
     ExaBgp(ExaBgpEvent),
     /// The state in numbers, at most once a second and only when something happened.
-    Snapshot(Snapshot),
+    Snapshot(Box<PipeState>),
     /// Something happened to the session with a peer.
     Peer {
         /// The peer.
@@ -154,6 +162,17 @@ pub enum PeerNews {
     Changed(speaker::Change),
 }
 
+/// The state of the pipe to ExaBGP.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PipeState {
+    /// The conversation.
+    pub session: Snapshot,
+    /// From a decision until all that it changed was written.
+    pub decided_to_sent: Histogram,
+    /// From writing a command until ExaBGP answered `done`.
+    pub sent_to_acknowledged: Histogram,
+}
+
 /// The state of the speaker.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SpeakerState {
@@ -177,6 +196,11 @@ pub struct PeerState {
     pub leaving: bool,
     /// Its session.
     pub session: Box<bgp::Snapshot>,
+    /// From a decision until all that it changed for this peer was written.
+    pub decided_to_sent: Histogram,
+    /// From then until the peer's kernel acknowledged it. It is asked after one millisecond, and
+    /// less and less often then: up to twice the truth.
+    pub sent_to_acknowledged: Histogram,
     /// Why there is no connection, and since when.
     pub trouble: Option<(Instant, String)>,
     /// The last NOTIFICATION, sent or received, and when.

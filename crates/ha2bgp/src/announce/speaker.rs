@@ -1,5 +1,4 @@
-//! The built-in BGP speaker: one task that drives a [`Session`](ha2bgp_proto::bgp::Session) for
-//! each peer over TCP.
+//! The built-in BGP speaker: one task that drives a [`Session`] for each peer over TCP.
 //!
 //! All peers share the task, and none can hold it up: sockets do not block, each peer moves a
 //! bounded number of bytes before the others get their turn, and what a slow peer does not take
@@ -19,6 +18,7 @@ mod difference;
 mod doorbells;
 mod link;
 mod listener;
+mod page;
 mod peer;
 
 use std::future::{Future, poll_fn};
@@ -28,6 +28,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ha2bgp_core::time::Instant;
+use ha2bgp_proto::bgp::Session;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
@@ -37,6 +38,7 @@ pub use self::doorbells::{Configuration, Doorbells, Keys};
 use self::listener::Listeners;
 pub use self::peer::Peer;
 use self::peer::{Running, Tell};
+use super::questions::Inbox;
 use super::{
     Announcer, CLOSING_TIME, Desired, Ended, Manner, PeerNews, Report, Reports, SpeakerState, What,
 };
@@ -51,6 +53,11 @@ const ASK_EVERY: Duration = Duration::from_millis(2);
 /// Bytes read from a connection at once.
 const BUFFER_LENGTH: usize = 64 * 1024;
 
+/// The newest changes of all peers together of which it is known when they were told: about 2 MiB.
+const CHANGES_MAX: usize = 65_536;
+/// And of each peer at least.
+const CHANGES_MIN: usize = 256;
+
 /// What is said to routers when the program ends for good.
 const GOODBYE: &str = "ha2bgp stops; its routes are withdrawn";
 
@@ -62,19 +69,27 @@ pub struct Speaker {
     clock: Clock,
     seed: u64,
     doorbells: Doorbells,
+    inbox: Inbox,
 }
 
 impl Speaker {
     /// A speaker to these peers. Passive ones connect to one of the `listen` addresses; they must
     /// have been given then. `seed` spreads timers, so that not all hosts connect at once.
     pub fn new(peers: Vec<Peer>, listen: Vec<SocketAddr>, clock: Clock, seed: u64) -> Self {
-        Self { peers, listen, clock, seed, doorbells: Doorbells::silent() }
+        let (doorbells, inbox) = (Doorbells::silent(), Inbox::default());
+        Self { peers, listen, clock, seed, doorbells, inbox }
     }
 
     /// With doorbells.
     #[must_use]
     pub fn with(self, doorbells: Doorbells) -> Self {
         Self { doorbells, ..self }
+    }
+
+    /// With questions.
+    #[must_use]
+    pub fn answering(self, inbox: Inbox) -> Self {
+        Self { inbox, ..self }
     }
 }
 
@@ -85,13 +100,13 @@ impl Announcer for Speaker {
         reports: mpsc::Sender<Report>,
     ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
         Box::pin(async move {
-            let Self { peers, listen, clock, seed, doorbells } = *self;
+            let Self { peers, listen, clock, seed, doorbells, inbox } = *self;
             let now = clock.now();
             let peers = peers
                 .into_iter()
                 .zip(0..)
                 .map(|(peer, index)| Running::start(peer, seed.wrapping_add(index), now));
-            let task = Task {
+            let mut task = Task {
                 peers: peers.collect(),
                 seed: seed.wrapping_add(1 << 32),
                 desired: Desired::default(),
@@ -104,7 +119,8 @@ impl Announcer for Speaker {
                 news: true,
                 next_snapshot: now,
             };
-            task.run(desired, doorbells).await
+            task.share_memory();
+            task.run(desired, doorbells, inbox).await
         })
     }
 }
@@ -144,6 +160,7 @@ impl Task {
         mut self,
         mut desired: watch::Receiver<Desired>,
         mut doorbells: Doorbells,
+        mut inbox: Inbox,
     ) -> Ended {
         let mut stage = Stage::Running;
         self.take_routes(&mut desired);
@@ -191,6 +208,9 @@ impl Task {
                     Ring::Addresses => self.addresses_changed(),
                     Ring::Configuration(configuration) => self.reconfigure(configuration),
                 },
+                question = inbox.next() => {
+                    question.answer(|ask, limit| page::page(peers, ask, limit));
+                }
                 () = poll_fn(|cx| poll_ready(peers, listeners, cx)) => {}
                 () = tokio::task::yield_now(), if more => {}
                 () = sleep_until(clock.until(wake.unwrap_or(now))), if wake.is_some() => {}
@@ -218,7 +238,8 @@ impl Task {
             let news = match before.iter().position(|it| it.address() == address) {
                 Some(index) => {
                     let mut running = before.remove(index);
-                    let news = running.change(peer, now);
+                    let mut tell = Tell { reports: &mut self.reports, news: &mut self.news };
+                    let news = running.change(peer, now, &mut tell);
                     self.peers.push(running);
                     news
                 }
@@ -241,10 +262,17 @@ impl Task {
             }
             self.peers.push(peer);
         }
+        self.share_memory();
         let passive = self.peers.iter().filter(|peer| peer.is_passive());
         if let Some(error) = self.listeners.set(listen, passive, now) {
             self.reports.send(now, What::CannotListen { error });
         }
+    }
+
+    /// When something was told is remembered for fewer routes where there are many peers.
+    fn share_memory(&mut self) {
+        let each = (CHANGES_MAX / self.peers.len().max(1)).clamp(CHANGES_MIN, Session::CHANGES_MAX);
+        self.peers.iter_mut().for_each(|peer| peer.remember(each));
     }
 
     /// A peer that comes while the others are there.

@@ -26,13 +26,20 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.origin, self.message)?;
-        match &self.origin {
-            Origin::File(place) => {
-                place.snippet().map_or(Ok(()), |snippet| write!(f, "\n{snippet}"))
-            }
-            Origin::Flag(_) | Origin::Variable(_) | Origin::Default(_) => Ok(()),
-        }
+        shown(f, &self.origin, &self.message)
+    }
+}
+
+/// A place, what is said of it, and its line with carets.
+pub(super) fn shown(
+    f: &mut fmt::Formatter<'_>,
+    origin: &Origin,
+    message: &dyn fmt::Display,
+) -> fmt::Result {
+    write!(f, "{origin}: {message}")?;
+    match origin {
+        Origin::File(place) => place.snippet().map_or(Ok(()), |snippet| write!(f, "\n{snippet}")),
+        Origin::Flag(_) | Origin::Variable(_) | Origin::Default(_) => Ok(()),
     }
 }
 

@@ -11,7 +11,8 @@ use super::push::Pushes;
 use super::query::Query;
 use super::questions::Questions;
 use super::route::Call;
-use super::{WaysIn, openapi, orders, why};
+use super::{WaysIn, happened, openapi, orders, why};
+use crate::events::EventLog;
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Api {
     pub engine: Questions,
     /// What is known of services and checks.
     pub metrics: Metrics,
+    /// What happened, and what happens.
+    pub events: EventLog,
     /// Which ways in are open.
     pub ways: watch::Receiver<WaysIn>,
 }
@@ -64,6 +67,8 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
             orders::answer(call, &api.engine, asked.names, asked.body, asked.caller).await
         }
         Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
+        Call::History => happened::history(&api.events, asked.query).await,
+        Call::Events => return happened::events(&api.events, &asked),
         Call::OpenApi => Ok(openapi::text()),
         Call::Why => why::answer(&api.engine, asked.names).await,
     }

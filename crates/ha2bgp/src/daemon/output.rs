@@ -15,7 +15,6 @@ use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::peer::{BGP_PORT, PeerSettings};
 use crate::config::settings::{Backend, Settings};
-use crate::config::speaker::SpeakerSettings;
 
 /// What an announcer last said of itself.
 #[derive(Clone, Debug)]
@@ -30,7 +29,7 @@ impl Progress {
     /// The state in a report, if it is one.
     pub(super) fn of(what: What) -> Option<Self> {
         match what {
-            What::Snapshot(snapshot) => Some(Self::ExaBgp(snapshot)),
+            What::Snapshot(state) => Some(Self::ExaBgp(state.session)),
             What::Speaker(state) => Some(Self::Speaker(state)),
             _ => None,
         }
@@ -44,12 +43,11 @@ pub(super) fn announcer(
     doorbells: Doorbells,
     clock: Clock,
 ) -> io::Result<Box<dyn Announcer>> {
-    if let (Backend::Speaker, Some(speaker)) = (settings.backend, &settings.speaker) {
+    if settings.backend == Backend::Speaker && settings.speaker.is_some() {
+        let Configuration { peers, listen } = configuration(settings, beginning);
         // Timers of many hosts that start at once shall not stay in step.
         let seed = RandomState::new().build_hasher().finish();
-        let Configuration { peers, listen } = speaks_to(Some(speaker), beginning);
-        let speaker = Speaker::new(peers, listen, clock, seed);
-        return Ok(Box::new(speaker.with(doorbells)));
+        return Ok(Box::new(Speaker::new(peers, listen, clock, seed).with(doorbells)));
     }
     let detected = parent::detect_exabgp();
     let options = Options {
@@ -69,12 +67,12 @@ pub(super) fn announcer(
     })
 }
 
-/// To whom the speaker speaks.
-pub(super) fn speaks_to(speaker: Option<&SpeakerSettings>, beginning: &Beginning) -> Configuration {
-    let Some(speaker) = speaker else { return Configuration::default() };
-    let peers = speaker.peers.iter().map(|peer| self::peer(peer, beginning)).collect();
-    let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into()).collect();
-    Configuration { peers, listen }
+/// To whom the speaker speaks, as the settings have it.
+pub(super) fn configuration(settings: &Settings, beginning: &Beginning) -> Configuration {
+    let Some(speaker) = &settings.speaker else { return Configuration::default() };
+    let peers = speaker.peers.iter().map(|peer| self::peer(peer, beginning));
+    let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into());
+    Configuration { peers: peers.collect(), listen: listen.collect() }
 }
 
 /// One peer of the speaker.
@@ -131,19 +129,5 @@ pub(super) fn tell_settings(settings: &Settings) {
             hold = config.hold_time.as_secs(), md5 = socket.key.is_some(),
             "announcing to this router"
         );
-        for network in config.policy.networks.iter() {
-            let offered = config.families;
-            if !(if network.is_ipv4() { offered.ipv4 } else { offered.ipv6 }) {
-                let need = if network.is_ipv4() {
-                    "IPv4 routes over IPv6 need extended next hops, or an IPv4 next hop"
-                } else {
-                    "IPv6 routes over IPv4 need an IPv6 next hop, or a peer with an IPv6 address"
-                };
-                tracing::warn!(
-                    peer = %config.peer, %network,
-                    "this network is not announced to this peer: {need}"
-                );
-            }
-        }
     }
 }

@@ -93,7 +93,7 @@ pub(super) fn specs(settings: &Settings) -> CheckSpecs {
 /// To whom the speaker speaks while the program runs.
 pub(super) fn speaks_to(settings: &Settings) -> speaker::Configuration {
     // What is about the start of the process is over.
-    output::speaks_to(settings.speaker.as_ref(), &Beginning::default())
+    output::configuration(settings, &Beginning::default())
 }
 
 /// The configuration in force.

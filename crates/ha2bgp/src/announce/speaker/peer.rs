@@ -2,6 +2,7 @@
 
 mod change;
 mod leave;
+mod measure;
 mod tell;
 
 use std::io;
@@ -17,6 +18,7 @@ use ha2bgp_sys::tcp::{self, Counters};
 use tokio::net::TcpStream;
 
 use self::leave::Leaving;
+use self::measure::Measure;
 pub(super) use self::tell::Tell;
 use self::tell::Trouble;
 use super::link::{Link, Moved};
@@ -74,6 +76,7 @@ pub(super) struct Running {
     draining: bool,
     /// It is no longer in the configuration.
     leaving: Option<Leaving>,
+    measure: Measure,
     /// The kernel's counters when the attempt to connect began.
     dropped_before: Option<Counters>,
 }
@@ -112,6 +115,7 @@ impl Running {
             begins_again: false,
             draining: false,
             leaving: None,
+            measure: Measure::default(),
             dropped_before: None,
         }
     }
@@ -181,6 +185,9 @@ impl Running {
         if self.session.poll_timeout().is_some_and(|at| at <= now) {
             self.session.handle(Input::Timeout, now);
         }
+        if self.measure.is_due(now) {
+            *tell.news |= self.ask_acknowledged(now);
+        }
         let mut more = false;
         // Writing first: a withdrawal waits for nothing.
         self.obey(clock, tell);
@@ -199,6 +206,8 @@ impl Running {
         self.go_on_leaving(clock.now());
         self.obey(clock, tell);
         self.links.retain(|link| !link.is_done());
+        // What was said last in this turn is written in the next one.
+        more |= self.links.iter().any(Link::has_last_words);
         more | self.begin_again(clock.now())
     }
 
@@ -288,7 +297,9 @@ impl Running {
             };
             match link.write(bytes) {
                 Moved::Bytes(bytes) => {
-                    self.session.handle(Input::Written { connection, bytes }, clock.now());
+                    let now = clock.now();
+                    self.session.handle(Input::Written { connection, bytes }, now);
+                    self.measure.written(&self.session, now);
                 }
                 Moved::Blocked => return false,
                 // Reading finds the end, behind what the peer said last.
