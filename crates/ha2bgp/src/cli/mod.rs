@@ -152,7 +152,13 @@ struct Sources {
 impl Sources {
     /// Reads the settings with the files as they are now, or with these in the place of all files.
     fn load(&self, files: Option<&[FileText]>) -> Loaded {
-        let names = files.map(|files| files.iter().map(|file| file.name.clone()).collect());
+        let names = files.map(|files| {
+            let named = files.iter().map(|file| file.directory.as_ref().unwrap_or(&file.name));
+            let mut names: Vec<String> = named.cloned().collect();
+            // The files of a directory are given by its name, once.
+            names.dedup();
+            names
+        });
         let flag = |name| match &names {
             Some(names) if name == "config" => Vec::clone(names),
             _ => self.given.get(name).cloned().unwrap_or_default(),

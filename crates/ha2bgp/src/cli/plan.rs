@@ -18,6 +18,7 @@ use super::push::{EXIT_UNREACHABLE, refusal, socket_arg, socket_of};
 use super::screen::{Screen, no_color_arg};
 use super::{EXIT_USAGE, ask, print_error, say};
 use crate::config::file::LENGTH_MAX;
+use crate::config::sources;
 use crate::control::client::{self, Answer};
 use crate::control::orders::Planned;
 
@@ -32,7 +33,10 @@ pub(super) fn command() -> Command {
         )
         .arg(
             Arg::new("FILE")
-                .help("In the place of the daemon's files; without any: what a reload would do now")
+                .help(
+                    "Files, or directories of *.toml files, in the place of the daemon's; without any: \
+                     what a reload would do now",
+                )
                 .num_args(0..),
         )
         .arg(json_arg())
@@ -50,8 +54,8 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     let mut files = Vec::new();
     let mut unread = false;
     for path in matches.get_many::<String>("FILE").into_iter().flatten() {
-        match read(path) {
-            Ok(file) => files.push(file),
+        match read_all(path) {
+            Ok(mut read) => files.append(&mut read),
             Err(error) => {
                 print_error(&format!("{path}: {error}"));
                 unread = true;
@@ -74,15 +78,33 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     }
 }
 
-/// Reads a file for the daemon, which may see others under that name.
-fn read(path: &str) -> io::Result<Value> {
+/// Reads a file, or the files of a directory, for the daemon, which may see others under that name.
+fn read_all(path: &str) -> io::Result<Vec<Value>> {
+    // What is relative in it is relative to its directory.
+    let path = std::path::absolute(Path::new(path))?;
+    if !path.is_dir() {
+        return Ok(vec![read(&path, None)?]);
+    }
+    let directory = path.to_string_lossy();
+    let directory = directory.trim_end_matches('/');
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&path)? {
+        names.extend(entry?.file_name().into_string().ok().filter(|name| sources::counts(name)));
+    }
+    if names.is_empty() {
+        return Err(io::Error::other("it is a directory without any *.toml file"));
+    }
+    names.sort_unstable();
+    let read = |name| read(&Path::new(directory).join(name), Some(directory));
+    names.iter().map(read).collect()
+}
+
+fn read(path: &Path, directory: Option<&str>) -> io::Result<Value> {
     let mut bytes = Vec::new();
     let most = u64::try_from(LENGTH_MAX).unwrap_or(u64::MAX).saturating_add(1);
     File::open(path)?.take(most).read_to_end(&mut bytes)?;
     let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
-    // What is relative in it is relative to its directory.
-    let name = std::path::absolute(Path::new(path))?;
-    Ok(json!({ "name": name.to_string_lossy(), "text": text }))
+    Ok(json!({ "name": path.to_string_lossy(), "text": text, "directory": directory }))
 }
 
 /// Sends an order that is answered with what it changes.

@@ -109,6 +109,9 @@ pub struct FileText {
     pub name: String,
     /// What it holds.
     pub text: String,
+    /// The directory that was given, where it is one of its files: its name begins with that.
+    #[serde(default)]
+    pub directory: Option<String>,
 }
 
 /// The answer to `GET /v1/overrides`.

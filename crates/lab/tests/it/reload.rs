@@ -137,6 +137,24 @@ fn bad_files_change_nothing() -> Result<()> {
     assert!(said.contains("adress") && said.contains("hold-tme"), "{said}");
     assert_eq!(stage.ends(&["plan"], 2)?, checked);
     assert_eq!(stage.ends(&["plan", &path], 2)?, checked);
+    // The files of a directory, which the daemon does not see: those of one directory do not replace
+    // each other's keys.
+    let parts = stage.path("parts");
+    let part =
+        |name: &str, text: &str| std::fs::write(parts.join(name), text).map_err(LabError::io(name));
+    std::fs::create_dir(&parts).map_err(LabError::io("parts"))?;
+    part("a.toml", "networks = [\"100.64.0.0/24\"]\n")?;
+    part("b.toml", "networks = [\"100.65.0.0/24\"]\n")?;
+    part("c.conf", "nonsense")?;
+    let said = stage.ends(&["plan", &parts.display().to_string()], 2)?;
+    assert!(said.contains("parts/b.toml:1") && said.contains("twice"), "{said}");
+    part(
+        "b.toml",
+        "backend = \"speaker\"\nlocal-as = 65000\nrouter-id = \"10.1.1.1\"\n\
+                    peer = [{ address = \"10.9.1.2\", remote-as = 65001 }]\n",
+    )?;
+    let said = stage.ends(&["plan", &parts.display().to_string()], 1)?;
+    assert!(said.contains("peer 10.9.2.2") && said.contains("remove"), "{said}");
     stage.ha2bgp.signal(Signal::HUP)?;
     stage.wait_log("bad configuration: everything stays as it is")?;
     // No file at all.
