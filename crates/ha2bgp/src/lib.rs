@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod events;
 pub mod histogram;
 pub mod history;
+pub mod import;
 pub mod log;
 mod near;
 pub mod observe;

@@ -505,8 +505,7 @@ fn rewrite(arg: String) -> String {
 }
 
 /// The reference page of the flags, in Markdown.
-#[cfg(test)]
-fn reference() -> String {
+pub fn reference() -> String {
     let mut page = String::from(
         "# Flags\n\nMade from the program's own table: `cargo test -p ha2bgp` rewrites this page when it is out of date.\n\n\
          A flag wins over its environment variable, a variable over the [configuration \

@@ -61,7 +61,7 @@ fn sent_of(sent: &[FileText], directory: &str) -> Option<Vec<String>> {
 }
 
 /// What a file holds, as far as anybody wants to know.
-fn read_file(path: &str) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let most = u64::try_from(file::LENGTH_MAX).unwrap_or(u64::MAX).saturating_add(1);
     std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;

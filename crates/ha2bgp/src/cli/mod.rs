@@ -5,11 +5,13 @@
 
 mod ask;
 mod check;
+mod config;
 mod demo;
 mod filter;
 pub mod flags;
 mod history;
 mod host;
+mod import;
 mod plan;
 mod push;
 mod reasons;
@@ -56,6 +58,8 @@ pub fn main() -> ExitCode {
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
             Some(("plan", matches)) => plan::main(matches),
+            Some(("config", matches)) => config::main(matches),
+            Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
             Some(("reload", matches)) => reload::main(matches),
             Some(("history", matches)) => history::main(matches),
@@ -98,9 +102,11 @@ fn command() -> Command {
             Command::new("run").about("Runs, as without any command: ha2bgp run --config FILE"),
         ))
         .subcommand(check::command())
+        .subcommand(config::command())
         .subcommand(filter::command())
         .subcommand(history::command())
         .subcommand(plan::command())
+        .subcommand(import::command())
         .subcommand(push::command())
         .subcommand(reload::command())
         .subcommand(watch::command())

@@ -47,7 +47,7 @@ impl std::error::Error for ConfigError {}
 
 /// Those of flags first, then those of files by position; each once, although what a flag says of
 /// all peers is read for each of them.
-pub(super) fn in_order(mut errors: Vec<ConfigError>) -> Vec<ConfigError> {
+pub(crate) fn in_order(mut errors: Vec<ConfigError>) -> Vec<ConfigError> {
     errors.sort_by_key(|error| error.origin.position());
     let mut known = BTreeSet::new();
     errors.retain(|error| {

@@ -3,7 +3,10 @@
 //! It knows which keys there are and the shape of their values, not what the values mean. Nothing
 //! is left out silently: what is not known, or not of the right shape, is an error.
 
+pub mod example;
 pub mod keys;
+pub mod reference;
+pub mod schema;
 mod syntax;
 
 use std::io;
@@ -438,7 +441,5 @@ fn unknown(section: &str, name: &str) -> String {
     }
 }
 
-#[cfg(test)]
-mod reference;
 #[cfg(test)]
 mod tests;

@@ -183,8 +183,7 @@ fn settings(dir: &TempDir, section: &str) -> Settings {
             "a.toml" => Ok(file.clone().into_bytes()),
             path => std::fs::read(path),
         },
-        credentials: None,
-        name: "host",
+        ..Host::BARE
     };
     let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
     let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);

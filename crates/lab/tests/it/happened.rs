@@ -48,8 +48,11 @@ impl Files {
         Ok(ids(&child::run(&mut program::command(&args))?))
     }
 
+    /// Watches from the start of the program on.
     fn watch(&self, dir: &Path) -> Result<Child> {
-        let args = ["watch", "--json", "--socket", &self.socket];
+        let history = self.history()?;
+        let first = history.first().map(String::as_str).unwrap_or_default();
+        let args = ["watch", "--json", "--after", first, "--socket", &self.socket];
         Child::start("watch", &mut program::command(&args), dir)
     }
 }

@@ -26,6 +26,7 @@ mod exabgp_stops;
 mod guides;
 mod happened;
 mod harness;
+mod import;
 mod lab_haproxy;
 mod lab_hostile;
 mod lab_plugins;
