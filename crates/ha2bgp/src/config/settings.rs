@@ -15,6 +15,7 @@ use super::control::{self, ControlSettings};
 use super::duration;
 use super::error::{self, ConfigError};
 use super::guard;
+use super::log::LogSettings;
 use super::origin::{Origin, Written};
 use super::peer;
 use super::raw::{Raw, Values};
@@ -80,6 +81,8 @@ pub struct Settings {
     pub record: Option<RecordSettings>,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
+    /// How the log looks.
+    pub log: LogSettings,
     /// The configuration files, as they were given, where they are watched and read again when they
     /// have changed; else none.
     pub watched_files: Vec<String>,
@@ -223,6 +226,7 @@ impl Settings {
                     overrides_file,
                     record,
                     control,
+                    log: LogSettings::read(raw),
                     watched_files,
                 })
             }

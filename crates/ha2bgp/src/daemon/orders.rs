@@ -292,3 +292,6 @@ fn refuse_quietly(answer: Option<Answer<Planned>>, refusal: Refusal) {
         tell(answer, Err(refusal));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,31 @@ pub(super) const ROUTES_MAX: usize = 10_000;
 
 /// The settings that would count now, and what of the new ones would only count after a restart.
 pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>) {
+    // All of them by name: whoever adds one says here what becomes of it.
+    let Settings {
+        // These count at once,
+        engine: _,
+        checks: _,
+        test_mode: _,
+        listen_filter: _,
+        protocols: _,
+        speaker: _,
+        control: _,
+        watched_files: _,
+        // and these stay.
+        doorbell: _,
+        backend: _,
+        exabgp_api: _,
+        exabgp_group: _,
+        exabgp_last_choice: _,
+        reassert: _,
+        state_file: _,
+        status: _,
+        history: _,
+        overrides_file: _,
+        record: _,
+        log: _,
+    } = old;
     let mut then = new;
     let mut restart = Vec::new();
     if then.backend != old.backend {
@@ -52,6 +77,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         "last-choice of ExaBGP": exabgp_last_choice,
         "reassert": reassert,
         "limits": checks.limits,
+        "log": log,
     );
     carry_over(old, &mut then);
     (then, restart)
@@ -97,6 +123,7 @@ pub(super) fn plan(
     differs("protocols", old.protocols != then.protocols);
     let (c, d) = (old.speaker.as_ref(), then.speaker.as_ref());
     differs("listen", c.map(|it| &it.listen) != d.map(|it| &it.listen));
+    differs("watch-config", old.watched_files != then.watched_files);
     differs("drain-time", c.map(|it| it.drain_time) != d.map(|it| it.drain_time));
     Planned {
         announce,
