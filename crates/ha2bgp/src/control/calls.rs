@@ -63,6 +63,7 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
         | Call::Plan
         | Call::Reload
         | Call::Confirm
+        | Call::Restart
         | Call::ResetDamping => {
             orders::answer(call, &api.engine, asked.names, asked.body, asked.caller).await
         }

@@ -58,6 +58,8 @@ pub enum Call {
     Reload,
     /// Keep a configuration that is on trial.
     Confirm,
+    /// End, so that another process goes on.
+    Restart,
     /// Forget what flap damping has counted.
     ResetDamping,
     /// Show the ways in.
@@ -240,6 +242,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post("/v1/reload/confirm", Call::Confirm, "Keeps a configuration that is on trial")
         .gives(Gives::Json(shape::<Confirmed>))
         .or(&[Code::NothingToConfirm]),
+    post(
+        "/v1/restart",
+        Call::Restart,
+        "Ends so that routes stay where they are (as SIGUSR2): whatever started it starts it again",
+    )
+    .gives(Gives::Json(shape::<Done>)),
     post("/v1/damping/reset", Call::ResetDamping, "Forgets what flap damping has counted")
         .takes(shape::<DampingBody>)
         .gives(Gives::Json(shape::<Done>))

@@ -3,7 +3,7 @@
 mod drain;
 mod dump;
 mod engine_task;
-mod keys;
+mod files;
 mod ledger;
 mod ledger_file;
 mod orders;
@@ -30,7 +30,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::engine_task::{Ends, EngineTask, Stop};
-use self::keys::KeyFiles;
 use self::ledger::Ledger;
 use self::ledger_file::Keeper;
 use self::output::Progress;
@@ -39,7 +38,7 @@ pub use self::reload::{Loaded, Loader};
 use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
-use crate::announce::speaker::{Doorbells, Keys};
+use crate::announce::speaker::Doorbells;
 use crate::announce::{self, Desired, Ended, Report, What};
 use crate::clock::Clock;
 use crate::config::duration;
@@ -123,7 +122,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (observed, observations) = mpsc::channel(OBSERVATIONS_MAX);
     let (routes, announced) = watch::channel(RouteSet::new());
     let (desiring, desired) = watch::channel(Desired::default());
-    let (keys, new_keys) = watch::channel(Keys::new());
+    let (peers, configuration) = watch::channel(reload::speaks_to(&settings));
     let (addresses, address_changes) = watch::channel(0);
     let (reporting, reports) = mpsc::channel(REPORTS_MAX);
 
@@ -145,7 +144,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
             return ExitCode::FAILURE;
         }
     };
-    let (specs, specs_changed) = watch::channel(Arc::new(specs(&settings)));
+    let (specs, specs_changed) = watch::channel(Arc::new(reload::specs(&settings)));
     let control = open_control(&settings, specs_changed.clone(), hub, asking, events);
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
@@ -159,7 +158,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (progress, announcer_state) = watch::channel(None);
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
-    let doorbells = Doorbells { keys: new_keys, addresses: address_changes, ..Doorbells::silent() };
+    let doorbells = Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
     let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
@@ -170,21 +169,18 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let mut announcer = tokio::spawn(announcer.run(desired.clone(), reporting));
     let storing = store.map(|store| tokio::spawn(store.keep(desired, beginning.before.clone())));
 
-    let speaker = settings.speaker.as_ref();
     let ends = Ends {
         desired: desiring,
         routes,
         checks: wanting,
         addresses,
-        keys: KeyFiles::new(speaker, keys),
         told,
         announcer: announcer_state,
         teller,
         notice,
         questions,
-        drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
     };
-    let ways = Ways { specs, listen, control };
+    let ways = Ways { specs, listen, peers, control };
     let overrides = overrides(&settings);
     let recorder = settings.record.as_ref().map(|record| {
         let listen_filter = settings.listen_filter.text.clone();
@@ -238,12 +234,6 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         },
         conclude,
     )
-}
-
-/// What makes the probes.
-fn specs(settings: &Settings) -> CheckSpecs {
-    // All processes that this one starts are plugins.
-    CheckSpecs { adopt: true, ..settings.checks.clone() }
 }
 
 /// What operators have said before, and where it is kept.

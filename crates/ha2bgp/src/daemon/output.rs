@@ -77,7 +77,7 @@ pub(super) fn configuration(settings: &Settings, beginning: &Beginning) -> Confi
 }
 
 /// One peer of the speaker.
-fn peer(peer: &PeerSettings, beginning: &Beginning) -> Peer {
+pub(super) fn peer(peer: &PeerSettings, beginning: &Beginning) -> Peer {
     let mut config = peer.config.clone();
     if let Some(restart) = &mut config.graceful_restart {
         restart.restarting = beginning.restarting;

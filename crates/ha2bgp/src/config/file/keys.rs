@@ -237,6 +237,12 @@ pub const KEYS: &[Key] = &[
          `/var/lib/ha2bgp/overrides.json`, or in `/run/ha2bgp`",
     ),
     key(
+        "watch-config",
+        Kind::Bool,
+        "false",
+        "Watch the configuration files and password files, and reload when they have changed",
+    ),
+    key(
         "record",
         Kind::Path,
         "",
