@@ -174,7 +174,7 @@ impl Engine {
         }
         let stays = |last_choice| {
             let last_choice = last_choice || drains;
-            Some(Route { next_hop: then.config.next_hop, last_choice })
+            Some(Route { next_hop: then.config.next_hop, last_choice, draining: drains })
         };
         let after = match config.on_failure {
             _ if announced => stays(service.is_last_choice(config)),
@@ -206,7 +206,7 @@ impl Engine {
         }
     }
 
-    fn meant(&self, scope: &Scope) -> Vec<IpAddr> {
+    pub(super) fn meant(&self, scope: &Scope) -> Vec<IpAddr> {
         let name = |number| &*self.catalog.entry(number).config.name;
         let meant =
             self.services.iter().filter(|(vip, service)| scope.means(**vip, name(service.config)));

@@ -7,6 +7,7 @@ mod ask;
 mod check;
 mod config;
 mod demo;
+mod drain;
 mod filter;
 pub mod flags;
 mod history;
@@ -62,6 +63,8 @@ pub fn main() -> ExitCode {
             Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
             Some(("reload", matches)) => reload::main(matches),
+            Some(("drain", matches)) => drain::main(matches),
+            Some(("undrain", matches)) => drain::undrain::main(matches),
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
@@ -109,6 +112,8 @@ fn command() -> Command {
         .subcommand(import::command())
         .subcommand(push::command())
         .subcommand(reload::command())
+        .subcommand(drain::command())
+        .subcommand(drain::undrain::command())
         .subcommand(watch::command())
         .subcommand(why::command())
         .subcommand(replay::command());

@@ -8,7 +8,7 @@ use ha2bgp_core::damping::{DampingConfig, DampingError};
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_core::glob::Glob;
 use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
-use ha2bgp_proto::exabgp::{ApiVersion, LastChoice};
+use ha2bgp_proto::exabgp::{ApiVersion, Drain, LastChoice};
 
 use super::check::haproxy;
 use super::control::{self, ControlSettings};
@@ -65,6 +65,10 @@ pub struct Settings {
     pub exabgp_group: Option<usize>,
     /// What ExaBGP is told of routes that are the last choice.
     pub exabgp_last_choice: LastChoice,
+    /// How ExaBGP is told of routes that an operator drains.
+    pub exabgp_drain: Drain,
+    /// How long routers get to move the traffic of a drain, before connections are counted.
+    pub drain_settle: Duration,
     /// How often announcements are repeated; zero means never.
     pub reassert: Duration,
     /// Whom the speaker speaks to; with [`Backend::Speaker`] only.
@@ -180,6 +184,10 @@ impl Settings {
             engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
             None
         };
+        let exabgp_drain = reader.one(values, "exabgp.drain", peer::drain_of_exabgp);
+        let exabgp_drain = exabgp_drain.unwrap_or_default();
+        let drain_settle = reader.one(values, "drain-settle", drain_settle);
+        let drain_settle = drain_settle.unwrap_or(DRAIN_SETTLE);
         let overrides_file = reader.one(values, "overrides-file", state_file);
         let overrides_file = match (overrides_file.unwrap_or_default(), backend) {
             (StateFile::Auto, Some(Backend::Test)) => StateFile::Off,
@@ -218,6 +226,8 @@ impl Settings {
                     exabgp_api,
                     exabgp_group,
                     exabgp_last_choice,
+                    exabgp_drain,
+                    drain_settle,
                     reassert,
                     speaker,
                     state_file,
@@ -237,6 +247,17 @@ impl Settings {
             }
         }
     }
+}
+
+/// How long routers get, unless somebody says otherwise.
+pub const DRAIN_SETTLE: Duration = Duration::from_secs(2);
+
+fn drain_settle(text: &str) -> Result<Duration, String> {
+    let time = duration::parse(text).map_err(|error| error.to_string())?;
+    if time > Duration::from_secs(3600) {
+        return Err(format!("\"{text}\" is longer than 1h: routers move traffic in seconds"));
+    }
+    Ok(time)
 }
 
 /// The allow-list. Without any: test mode.

@@ -58,6 +58,7 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
         }
         Call::ListOverrides
         | Call::Override
+        | Call::ShowOverride
         | Call::Lift
         | Call::Plan
         | Call::Reload

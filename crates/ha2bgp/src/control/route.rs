@@ -48,6 +48,8 @@ pub enum Call {
     ListOverrides,
     /// Say something over the heads of the checks.
     Override,
+    /// Show one of them.
+    ShowOverride,
     /// Take that back.
     Lift,
     /// Say what another configuration would change.
@@ -210,6 +212,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
     .takes(shape::<OverrideBody>)
     .gives(Gives::Json(shape::<OverrideShown>))
     .or(&[Code::BadBody]),
+    get(
+        "/v1/overrides/{id}",
+        Call::ShowOverride,
+        "One of them; of a drain how far it is, and how many connections there are",
+    )
+    .gives(Gives::Json(shape::<OverrideShown>))
+    .or(&[Code::NoSuchOverride]),
     delete("/v1/overrides/{id}", Call::Lift, "Takes an override back")
         .may_take(shape::<LiftBody>)
         .gives(Gives::Json(shape::<OverrideShown>))

@@ -21,6 +21,7 @@ use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
 
+use super::drain::Drains;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
 use super::output::Progress;
@@ -56,6 +57,7 @@ pub(super) struct EngineTask {
     pub(super) configuration: Configuration,
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
+    pub(super) drains: Drains,
     pub(super) recorder: Option<Recorder>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
@@ -74,6 +76,8 @@ pub(super) struct Ends {
     pub(super) checks: watch::Sender<BTreeSet<CheckKey>>,
     /// Counts the changes of this host's addresses.
     pub(super) addresses: watch::Sender<u64>,
+    /// The newest set that every router has.
+    pub(super) told: watch::Receiver<RouteSet>,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
     /// Where it is told what happens.
@@ -98,6 +102,7 @@ impl EngineTask {
             configuration,
             ledger,
             keeper,
+            drains: Drains::new(ends.told.clone(), clock.now()),
             recorder,
             clock,
             observations,
@@ -192,6 +197,7 @@ impl EngineTask {
                     }
                 },
                 () = trial_over => self.roll_back(),
+                woken = self.drains.next(clock) => self.drains_woken(woken),
                 Some(question) = self.ends.questions.recv() => self.answer(question),
             }
             if self.restart {
@@ -248,6 +254,7 @@ impl EngineTask {
         let notice = self.ends.notice.borrow().clone();
         let at = dump::At { now: self.clock.now(), draining: self.draining, notice: &notice };
         dump::log(&self.engine, announcer.as_ref(), &at);
+        self.dump_overrides();
     }
 
     /// When to wake up for a timer.

@@ -1,5 +1,6 @@
 //! The running daemon: connects observers, engine and announcer, and ends them in order.
 
+mod drain;
 mod dump;
 mod engine_task;
 mod files;
@@ -10,6 +11,7 @@ mod output;
 pub mod parent;
 mod plan;
 mod reload;
+mod safe_file;
 mod signals;
 mod state;
 pub(crate) mod state_file;
@@ -29,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use self::engine_task::{Ends, EngineTask, Stop};
 use self::ledger::Ledger;
-use self::ledger_file::{Keeper, RealDisk};
+use self::ledger_file::Keeper;
 use self::output::Progress;
 use self::reload::{Configuration, Ways};
 pub use self::reload::{Loaded, Loader};
@@ -37,7 +39,7 @@ use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
 use crate::announce::speaker::Doorbells;
-use crate::announce::{self, Desired, Ended, Report};
+use crate::announce::{self, Desired, Ended, Report, What};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
@@ -154,7 +156,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (listen, listen_config) = watch::channel(listen_config);
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
-    tokio::spawn(tell_reports(reports, progress, teller.clone()));
+    let (telling, told) = watch::channel(RouteSet::new());
+    tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
     let doorbells = Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
     let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
         Ok(announcer) => announcer,
@@ -171,6 +174,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         routes,
         checks: wanting,
         addresses,
+        told,
         announcer: announcer_state,
         teller,
         notice,
@@ -234,10 +238,10 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
 
 /// What operators have said before, and where it is kept.
 fn overrides(settings: &Settings) -> (Ledger, Keeper) {
-    let mut disk = ledger_file::place(&settings.overrides_file).map(RealDisk);
+    let mut file = ledger_file::place(&settings.overrides_file).map(ledger_file::file);
     let now = jiff::Timestamp::now();
-    let ledger = disk.as_mut().map(|disk| ledger_file::read(disk, now)).unwrap_or_default();
-    (ledger, Keeper::start(disk))
+    let ledger = file.as_mut().map(|file| ledger_file::read(file, now)).unwrap_or_default();
+    (ledger, Keeper::start(file))
 }
 
 /// Opens the control interface, where one is wanted.
@@ -318,9 +322,13 @@ fn tell_settings(settings: &Settings) {
 async fn tell_reports(
     mut reports: mpsc::Receiver<Report>,
     progress: watch::Sender<Option<Progress>>,
+    told: watch::Sender<RouteSet>,
     teller: Teller,
 ) {
     while let Some(report) = reports.recv().await {
+        if let What::Settled(routes) = &report.what {
+            told.send_replace(routes.clone());
+        }
         match from_announcer::draft(&report.what) {
             Some(draft) => teller.tell(draft),
             None => from_announcer::trace(&report.what),

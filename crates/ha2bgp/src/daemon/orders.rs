@@ -5,6 +5,7 @@ use ha2bgp_core::overrides::{OVERRIDES_MAX, OverrideId, Scope};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::drain::Over;
 use super::engine_task::EngineTask;
 use super::ledger::Entry;
 use super::plan;
@@ -30,11 +31,18 @@ impl EngineTask {
             Order::Override(new, answer) => self.say(&new, answer),
             Order::Lift(id, lifted, answer) => self.lift(id, &lifted, answer),
             Order::Overrides(answer) => {
-                let now = Timestamp::now();
-                let all = self.ledger.entries().iter().map(|entry| entry.shown(now, true));
+                let (now, saved) = (Timestamp::now(), self.keeper.keeps());
+                let all = self.ledger.entries().iter().map(|it| self.show(it.shown(now, saved)));
                 tell(answer, all.collect());
             }
-            Order::Drained(id, connections) => self.drained(id, connections),
+            Order::ShowOverride(id, answer) => {
+                let (now, saved) = (Timestamp::now(), self.keeper.keeps());
+                let found = self.ledger.find(id).map(|entry| {
+                    let vips = self.vips_of(&entry.scope());
+                    OverrideShown { vips, ..self.show(entry.shown(now, saved)) }
+                });
+                tell(answer, found.ok_or_else(|| no_such_override(id)));
+            }
             Order::Reload(reload, answer) => self.reload(reload, Some(answer)),
             Order::Confirm(author, answer) => self.confirm(&author, answer),
             Order::Restart(author, answer) => {
@@ -81,6 +89,28 @@ impl EngineTask {
         self.overrides_changed(entry, answer);
     }
 
+    /// What operators say, in the log.
+    pub(super) fn dump_overrides(&self) {
+        let (now, saved) = (Timestamp::now(), self.keeper.keeps());
+        for entry in self.ledger.entries() {
+            let shown = self.show(entry.shown(now, saved));
+            let mut more = String::new();
+            if let Some(until) = &shown.until {
+                more.push_str(&format!(", until {until}"));
+            }
+            if let Some(phase) = shown.phase.filter(|phase| *phase != shown.kind) {
+                more.push_str(&format!(", {phase}"));
+            }
+            if let Some(connections) = shown.connections {
+                more.push_str(&format!(", {connections} connections"));
+            }
+            if !saved {
+                more.push_str(", not on disk: lost at a restart");
+            }
+            tracing::info!("status: override {}, {}{more}", shown.id, entry.words());
+        }
+    }
+
     /// An override that nothing could ever obey is a mistake.
     fn means_something(&self, scope: &Scope) -> Result<(), Refusal> {
         let engine = &self.configuration.settings.engine;
@@ -120,18 +150,20 @@ impl EngineTask {
 
     fn lift(&mut self, id: OverrideId, lifted: &Lifted, answer: Answer<OverrideShown>) {
         let Some(entry) = self.ledger.remove(id) else {
-            let text = format!("there is no override {}: GET /v1/overrides lists them", id.0);
-            return tell(answer, Err(Refusal::new(Code::NoSuchOverride, text)));
+            return tell(answer, Err(no_such_override(id)));
         };
         let draft = entry.draft(Kind::OverrideEnded, "an operator takes back", &lifted.author.0);
         self.tell(draft.more("why", &lifted.reason));
         self.overrides_changed(entry, answer);
     }
 
-    fn drained(&mut self, id: OverrideId, connections: u32) {
+    /// A drain withdraws from now on.
+    pub(super) fn drained(&mut self, id: OverrideId, connections: Option<u32>, how: Over) {
         let Some(entry) = self.ledger.drained(id, connections) else { return };
-        let draft = entry.draft(Kind::OverrideSet, "drained, withdrawing", entry.author());
-        self.tell(draft.more("connections", connections));
+        let text = format!("drained, withdrawing, since {}", how.words());
+        let draft = entry.draft(Kind::OverrideSet, &text, entry.author());
+        let left = connections.map_or_else(|| "unknown".to_owned(), |left| left.to_string());
+        self.tell(draft.more("connections", left));
         self.overrides_changed(entry, oneshot::channel().0);
     }
 
@@ -140,6 +172,7 @@ impl EngineTask {
         if let Some(entry) = self.ledger.remove(id) {
             self.tell(entry.draft(Kind::OverrideEnded, "its time is over", ""));
             self.keeper.keep(&self.ledger, |_| {});
+            self.drains.hurry(self.clock.now());
         }
     }
 
@@ -148,7 +181,10 @@ impl EngineTask {
         let wall = Timestamp::now();
         let list = self.ledger.for_engine(wall, self.clock.now());
         self.handle_all([Input::SetOverrides(list)]);
-        let then = move |saved| tell(answer, Ok(entry.shown(wall, saved)));
+        self.drains.hurry(self.clock.now());
+        let vips = self.vips_of(&entry.scope());
+        let shown = OverrideShown { vips, ..self.show(entry.shown(wall, false)) };
+        let then = move |saved| tell(answer, Ok(OverrideShown { saved, ..shown }));
         self.keeper.keep(&self.ledger, then);
     }
 
@@ -281,6 +317,11 @@ impl EngineTask {
         crate::config::carry::carry_over(&self.configuration.settings, &mut settings);
         self.put_in_force(settings, listen);
     }
+}
+
+fn no_such_override(id: OverrideId) -> Refusal {
+    let text = format!("there is no override {}: GET /v1/overrides lists them", id.0);
+    Refusal::new(Code::NoSuchOverride, text)
 }
 
 fn busy() -> Refusal {

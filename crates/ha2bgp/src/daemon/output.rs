@@ -56,6 +56,7 @@ pub(super) fn announcer(
         group_from: settings.exabgp_group,
         reassert: (!settings.reassert.is_zero()).then_some(settings.reassert),
         last_choice: settings.exabgp_last_choice.clone(),
+        drain: settings.exabgp_drain.clone(),
         ..Options::default()
     };
     let stdio = Stdio::of_process()?;

@@ -34,12 +34,14 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         speaker: _,
         control: _,
         watched_files: _,
+        drain_settle: _,
         // and these stay.
         doorbell: _,
         backend: _,
         exabgp_api: _,
         exabgp_group: _,
         exabgp_last_choice: _,
+        exabgp_drain: _,
         reassert: _,
         state_file: _,
         status: _,
@@ -55,6 +57,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         then.speaker.clone_from(&old.speaker);
         then.engine.next_hop = old.engine.next_hop;
         then.exabgp_last_choice.clone_from(&old.exabgp_last_choice);
+        then.exabgp_drain.clone_from(&old.exabgp_drain);
     }
     macro_rules! stays {
         ($($name:literal: $($field:ident).+),* $(,)?) => {$(
@@ -75,6 +78,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         "exabgp-api": exabgp_api,
         "exabgp-group": exabgp_group,
         "last-choice of ExaBGP": exabgp_last_choice,
+        "drain of ExaBGP": exabgp_drain,
         "reassert": reassert,
         "limits": checks.limits,
         "log": log,
@@ -125,6 +129,7 @@ pub(super) fn plan(
     differs("listen", c.map(|it| &it.listen) != d.map(|it| &it.listen));
     differs("watch-config", old.watched_files != then.watched_files);
     differs("drain-time", c.map(|it| it.drain_time) != d.map(|it| it.drain_time));
+    differs("drain-settle", old.drain_settle != then.drain_settle);
     Planned {
         announce,
         withdraw,

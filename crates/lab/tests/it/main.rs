@@ -20,6 +20,7 @@ mod config_warnings;
 mod control_api;
 mod discovery;
 mod doorbell;
+mod drain;
 mod exabgp_facts;
 mod exabgp_stalled;
 mod exabgp_stops;

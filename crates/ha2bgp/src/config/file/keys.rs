@@ -155,6 +155,21 @@ pub const KEYS: &[Key] = &[
         "Communities beside `communities`, at most 8 of them for ExaBGP",
     ),
     key(
+        "drain-settle",
+        Kind::Duration,
+        "2s",
+        "After a drain has reached every router: how long they get to move the traffic before \
+         connections are counted; at most 1h",
+    ),
+    key(
+        "exabgp.drain",
+        Kind::Text,
+        "last-choice",
+        "How routes go out that an operator drains: `last-choice` as any that is the last choice, \
+         `gshut` with GRACEFUL_SHUTDOWN and LOCAL_PREF 0 alone, `med` with the worst MED alone, \
+         `withdraw` not at all",
+    ),
+    key(
         "defaults.on-warn",
         Kind::Text,
         "announce",
@@ -433,6 +448,14 @@ pub const KEYS: &[Key] = &[
         Kind::Texts,
         "",
         "In the place of those of [defaults.route.last-choice]",
+    ),
+    key(
+        "peer.drain",
+        Kind::Text,
+        "last-choice",
+        "How routes go out that an operator drains: `last-choice` as any that is the last choice, \
+         `gshut` with GRACEFUL_SHUTDOWN alone (RFC 8326; LOCAL_PREF 0 within our own AS), `med` with \
+         its MED alone, `prepend` with its longer path alone, `withdraw` not at all",
     ),
     key(
         "peer.role",
