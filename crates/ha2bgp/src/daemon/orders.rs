@@ -324,10 +324,6 @@ fn no_such_override(id: OverrideId) -> Refusal {
     Refusal::new(Code::NoSuchOverride, text)
 }
 
-fn count(planned: &Planned, change: &str) -> usize {
-    planned.routes.iter().filter(|route| route.change == change).count()
-}
-
 fn busy() -> Refusal {
     Refusal::new(Code::Busy, "configurations are being read: try again")
 }

@@ -176,7 +176,7 @@ async fn a_reload_does_what_was_planned_and_a_bad_one_nothing() {
     // Another way out, and other files, are for another process.
     let other = text("\"100.64.0.0/24\"", "backend = \"test\"\nrecord = \"/x/y\"");
     let planned = stage.reload(&other, plain()).await.unwrap();
-    assert_eq!(planned.restart, ["bgp-backend", "record"]);
+    assert_eq!(planned.restart, ["bgp-backend", "record", "history"]);
     assert_eq!(stage.announced(), VIPS[..2]);
 }
 
