@@ -3,16 +3,20 @@
 //! Exit codes: 0 done, 1 failed, 2 bad usage or configuration. While announcing, stdout belongs
 //! to the announcer alone; only the commands here that announce nothing print on it.
 
+mod ask;
 mod check;
 mod config;
 mod demo;
+mod drain;
 mod filter;
 pub mod flags;
 mod history;
 mod host;
 mod import;
+mod plan;
 mod push;
 mod reasons;
+mod reload;
 mod replay;
 mod screen;
 mod watch;
@@ -54,9 +58,13 @@ pub fn main() -> ExitCode {
             Some(("demo", _)) => demo::main(),
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
+            Some(("plan", matches)) => plan::main(matches),
             Some(("config", matches)) => config::main(matches),
             Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("reload", matches)) => reload::main(matches),
+            Some(("drain", matches)) => drain::main(matches),
+            Some(("undrain", matches)) => drain::undrain::main(matches),
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
@@ -100,8 +108,12 @@ fn command() -> Command {
         .subcommand(config::command())
         .subcommand(filter::command())
         .subcommand(history::command())
+        .subcommand(plan::command())
         .subcommand(import::command())
         .subcommand(push::command())
+        .subcommand(reload::command())
+        .subcommand(drain::command())
+        .subcommand(drain::undrain::command())
         .subcommand(watch::command())
         .subcommand(why::command())
         .subcommand(replay::command());
@@ -151,7 +163,13 @@ struct Sources {
 impl Sources {
     /// Reads the settings with the files as they are now, or with these in the place of all files.
     fn load(&self, files: Option<&[FileText]>) -> Loaded {
-        let names = files.map(|files| files.iter().map(|file| file.name.clone()).collect());
+        let names = files.map(|files| {
+            let named = files.iter().map(|file| file.directory.as_ref().unwrap_or(&file.name));
+            let mut names: Vec<String> = named.cloned().collect();
+            // The files of a directory are given by its name, once.
+            names.dedup();
+            names
+        });
         let flag = |name| match &names {
             Some(names) if name == "config" => Vec::clone(names),
             _ => self.given.get(name).cloned().unwrap_or_default(),
