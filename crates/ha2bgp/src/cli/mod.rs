@@ -62,9 +62,9 @@ pub fn main() -> ExitCode {
             Some(("config", matches)) => config::main(matches),
             Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
-            Some(("reload", matches)) => reload::main(matches),
             Some(("drain", matches)) => drain::main(matches),
             Some(("undrain", matches)) => drain::undrain::main(matches),
+            Some(("reload", matches)) => reload::main(matches),
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
@@ -111,9 +111,9 @@ fn command() -> Command {
         .subcommand(plan::command())
         .subcommand(import::command())
         .subcommand(push::command())
-        .subcommand(reload::command())
         .subcommand(drain::command())
         .subcommand(drain::undrain::command())
+        .subcommand(reload::command())
         .subcommand(watch::command())
         .subcommand(why::command())
         .subcommand(replay::command());

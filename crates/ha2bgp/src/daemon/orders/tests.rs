@@ -20,7 +20,7 @@ use crate::config::raw::{Given, Raw};
 use crate::control::questions::Questions;
 use crate::daemon::engine_task::Ends;
 use crate::daemon::ledger::Ledger;
-use crate::daemon::ledger_file::{Keeper, RealDisk};
+use crate::daemon::ledger_file::{Keeper, LedgerFile};
 use crate::daemon::reload::{self, Configuration, Loaded, News, Ways};
 use crate::daemon::{open_control, output};
 use crate::observe::check::push;
@@ -87,10 +87,11 @@ impl Stage {
             teller,
             notice: watch::channel(String::new()).1,
             questions,
+            told: watch::channel(RouteSet::new()).1,
         };
         let ways = Ways { specs, listen, peers, control };
         let configuration = Configuration::new(loader, settings, ways);
-        let keeper = Keeper::start(None::<RealDisk>);
+        let keeper = Keeper::start(None::<LedgerFile>);
         let (observing, observations) = mpsc::channel(1);
         let overrides = (Ledger::default(), keeper);
         let mut task = EngineTask::new(configuration, overrides, None, clock, observations, ends);
