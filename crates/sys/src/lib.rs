@@ -7,6 +7,7 @@
 //! * [`diag`]: which sockets exist (sock_diag). * [`destroy`]: which sockets were destroyed.
 //! * [`doorbell`]: that a socket started or stopped to listen (eBPF).
 //! * [`route`]: links and addresses (rtnetlink). * [`lookup`]: names of the kernel to numbers.
+//! * [`peer`]: who is at the other end of a unix socket.
 //! * [`tcp`]: sockets for BGP sessions. * [`datagram`]: an option for those of checks.
 #![deny(unsafe_code)]
 
@@ -17,6 +18,7 @@ pub mod diag;
 pub mod doorbell;
 pub mod lookup;
 mod netlink;
+pub mod peer;
 pub mod route;
 pub mod tcp;
 

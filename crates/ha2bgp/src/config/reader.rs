@@ -6,6 +6,7 @@ use std::io;
 use ha2bgp_proto::bgp::PeerAddress;
 
 use super::error::ConfigError;
+use super::file::CREDENTIALS;
 use super::origin::Written;
 use super::raw::Values;
 
@@ -57,6 +58,18 @@ impl Reader {
 
     pub(super) fn switch(&mut self, values: &Values, name: &str) -> bool {
         self.one(values, name, go_bool).unwrap_or(false)
+    }
+}
+
+/// Where a file is whose path may be that of a credential of systemd.
+pub(super) fn credential(path: &str, host: &Host<'_>) -> Result<String, String> {
+    match (path.strip_prefix(CREDENTIALS), host.credentials) {
+        (Some(name), Some(directory)) => Ok(format!("{directory}/{name}")),
+        (Some(_), None) => Err(format!(
+            "\"{path}\" is a credential of systemd, and $CREDENTIALS_DIRECTORY is not set: add \
+             LoadCredential= to the unit, or write the path of a file"
+        )),
+        (None, _) => Ok(path.to_owned()),
     }
 }
 

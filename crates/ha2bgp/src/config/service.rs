@@ -222,7 +222,11 @@ impl Book<'_> {
         let index = next(&self.checks);
         self.checks.insert(index, config);
         if let Some((spec, counting)) = spec {
-            let no_control = self.raw.is_whole() && self.raw.values.is_missing("control.unix");
+            // Over TCP only tokens let anybody write.
+            let missing = |name| self.raw.values.is_missing(name);
+            let no_control = self.raw.is_whole()
+                && missing("control.unix")
+                && (missing("control.http") || missing("control.tokens-file"));
             if matches!(spec.probe, ProbeSpec::Watched(Watched::Push(_))) && no_control {
                 let error = "nobody could push to it without a control socket: add [control] with \
                              unix = \"/run/ha2bgp/ha2bgp.sock\"";

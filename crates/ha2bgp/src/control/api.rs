@@ -1,20 +1,27 @@
 //! What goes over the wire: JSON with `snake_case` names, times in seconds. These types are nobody's
 //! state, and no runtime type is written out directly: the API changes only where this file does.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::WayIn;
+
 /// The body of `POST /v1/checks/…`. Values are judged one by one, so that an error names the field.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PushBody {
     /// `pass`, `warn`, `fail` or `unknown`.
+    #[schemars(with = "String", extend("enum" = ["pass", "warn", "fail", "unknown"]))]
     pub outcome: Option<Value>,
     /// One line for people.
+    #[schemars(with = "Option<String>")]
     pub detail: Option<Value>,
-    /// A duration with a unit.
+    /// For how long it counts: a duration with a unit, such as `30s`; at most the `ttl` of the check.
+    #[schemars(with = "Option<String>")]
     pub ttl: Option<Value>,
-    /// An address.
+    /// The VIP that it is for, of a check with `per-vip`, and only there.
+    #[schemars(with = "Option<String>")]
     pub vip: Option<Value>,
 }
 
@@ -22,7 +29,7 @@ pub struct PushBody {
 pub const PUSH_FIELDS: [&str; 4] = ["outcome", "detail", "ttl", "vip"];
 
 /// The answer to a push.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct PushTaken<'a> {
     /// `SERVICE/CHECK`, or `CHECK`.
     pub check: String,
@@ -38,7 +45,7 @@ pub struct PushTaken<'a> {
 }
 
 /// The answer to `GET /v1/checks`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ChecksShown<'a> {
     /// One entry for each check, and for each VIP where each has results of its own.
     pub checks: Vec<CheckShown<'a>>,
@@ -47,7 +54,7 @@ pub struct ChecksShown<'a> {
 }
 
 /// One check.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct CheckShown<'a> {
     /// The service whose own it is; `null` for one of all services.
     pub service: Option<&'a str>,
@@ -65,7 +72,7 @@ pub struct CheckShown<'a> {
 }
 
 /// The newest push.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct LastShown<'a> {
     /// What it says.
     pub outcome: &'static str,
@@ -79,21 +86,52 @@ pub struct LastShown<'a> {
     pub ttl_left_seconds: f64,
     /// Its time is over: what the check has as `on-expiry` counts.
     pub expired: bool,
-    /// The user who sent it.
-    pub uid: u32,
+    /// Who sent it: the name of a user, `uid 1000`, or `token NAME`.
+    pub author: &'a str,
+    /// The user, as the kernel tells it; `null` when it came over TCP.
+    pub uid: Option<u32>,
+}
+
+/// The answer to `GET /v1/control`.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct ControlShown {
+    /// The ways in to this interface.
+    pub ways: Vec<WayShown>,
+}
+
+/// One way in.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct WayShown {
+    /// The path of the socket, or the address with the port.
+    pub name: String,
+    /// Whether it is open now.
+    pub open: bool,
+    /// Why it is not; it is tried again every few seconds.
+    pub error: Option<String>,
+}
+
+/// The ways in as they are shown.
+pub fn control(ways: &[WayIn]) -> ControlShown {
+    let shown = |way: &WayIn| WayShown {
+        name: way.name.clone(),
+        open: way.error.is_none(),
+        error: way.error.clone(),
+    };
+    ControlShown { ways: ways.iter().map(shown).collect() }
 }
 
 /// Every answer that is no success.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ErrorBody<'a> {
     /// What is wrong.
     pub error: ErrorShown<'a>,
 }
 
 /// What is wrong.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ErrorShown<'a> {
     /// Stable, for programs.
+    #[schemars(extend("enum" = Code::ALL.map(Code::name)))]
     pub code: &'static str,
     /// The value, the rule, the fix.
     pub message: &'a str,
@@ -112,6 +150,10 @@ pub enum Code {
     BadBody,
     /// A field is missing, or has a value that it cannot have.
     BadValue,
+    /// There is no token, or nobody's.
+    Unauthorized,
+    /// Whoever asks may read, and not write.
+    Forbidden,
     /// There is no such path.
     NoSuchPath,
     /// There is no such check.
@@ -140,9 +182,11 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::BadBody,
         Self::BadValue,
+        Self::Unauthorized,
+        Self::Forbidden,
         Self::NoSuchPath,
         Self::NoSuchCheck,
         Self::NoSuchOverride,
@@ -162,6 +206,8 @@ impl Code {
         match self {
             Self::BadBody => "bad-body",
             Self::BadValue => "bad-value",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::NoSuchPath => "no-such-path",
             Self::NoSuchCheck => "no-such-check",
             Self::NoSuchOverride => "no-such-override",
@@ -181,6 +227,8 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::BadBody | Self::BadValue => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchOverride => 404,
             Self::WrongMethod => 405,
             Self::TooSlow => 408,

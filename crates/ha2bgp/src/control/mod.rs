@@ -1,33 +1,52 @@
-//! The control interface: a versioned JSON API over HTTP/1.1 on a unix socket.
+//! The control interface: a versioned JSON API over HTTP/1.1 on a unix socket, and on ports.
 //!
 //! It runs on a thread of its own and sends bounded requests to whoever knows the answer, so that a
 //! slow or hostile client costs the engine nothing. It decides nothing.
 //!
-//! * [`socket`]: the file, and who may open it. * [`server`]: connections and their limits.
-//! * [`route`]: the table of what can be asked. * [`api`]: what goes over the wire; no runtime type
-//!   does. * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
+//! * `server`: which ways in are open; `listen`: one of them; [`socket`]: the file, and who may open
+//!   it; [`tls`]. * [`places`]: how many connections of whom; [`connection`]: one of them and its
+//!   limits; [`request`]: one request. * `access`: who may read, who may write; [`tokens`].
+//! * [`route`]: the table of what can be asked; [`query`]: parameters; [`calls`]: from the table to
+//!   whoever answers, who gets a [`calls::Asked`] with its [`caller`] and gives an
+//!   [`answer::Answer`]: JSON, a text, or [`events`]. * [`api`]: what goes over the wire; no runtime
+//!   type does; [`openapi`] describes it.
+//! * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
 //!   [`why`]: what is known of an address. Both ask the engine ([`questions`]).
 //! * [`orders`]: what operators want changed. * [`client`]: the other end.
 
+mod access;
+pub mod answer;
 pub mod api;
+pub mod caller;
+pub mod calls;
 pub mod client;
+pub mod connection;
+mod deadline;
+pub mod events;
+mod failures;
+mod listen;
 pub mod metrics;
+pub mod openapi;
 pub mod orders;
+pub mod places;
 pub mod push;
+pub mod query;
 pub mod questions;
 pub mod rate;
+pub mod request;
 pub mod route;
-pub mod server;
+mod server;
 pub mod socket;
+pub mod tls;
+pub mod tokens;
 pub mod why;
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+use self::calls::Api;
 pub use self::push::fuzz_push_body;
-use self::server::Api;
-use self::socket::{Bound, SocketError};
 use crate::config::control::ControlSettings;
 
 /// Where the socket is unless somebody says something else; the client's default.
@@ -35,40 +54,82 @@ pub const DEFAULT_PATH: &str = "/run/ha2bgp/ha2bgp.sock";
 /// How long the end may take.
 const END_WAIT: Duration = Duration::from_secs(1);
 
+/// One way in, as it is now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WayIn {
+    /// The path of the socket, or the address with the port.
+    pub name: String,
+    /// Why it is not open; it is tried again.
+    pub error: Option<String>,
+}
+
+/// All ways in that are wanted and were tried.
+pub type WaysIn = Vec<WayIn>;
+
 /// The control interface, for as long as this is kept.
 #[derive(Debug)]
 pub struct Control {
-    stop: oneshot::Sender<()>,
+    /// What answers, until there is a thread.
+    idle: Option<(Api, watch::Sender<WaysIn>)>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    wanted: watch::Sender<Option<ControlSettings>>,
     ended: oneshot::Receiver<()>,
 }
 
-/// Opens the socket and serves it on a thread of its own.
-///
-/// # Errors
-/// When the socket cannot be opened, or no thread be started.
-pub fn spawn(settings: &ControlSettings, api: Api) -> Result<Control, SocketError> {
-    let bound = Bound::open(settings)?;
-    let (stop, stopped) = oneshot::channel();
+impl Control {
+    /// One that nobody can reach yet. Which ways in are open will be told to `ways`.
+    pub const fn new(api: Api, ways: watch::Sender<WaysIn>) -> Self {
+        Self { idle: Some((api, ways)), running: None }
+    }
+
+    /// Has these ways in open, with these rights, from now on: what is the same stays as it is, with
+    /// its connections. What cannot be opened is told in the log, and tried again. The thread
+    /// is there only when there was something to open.
+    pub fn configure(&mut self, settings: Option<&ControlSettings>) {
+        if let Some(running) = &self.running {
+            running.wanted.send_replace(settings.cloned());
+            return;
+        }
+        let Some(settings) = settings else { return };
+        let Some((api, ways)) = self.idle.take() else { return };
+        match start(settings.clone(), api, ways) {
+            Ok(running) => self.running = Some(running),
+            Err(error) => tracing::error!(
+                "the control interface is not there until ha2bgp starts again: no thread for it: \
+                 {error}: is there memory left, and a descriptor free?"
+            ),
+        }
+    }
+
+    /// Ends it and waits until the socket file is gone, a second at most.
+    pub async fn end(self) {
+        if let Some(Running { wanted, ended }) = self.running {
+            drop(wanted);
+            let _ = tokio::time::timeout(END_WAIT, ended).await;
+        }
+    }
+}
+
+/// Starts the thread.
+fn start(
+    settings: ControlSettings,
+    api: Api,
+    ways: watch::Sender<WaysIn>,
+) -> std::io::Result<Running> {
+    let (wanted, wants) = watch::channel(Some(settings));
     let (ending, ended) = oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(SocketError::Thread)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = move || {
         let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, server::run(bound, api, stopped));
+        local.block_on(&runtime, server::run(wants, api, ways));
         drop(local);
         runtime.shutdown_background();
         let _ = ending.send(());
     };
-    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(work);
-    thread.map_err(SocketError::Thread)?;
-    tracing::info!("control socket: {}", settings.path.display());
-    Ok(Control { stop, ended })
-}
-
-impl Control {
-    /// Ends it and waits until the socket file is gone, a second at most.
-    pub async fn end(self) {
-        drop(self.stop);
-        let _ = tokio::time::timeout(END_WAIT, self.ended).await;
-    }
+    std::thread::Builder::new().name("control".to_owned()).spawn(work)?;
+    Ok(Running { wanted, ended })
 }

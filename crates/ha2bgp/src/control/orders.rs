@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::overrides::{OverrideId, OverrideKind, Scope};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::api::{Code, Refusal, json};
+use super::calls::Asked;
 use super::questions::Questions;
 use super::route::{Call, cut, cut_to};
 use crate::config::duration;
@@ -69,7 +71,7 @@ pub struct NewOverride {
 }
 
 /// When a drain withdraws.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct DrainPlan {
     /// When no more than so many connections to the VIPs are left; `None`: never by itself.
     pub wait_connections: Option<u32>,
@@ -98,7 +100,7 @@ pub struct Reload {
 }
 
 /// A configuration file that somebody sent.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct FileText {
     /// Its name, for errors and for paths in it that are relative.
@@ -108,15 +110,15 @@ pub struct FileText {
 }
 
 /// The answer to `GET /v1/overrides`.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct OverridesShown {
     /// All of them, in the order in which they were made.
     pub overrides: Vec<OverrideShown>,
 }
 
 /// The answer where there is nothing to say.
-#[derive(Debug, Serialize)]
-struct Done {
+#[derive(Debug, JsonSchema, Serialize)]
+pub(super) struct Done {
     done: bool,
 }
 
@@ -124,20 +126,16 @@ struct Done {
 ///
 /// # Errors
 /// When the body is no good, the order is refused, or the engine does not answer.
-pub async fn answer(
-    call: Call,
-    engine: &Questions,
-    names: &[&str],
-    body: &[u8],
-    caller: &Author,
-) -> Result<Vec<u8>, Refusal> {
+pub async fn answer(call: Call, engine: &Questions, asked: Asked<'_>) -> Result<Vec<u8>, Refusal> {
+    let Asked { names, body, .. } = asked;
+    let caller = &Author(asked.caller.author.clone());
     Ok(match call {
         Call::Override => {
             let new = parse_override(body, caller)?;
             json(&engine.order(|answer| Order::Override(new, answer)).await?)
         }
         Call::Lift => {
-            let text = names.first().copied().unwrap_or_default();
+            let text = names.first().map_or("", String::as_str);
             let id = text.parse().map(OverrideId);
             let id = id.map_err(|_| wrong("id", text, "it is not the number of an override"))?;
             let lifted = parse_lift(body, caller)?;
@@ -166,23 +164,41 @@ pub async fn answer(
 }
 
 /// The body of `POST /v1/overrides`. Values are judged one by one, so that an error names the field.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct OverrideBody {
+pub(super) struct OverrideBody {
+    /// What it does.
+    #[schemars(with = "String", extend("enum" = ["drain", "maintenance", "force-up", "force-down"]))]
     kind: Option<Value>,
+    /// An address or a network. One of `prefix`, `service` and `all` is there.
+    #[schemars(with = "Option<String>")]
     prefix: Option<Value>,
+    /// The name of a service.
+    #[schemars(with = "Option<String>")]
     service: Option<Value>,
+    /// All services.
+    #[schemars(with = "Option<bool>")]
     all: Option<Value>,
+    /// Why.
+    #[schemars(with = "Option<String>")]
     reason: Option<Value>,
+    /// Who; whoever is known to ask is added.
+    #[schemars(with = "Option<String>")]
     author: Option<Value>,
+    /// For how long: a duration with a unit, such as `30m`.
+    #[schemars(with = "Option<String>")]
     #[serde(rename = "for")]
     lasts: Option<Value>,
+    /// For a drain: withdraw when no more than so many connections are left.
+    #[schemars(with = "Option<u32>")]
     wait_connections: Option<Value>,
+    /// For a drain: withdraw after so long at the latest.
+    #[schemars(with = "Option<String>")]
     timeout: Option<Value>,
 }
 
 /// An override as it is shown.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct OverrideShown {
     /// Its number.
     pub id: u64,
@@ -209,7 +225,7 @@ pub struct OverrideShown {
 }
 
 /// What a configuration would change, or has changed.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Planned {
     /// Routes that come, go or change.
     pub routes: Vec<PlannedRoute>,
@@ -230,7 +246,7 @@ pub struct Planned {
 }
 
 /// A route that comes, goes or changes.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct PlannedRoute {
     /// The prefix.
     pub prefix: String,
@@ -247,7 +263,7 @@ pub struct PlannedRoute {
 }
 
 /// A part of the configuration that comes, goes or changes.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct PlannedPart {
     /// Its name.
     pub name: String,
@@ -258,7 +274,7 @@ pub struct PlannedPart {
 }
 
 /// The answer to a confirmation.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Confirmed {
     /// So much time was left.
     pub left_seconds: f64,
@@ -403,12 +419,16 @@ fn one_line(text: &str) -> String {
 }
 
 /// The bodies of the orders about the configuration.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ReloadBody {
+pub(super) struct ReloadBody {
     #[serde(default)]
     force: bool,
+    /// Go back after so long, unless it is confirmed: such as `60s`.
+    #[schemars(with = "Option<String>")]
     confirm: Option<Value>,
+    /// Who; whoever is known to ask is added.
+    #[schemars(with = "Option<String>")]
     author: Option<Value>,
 }
 
@@ -426,9 +446,9 @@ pub fn parse_reload(body: &[u8], caller: &Author) -> Result<Reload, Refusal> {
     Ok(Reload { author: author(body.author.as_ref(), caller)?, force: body.force, confirm })
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct PlanBody {
+pub(super) struct PlanBody {
     #[serde(default)]
     files: Vec<FileText>,
 }
@@ -441,10 +461,14 @@ pub fn parse_plan(body: &[u8]) -> Result<Vec<FileText>, Refusal> {
     Ok(parse::<PlanBody>(body)?.files)
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LiftBody {
+pub(super) struct LiftBody {
+    /// Why.
+    #[schemars(with = "Option<String>")]
     reason: Option<Value>,
+    /// Who; whoever is known to ask is added.
+    #[schemars(with = "Option<String>")]
     author: Option<Value>,
 }
 
@@ -458,11 +482,17 @@ pub fn parse_lift(body: &[u8], caller: &Author) -> Result<Lifted, Refusal> {
     Ok(Lifted { author: author(body.author.as_ref(), caller)?, reason: one_line(&reason) })
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DampingBody {
+pub(super) struct DampingBody {
+    /// An address or a network. One of `prefix`, `service` and `all` is there.
+    #[schemars(with = "Option<String>")]
     prefix: Option<Value>,
+    /// The name of a service.
+    #[schemars(with = "Option<String>")]
     service: Option<Value>,
+    /// All services.
+    #[schemars(with = "Option<bool>")]
     all: Option<Value>,
 }
 

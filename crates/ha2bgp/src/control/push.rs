@@ -10,11 +10,12 @@ use tokio::sync::{mpsc, oneshot};
 use super::api::{
     CheckShown, ChecksShown, Code, LastShown, PUSH_FIELDS, PushBody, PushTaken, Refusal, json,
 };
-use super::route::{cut, cut_to};
+use super::caller::Caller;
+use super::route::{Access, cut, cut_to};
 use crate::config::duration;
 use crate::near::nearest;
 use crate::observe::check::push::{
-    List, Listed, Push, PushName, PushSpec, Request, TTL_MIN, Taken,
+    By, List, Listed, Push, PushName, PushSpec, Request, TTL_MIN, Taken,
 };
 
 /// How long an answer may take. The hub answers at once unless the engine takes no results.
@@ -45,7 +46,7 @@ impl Pushes {
     ///
     /// # Errors
     /// When there is no such check, or the hub does not answer.
-    pub async fn show(&self, names: &[&str]) -> Result<Vec<u8>, Refusal> {
+    pub async fn show(&self, names: &[String]) -> Result<Vec<u8>, Refusal> {
         let only = match names {
             [] => None,
             names => Some(self.find(names)?.name.clone()),
@@ -60,14 +61,19 @@ impl Pushes {
     ///
     /// # Errors
     /// When there is no such check, the body is no good, or the hub does not answer.
-    pub async fn push(&self, names: &[&str], body: &[u8], uid: u32) -> Result<Vec<u8>, Refusal> {
+    pub async fn push(
+        &self,
+        names: &[String],
+        body: &[u8],
+        by: &Caller,
+    ) -> Result<Vec<u8>, Refusal> {
         let spec = self.find(names)?;
-        let push = accept(spec, parse(body)?, uid)?;
+        let push = accept(spec, parse(body)?, by)?;
         let (answer, answered) = oneshot::channel();
         let request = Request::Push(push.clone(), answer);
         match self.ask(request, answered).await? {
             Taken::Yes => {
-                tracing::debug!(check = %push.name, outcome = %push.result.outcome, uid, "pushed");
+                tracing::debug!(check = %push.name, outcome = %push.result.outcome, by = %by.author, "pushed");
                 Ok(json(&PushTaken {
                     check: push.name.to_string(),
                     outcome: push.result.outcome.name(),
@@ -107,10 +113,10 @@ impl Pushes {
     }
 
     /// The check of that name.
-    fn find(&self, names: &[&str]) -> Result<&PushSpec, Refusal> {
+    fn find(&self, names: &[String]) -> Result<&PushSpec, Refusal> {
         let (service, check) = match names {
-            [check] => (None, *check),
-            [service, check] => (Some(*service), *check),
+            [check] => (None, check.as_str()),
+            [service, check] => (Some(service.as_str()), check.as_str()),
             _ => (None, ""),
         };
         let is = |spec: &&PushSpec| {
@@ -218,7 +224,7 @@ fn text<'a>(
 }
 
 /// What is asked, where the check takes it.
-fn accept(spec: &PushSpec, asked: Asked, uid: u32) -> Result<Push, Refusal> {
+fn accept(spec: &PushSpec, asked: Asked, by: &Caller) -> Result<Push, Refusal> {
     let most = spec.ttl;
     let ttl = asked.ttl.unwrap_or(most);
     if ttl > most || ttl < TTL_MIN {
@@ -251,7 +257,8 @@ fn accept(spec: &PushSpec, asked: Asked, uid: u32) -> Result<Push, Refusal> {
         _ => {}
     }
     let result = ProbeResult::new(asked.outcome, &asked.detail);
-    Ok(Push { name: spec.name.clone(), vip: asked.vip, result, ttl, uid })
+    let by = By { author: by.author.as_str().into(), uid: by.uid };
+    Ok(Push { name: spec.name.clone(), vip: asked.vip, result, ttl, by })
 }
 
 fn shown(listed: &Listed) -> CheckShown<'_> {
@@ -268,7 +275,8 @@ fn shown(listed: &Listed) -> CheckShown<'_> {
             ttl_seconds: last.ttl.as_secs_f64(),
             ttl_left_seconds: last.ttl.saturating_sub(last.age).as_secs_f64(),
             expired: last.age >= last.ttl,
-            uid: last.uid,
+            author: &last.by.author,
+            uid: last.by.uid,
         }),
     }
 }
@@ -277,6 +285,7 @@ fn shown(listed: &Listed) -> CheckShown<'_> {
 /// written as JSON. The body of the fuzz target `push_body`.
 #[doc(hidden)]
 pub fn fuzz_push_body(input: &[u8]) {
+    let by = Caller { author: "uid 0".to_owned(), uid: Some(0), access: Access::Write };
     for per_vip in [false, true] {
         let spec = PushSpec {
             name: PushName { service: None, check: "x".into() },
@@ -284,7 +293,7 @@ pub fn fuzz_push_body(input: &[u8]) {
             on_expiry: Outcome::Unknown,
             per_vip,
         };
-        match parse(input).and_then(|asked| accept(&spec, asked, 0)) {
+        match parse(input).and_then(|asked| accept(&spec, asked, &by)) {
             Ok(push) => {
                 assert!((TTL_MIN..=spec.ttl).contains(&push.ttl));
                 assert_eq!(push.vip.is_some(), per_vip);

@@ -1,10 +1,21 @@
 //! What can be asked: one table, from paths and methods to calls.
 
-use super::api::{Code, Refusal};
+use std::collections::BTreeMap;
 
-/// What a request may do. The mode of the socket file lets a user in, to all of it; a later
-/// interface that knows more of its users tells reading from writing by this.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
+
+use super::api::{ChecksShown, Code, ControlShown, PushBody, PushTaken, Refusal};
+use super::metrics;
+use super::orders::{
+    Confirmed, DampingBody, Done, LiftBody, OverrideBody, OverrideShown, OverridesShown, PlanBody,
+    Planned, ReloadBody,
+};
+use super::query::{self, Param};
+use super::why::Why;
+
+/// What a request may do, and what is allowed to whoever asks: who may write may read.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Access {
     /// Looks.
     Read,
@@ -39,6 +50,29 @@ pub enum Call {
     Confirm,
     /// Forget what flap damping has counted.
     ResetDamping,
+    /// Show the ways in.
+    Control,
+    /// Show the description of all this.
+    OpenApi,
+}
+
+/// How a type looks as JSON.
+pub type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// How this type looks as JSON.
+fn shape<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// What a good answer is.
+#[derive(Clone, Copy, Debug)]
+pub enum Gives {
+    /// JSON of this type.
+    Json(Shape),
+    /// A text of this media type.
+    Text(&'static str),
+    /// A stream of events, the data of each JSON of this type.
+    Events(Shape),
 }
 
 /// One thing that can be asked.
@@ -54,6 +88,14 @@ pub struct Endpoint {
     pub call: Call,
     /// One sentence.
     pub about: &'static str,
+    /// The parameters that it takes; all may be left out.
+    pub query: &'static [Param],
+    /// The type of its body; `None`: it takes none.
+    pub body: Option<Shape>,
+    /// What a good answer is.
+    pub gives: Gives,
+    /// Why it may be refused, beside the reasons that are those of every request.
+    pub codes: &'static [Code],
 }
 
 const fn endpoint(
@@ -63,136 +105,188 @@ const fn endpoint(
     call: Call,
     about: &'static str,
 ) -> Endpoint {
-    Endpoint { method, path, access, call, about }
+    let gives = Gives::Text("text/plain");
+    Endpoint { method, path, access, call, about, query: &[], body: None, gives, codes: &[] }
 }
 
-/// Everything that can be asked.
+/// Something to look at.
+const fn get(path: &'static str, call: Call, about: &'static str) -> Endpoint {
+    endpoint("GET", path, Access::Read, call, about)
+}
+
+/// Something that changes something.
+const fn post(path: &'static str, call: Call, about: &'static str) -> Endpoint {
+    endpoint("POST", path, Access::Write, call, about)
+}
+
+impl Endpoint {
+    /// With these parameters.
+    #[must_use]
+    pub const fn with(self, query: &'static [Param]) -> Self {
+        Self { query, ..self }
+    }
+
+    /// With a body of this type.
+    #[must_use]
+    pub const fn takes(self, body: Shape) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// A good answer is this.
+    #[must_use]
+    pub const fn gives(self, gives: Gives) -> Self {
+        Self { gives, ..self }
+    }
+
+    /// It may be refused for these reasons too.
+    #[must_use]
+    pub const fn or(self, codes: &'static [Code]) -> Self {
+        Self { codes, ..self }
+    }
+}
+
+/// Everything that can be asked. The guide and the OpenAPI document are held against it.
 pub const ENDPOINTS: &[Endpoint] = &[
-    endpoint(
-        "GET",
-        "/metrics",
-        Access::Read,
-        Call::Metrics,
-        "Metrics of services and checks, as OpenMetrics text",
-    ),
-    endpoint(
-        "GET",
-        "/v1/why/{address}",
-        Access::Read,
-        Call::Why,
-        "Why an address is announced, or not",
-    ),
-    endpoint(
-        "GET",
+    get("/metrics", Call::Metrics, "Metrics of services and checks, as OpenMetrics text")
+        .gives(Gives::Text(metrics::CONTENT_TYPE)),
+    get("/v1/openapi.json", Call::OpenApi, "This interface as an OpenAPI document")
+        .gives(Gives::Json(shape::<BTreeMap<String, Value>>)),
+    get(
+        "/v1/control",
+        Call::Control,
+        "The socket and the ports of this interface: open, or why not",
+    )
+    .gives(Gives::Json(shape::<ControlShown>)),
+    get("/v1/why/{address}", Call::Why, "Why an address is announced, or not")
+        .gives(Gives::Json(shape::<Why>)),
+    get("/v1/overrides", Call::ListOverrides, "What operators say over the heads of the checks")
+        .gives(Gives::Json(shape::<OverridesShown>)),
+    post(
         "/v1/overrides",
-        Access::Read,
-        Call::ListOverrides,
-        "What operators say over the heads of the checks",
-    ),
-    endpoint(
-        "POST",
-        "/v1/overrides",
-        Access::Write,
         Call::Override,
         "Drains, or forces up or down: over the heads of the checks",
-    ),
-    endpoint("DELETE", "/v1/overrides/{id}", Access::Write, Call::Lift, "Takes an override back"),
+    )
+    .takes(shape::<OverrideBody>)
+    .gives(Gives::Json(shape::<OverrideShown>))
+    .or(&[Code::BadBody]),
+    endpoint("DELETE", "/v1/overrides/{id}", Access::Write, Call::Lift, "Takes an override back")
+        .takes(shape::<LiftBody>)
+        .gives(Gives::Json(shape::<OverrideShown>))
+        .or(&[Code::BadBody, Code::NoSuchOverride]),
     endpoint(
         "POST",
         "/v1/plan",
         Access::Read,
         Call::Plan,
         "What another configuration would change; by default what a reload would",
-    ),
-    endpoint(
-        "POST",
-        "/v1/reload",
-        Access::Write,
-        Call::Reload,
-        "Reads the configuration again and makes it count",
-    ),
-    endpoint(
-        "POST",
-        "/v1/reload/confirm",
-        Access::Write,
-        Call::Confirm,
-        "Keeps a configuration that is on trial",
-    ),
-    endpoint(
-        "POST",
-        "/v1/damping/reset",
-        Access::Write,
-        Call::ResetDamping,
-        "Forgets what flap damping has counted",
-    ),
-    endpoint(
-        "GET",
-        "/v1/checks",
-        Access::Read,
-        Call::ListChecks,
-        "All checks of type `push` with their newest results",
-    ),
-    endpoint(
-        "GET",
-        "/v1/checks/{check}",
-        Access::Read,
-        Call::ShowCheck,
-        "One check of all services",
-    ),
-    endpoint(
-        "POST",
-        "/v1/checks/{check}",
-        Access::Write,
-        Call::PushCheck,
-        "Sends a result for a check of all services",
-    ),
-    endpoint(
-        "GET",
+    )
+    .takes(shape::<PlanBody>)
+    .gives(Gives::Json(shape::<Planned>))
+    .or(&[Code::BadBody, Code::BadConfig]),
+    post("/v1/reload", Call::Reload, "Reads the configuration again and makes it count")
+        .takes(shape::<ReloadBody>)
+        .gives(Gives::Json(shape::<Planned>))
+        .or(&[Code::BadBody, Code::BadConfig, Code::Guarded]),
+    post("/v1/reload/confirm", Call::Confirm, "Keeps a configuration that is on trial")
+        .gives(Gives::Json(shape::<Confirmed>))
+        .or(&[Code::NothingToConfirm]),
+    post("/v1/damping/reset", Call::ResetDamping, "Forgets what flap damping has counted")
+        .takes(shape::<DampingBody>)
+        .gives(Gives::Json(shape::<Done>))
+        .or(&[Code::BadBody]),
+    get("/v1/checks", Call::ListChecks, "All checks of type `push` with their newest results")
+        .gives(Gives::Json(shape::<ChecksShown<'_>>)),
+    get("/v1/checks/{check}", Call::ShowCheck, "One check of all services")
+        .gives(Gives::Json(shape::<ChecksShown<'_>>))
+        .or(&[Code::NoSuchCheck]),
+    post("/v1/checks/{check}", Call::PushCheck, "Sends a result for a check of all services")
+        .takes(shape::<PushBody>)
+        .gives(Gives::Json(shape::<PushTaken<'_>>))
+        .or(&[Code::BadBody, Code::NoSuchCheck, Code::NoSuchVip]),
+    get("/v1/checks/{service}/{check}", Call::ShowCheck, "One check of a service")
+        .gives(Gives::Json(shape::<ChecksShown<'_>>))
+        .or(&[Code::NoSuchCheck]),
+    post(
         "/v1/checks/{service}/{check}",
-        Access::Read,
-        Call::ShowCheck,
-        "One check of a service",
-    ),
-    endpoint(
-        "POST",
-        "/v1/checks/{service}/{check}",
-        Access::Write,
         Call::PushCheck,
         "Sends a result for a check of a service",
-    ),
+    )
+    .takes(shape::<PushBody>)
+    .gives(Gives::Json(shape::<PushTaken<'_>>))
+    .or(&[Code::BadBody, Code::NoSuchCheck, Code::NoSuchVip]),
 ];
 
 /// What was found, and the parts of the path that stand for names.
 #[derive(Clone, Debug)]
-pub struct Found<'a> {
+pub struct Found {
     /// What is asked.
     pub endpoint: &'static Endpoint,
-    /// The names, in the order of the path.
-    pub names: Vec<&'a str>,
+    /// The names, in the order of the path, decoded.
+    pub names: Vec<String>,
 }
 
-/// Looks up a request.
+/// What to answer at once.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Missed {
+    /// OPTIONS: these methods there are.
+    Options(Vec<&'static str>),
+    /// There is no such path, or not with that method; with the methods that it has.
+    Refused(Refusal, Vec<&'static str>),
+}
+
+impl From<Refusal> for Missed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal, Vec::new())
+    }
+}
+
+/// Looks up a request. HEAD is GET whose body is not sent (RFC 9110 section 9.3.2).
 ///
 /// # Errors
-/// When there is no such path, or not with that method; then with the methods that it has.
-pub fn find<'a>(method: &str, path: &'a str) -> Result<Found<'a>, (Refusal, Vec<&'static str>)> {
+/// When there is no such path, or not with that method, or it is OPTIONS.
+pub fn find(method: &str, path: &str) -> Result<Found, Missed> {
+    let wanted = if method == "HEAD" { "GET" } else { method };
     let mut allowed = Vec::new();
     for endpoint in ENDPOINTS {
         let Some(names) = names(endpoint.path, path) else { continue };
-        if endpoint.method == method {
-            return Ok(Found { endpoint, names });
+        if endpoint.method == wanted {
+            let names = names.into_iter().map(|name| decode(path, name)).collect::<Result<_, _>>();
+            return Ok(Found { endpoint, names: names? });
         }
         allowed.push(endpoint.method);
     }
-    let shown = cut(path);
+    if method == "OPTIONS" && path == "*" {
+        // The server as a whole (RFC 9110 section 9.3.7).
+        allowed = ["GET", "POST", "DELETE"].into();
+        allowed.retain(|method| ENDPOINTS.iter().any(|it| it.method == *method));
+    }
     if allowed.is_empty() {
         let known: Vec<String> =
             ENDPOINTS.iter().map(|it| format!("{} {}", it.method, it.path)).collect();
-        let text = format!("there is no {shown}: there are {}", known.join(", "));
-        return Err((Refusal::new(Code::NoSuchPath, text), allowed));
+        let text = format!("there is no {}: there are {}", cut(path), known.join(", "));
+        return Err(Refusal::new(Code::NoSuchPath, text).into());
     }
-    let text = format!("{shown} takes no {}: use {}", cut(method), allowed.join(" or "));
-    Err((Refusal::new(Code::WrongMethod, text), allowed))
+    let text = format!("{} takes no {}: use {}", cut(path), cut(method), allowed.join(" or "));
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    allowed.push("OPTIONS");
+    if method == "OPTIONS" {
+        return Err(Missed::Options(allowed));
+    }
+    Err(Missed::Refused(Refusal::new(Code::WrongMethod, text), allowed))
+}
+
+/// A name as it is meant.
+fn decode(path: &str, name: &str) -> Result<String, Refusal> {
+    query::decode(name).ok_or_else(|| {
+        let text = format!(
+            "{} is no path: a % stands before two hexadecimal digits, and all is UTF-8: write %25 \
+             for the sign itself",
+            cut(path)
+        );
+        Refusal::new(Code::BadValue, text)
+    })
 }
 
 /// The names in a path, if it is one of these.
@@ -230,26 +324,48 @@ mod tests {
 
     #[test]
     fn paths_and_methods() {
-        let call = |method, path| find(method, path).map(|it| (it.endpoint.call, it.names));
-        assert_eq!(call("GET", "/v1/checks").ok(), Some((Call::ListChecks, vec![])));
-        let names = vec!["web", "deploy"];
-        assert_eq!(call("POST", "/v1/checks/web/deploy").ok(), Some((Call::PushCheck, names)));
-        assert_eq!(call("POST", "/v1/checks/up").ok(), Some((Call::PushCheck, vec!["up"])));
-        for (method, path, code, allowed) in [
-            ("POST", "/v1/checks", Code::WrongMethod, vec!["GET"]),
-            ("DELETE", "/v1/checks/web/deploy", Code::WrongMethod, vec!["GET", "POST"]),
-            ("GET", "/", Code::NoSuchPath, vec![]),
-            ("GET", "", Code::NoSuchPath, vec![]),
-            ("GET", "/v1/checks/", Code::NoSuchPath, vec![]),
-            ("GET", "/v1/checks//x", Code::NoSuchPath, vec![]),
-            ("GET", "/v1/checks/a/b/c", Code::NoSuchPath, vec![]),
-            ("GET", "/v2/checks", Code::NoSuchPath, vec![]),
+        let call = |method, path| {
+            let found = find(method, path).unwrap();
+            (found.endpoint.call, found.names.join("|"))
+        };
+        assert_eq!(call("GET", "/v1/checks"), (Call::ListChecks, String::new()));
+        assert_eq!(call("HEAD", "/v1/checks"), (Call::ListChecks, String::new()));
+        let both = "web|deploy".to_owned();
+        assert_eq!(call("POST", "/v1/checks/web/deploy"), (Call::PushCheck, both));
+        assert_eq!(call("POST", "/v1/checks/up"), (Call::PushCheck, "up".to_owned()));
+        let odd = (Call::PushCheck, "a/b|é %".to_owned());
+        assert_eq!(call("POST", "/v1/checks/a%2Fb/%c3%A9%20%25"), odd);
+        let missed = |code, methods: &[&'static str]| (Some(code), methods.to_vec());
+        for (method, path, want) in [
+            ("POST", "/v1/checks", missed(Code::WrongMethod, &["GET", "HEAD", "OPTIONS"])),
+            (
+                "DELETE",
+                "/v1/checks/web/deploy",
+                missed(Code::WrongMethod, &["GET", "POST", "HEAD", "OPTIONS"]),
+            ),
+            ("OPTIONS", "/v1/checks", (None, vec!["GET", "HEAD", "OPTIONS"])),
+            ("OPTIONS", "*", (None, vec!["GET", "POST", "HEAD", "OPTIONS"])),
+            ("OPTIONS", "/v1", missed(Code::NoSuchPath, &[])),
+            ("GET", "*", missed(Code::NoSuchPath, &[])),
+            ("GET", "/", missed(Code::NoSuchPath, &[])),
+            ("GET", "", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v1/checks/", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v1/checks//x", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v1/checks/a/b/c", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v2/checks", missed(Code::NoSuchPath, &[])),
+            ("GET", "/v1/checks/a%", missed(Code::BadValue, &[])),
+            ("GET", "/v1/checks/a%2", missed(Code::BadValue, &[])),
+            ("GET", "/v1/checks/%ff", missed(Code::BadValue, &[])),
         ] {
-            let (refusal, methods) = find(method, path).unwrap_err();
-            assert_eq!((refusal.code, methods), (code, allowed), "{method} {path}");
+            let got = match find(method, path).unwrap_err() {
+                Missed::Options(methods) => (None, methods),
+                Missed::Refused(refusal, methods) => (Some(refusal.code), methods),
+            };
+            assert_eq!(got, want, "{method} {path}");
         }
         let long = format!("/{}", "é".repeat(5000));
-        assert!(find("GET", &long).unwrap_err().0.message.len() < 600);
+        let Missed::Refused(refusal, _) = find("GET", &long).unwrap_err() else { panic!() };
+        assert!(refusal.message.len() < 4000);
     }
 
     /// The guide names everything that can be asked, and every reason of a refusal.

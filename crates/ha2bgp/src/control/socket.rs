@@ -22,7 +22,7 @@ use rustix::net::{
     sockopt,
 };
 
-use crate::config::control::ControlSettings;
+use crate::config::control::UnixSettings;
 
 /// How many connections the kernel may keep before we take them.
 const BACKLOG: i32 = 128;
@@ -47,9 +47,6 @@ pub enum SocketError {
         /// The path.
         path: PathBuf,
     },
-    /// Nobody could serve it.
-    #[error("no thread for it: {0}: is there memory left, and a descriptor free?")]
-    Thread(io::Error),
     /// A system call failed.
     #[error("{path}: cannot {what}: {error}: {fix}")]
     Io {
@@ -78,7 +75,7 @@ impl Bound {
     ///
     /// # Errors
     /// When another process listens there, something else has the name, or the system refuses.
-    pub fn open(settings: &ControlSettings) -> Result<Self, SocketError> {
+    pub fn open(settings: &UnixSettings) -> Result<Self, SocketError> {
         let path = settings.path.as_path();
         make_directory(path)?;
         replaceable(path)?;
@@ -213,8 +210,8 @@ fn beside(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn settings(path: PathBuf, mode: u32) -> ControlSettings {
-        ControlSettings { path, mode, group: None }
+    fn settings(path: PathBuf, mode: u32) -> UnixSettings {
+        UnixSettings { path, mode, group: None, writers: Vec::new() }
     }
 
     fn names(directory: &Path) -> Vec<String> {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ha2bgp_core::explain::{CheckExplanation, Explanation, RuleExplanation, RulePart};
 use ha2bgp_core::time::Instant;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::api::{Code, Refusal, json};
@@ -11,7 +12,7 @@ use super::questions::Questions;
 use super::route::cut;
 
 /// The answer.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Why {
     /// The prefix.
     pub prefix: String,
@@ -26,7 +27,7 @@ pub struct Why {
 }
 
 /// What there is to know of a service.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct WhyService {
     /// Its name; empty when nobody named it.
     pub name: String,
@@ -53,7 +54,7 @@ pub struct WhyService {
 }
 
 /// A part of a rule.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct WhyRule {
     /// `all`, `any`, `at-least(2)`, `not`, or the name of a check.
     pub part: String,
@@ -68,7 +69,7 @@ pub struct WhyRule {
 }
 
 /// What is known of a check.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct WhyCheck {
     /// Its verdict, before its powers.
     pub outcome: String,
@@ -88,8 +89,8 @@ pub struct WhyCheck {
 ///
 /// # Errors
 /// When that is no address, or the engine does not answer.
-pub async fn answer(engine: &Questions, names: &[&str]) -> Result<Vec<u8>, Refusal> {
-    let text = names.first().copied().unwrap_or_default();
+pub async fn answer(engine: &Questions, names: &[String]) -> Result<Vec<u8>, Refusal> {
+    let text = names.first().map(String::as_str).unwrap_or_default();
     let address: IpAddr = text.parse().map_err(|_| Refusal {
         field: Some("address".to_owned()),
         value: Some(cut(text)),

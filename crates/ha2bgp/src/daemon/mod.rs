@@ -43,12 +43,11 @@ use crate::announce::{self, Desired, Ended, Report};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
+use crate::control::Control;
+use crate::control::calls::Api;
 use crate::control::metrics::Metrics;
 use crate::control::push::Pushes;
 use crate::control::questions::{QUESTIONS_MAX, Questions};
-use crate::control::server::Api;
-use crate::control::socket::SocketError;
-use crate::control::{self, Control};
 use crate::observe::check::{CheckSpecs, push};
 use crate::observe::{address, check, listen};
 
@@ -126,13 +125,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
-    let control = match open_control(&settings, hub, Questions(asking)) {
-        Ok(control) => control,
-        Err(error) => {
-            tracing::error!("cannot open the control socket: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
+    let control = open_control(&settings, hub, Questions(asking));
     let (specs, specs_changed) = watch::channel(Arc::new(specs(&settings)));
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
@@ -183,7 +176,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     match stop {
         Stop::AnnouncerEnded => {
             drop(engine);
-            control_end(control).await;
+            control.end().await;
             probes_end(probes).await;
             return early.as_ref().map_or(ExitCode::FAILURE, conclude);
         }
@@ -191,7 +184,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         Stop::Restart => output::tell_restart(&engine.configuration.settings),
         Stop::Asked => {}
     }
-    control_end(control).await;
+    control.end().await;
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
@@ -230,23 +223,18 @@ fn overrides(settings: &Settings) -> (Ledger, Keeper) {
     (ledger, Keeper::start(disk))
 }
 
-/// Opens the control socket, where one is wanted.
+/// Opens the control interface, where one is wanted.
 fn open_control(
     settings: &Settings,
     hub: mpsc::Sender<push::Request>,
     asking: Questions,
-) -> Result<Option<Control>, SocketError> {
-    let Some(socket) = &settings.control else { return Ok(None) };
+) -> Control {
     let checks = push::pushed(&settings.checks.specs);
     let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking.clone()));
-    control::spawn(socket, Api { pushes, engine: asking, metrics }).map(Some)
-}
-
-/// Takes no more requests.
-async fn control_end(control: Option<Control>) {
-    if let Some(control) = control {
-        control.end().await;
-    }
+    let (telling, ways) = watch::channel(Vec::new());
+    let mut control = Control::new(Api { pushes, engine: asking, metrics, ways }, telling);
+    control.configure(settings.control.as_ref());
+    control
 }
 
 /// Waits until no probe is left, and no process of one.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ha2bgp::observe::check::push::{List, Push, PushName, Request, Taken};
+use ha2bgp::observe::check::push::{By, List, Push, PushName, Request, Taken};
 use ha2bgp_core::check::{Outcome, ProbeResult};
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,7 +45,7 @@ impl Pushed {
             vip: vip.map(|vip| vip.parse().unwrap()),
             result: ProbeResult::new(outcome, outcome.name()),
             ttl: Duration::from_millis(ttl),
-            uid: 7,
+            by: By { author: "ann".into(), uid: Some(7) },
         };
         self.hub.send(Request::Push(push, answer)).await.unwrap();
         tokio::time::timeout(SOON, answered).await.unwrap().unwrap()
@@ -188,6 +188,6 @@ async fn whose_a_push_is() {
     let last: Vec<_> = own.map(|entry| entry.last.as_ref().unwrap()).collect();
     let outcomes: Vec<Outcome> = last.iter().map(|last| last.result.outcome).collect();
     assert_eq!(outcomes, [Outcome::Pass, Outcome::Warn, Outcome::Fail]);
-    assert!(last.iter().all(|last| last.uid == 7));
+    assert!(last.iter().all(|last| last.by.uid == Some(7)));
     pushed.stand.end().await;
 }

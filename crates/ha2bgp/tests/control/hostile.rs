@@ -5,7 +5,8 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use ha2bgp::control::server::{BODY_MAX, CONNECTION_RATE, HEAD_MAX, HEAD_TIME};
+use ha2bgp::control::connection::{CONNECTION_RATE, HEAD_MAX, HEAD_TIME};
+use ha2bgp::control::request::BODY_MAX;
 
 use crate::stage::{SOON, Stage, json, request, rest, status};
 

@@ -4,4 +4,6 @@
 mod hostile;
 mod program;
 mod push;
+mod reconfigure;
 mod stage;
+mod tcp;

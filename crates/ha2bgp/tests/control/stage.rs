@@ -1,7 +1,7 @@
 //! What every test starts with: a configuration, its checks on their thread, and the socket.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
+use ha2bgp::control::Control;
+use ha2bgp::control::calls::Api;
 use ha2bgp::control::metrics::Metrics;
 use ha2bgp::control::push::Pushes;
 use ha2bgp::control::questions::Questions;
-use ha2bgp::control::server::Api;
-use ha2bgp::control::{self, Control};
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::fact::Observation;
@@ -24,38 +24,30 @@ use tokio::sync::{mpsc, watch};
 /// Time enough for anything that should happen soon, on a machine with other work.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
-/// The socket, and what is reported by the checks behind it.
+/// The interface, and what is reported by the checks behind it.
 pub(crate) struct Stage {
+    /// The socket.
     pub(crate) path: PathBuf,
     pub(crate) observed: mpsc::Receiver<Observation>,
     control: Option<Control>,
     _wanting: watch::Sender<BTreeSet<CheckKey>>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Stage {
-    /// The checks `web/x`, `web/each` (per VIP), and `up` for all.
+    /// With a socket; the checks `web/x`, `web/each` (per VIP), and `up` for all.
     pub(crate) fn new() -> Self {
+        Self::with("", &[])
+    }
+
+    /// With these lines in the section too, and these files, which the lines name by `DIR/name`.
+    pub(crate) fn with(more: &str, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.sock");
-        let file = format!(
-            "networks = [\"127.0.0.0/8\"]\n[control]\nunix = \"{}\"\n[checks.up]\ntype = \"push\"\n\
-             [[service]]\nname = \"web\"\nvips = [\"127.0.0.1\"]\nrule = \"all(x, each, up)\"\n\
-             [service.checks.x]\ntype = \"push\"\n\
-             [service.checks.each]\ntype = \"push\"\nper-vip = true\n",
-            path.display()
-        );
-        let host = Host {
-            device_exists: &|_| true,
-            is_own_address: &|_| true,
-            is_executable: &|_| Ok(true),
-            read_file: &|_| Ok(file.clone().into_bytes()),
-            credentials: None,
-            name: "host",
-        };
-        let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
-        let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);
-        let settings = Settings::read(&raw, &host).unwrap();
+        for (name, contents) in files {
+            std::fs::write(dir.path().join(name), contents).unwrap();
+        }
+        let settings = settings(&dir, &format!("unix = \"DIR/x.sock\"\n{more}"));
         let (hub, requests) = mpsc::channel(push::REQUESTS_MAX);
         let keys = settings.checks.of.keys();
         let keys = keys.flat_map(|check| {
@@ -69,24 +61,40 @@ impl Stage {
         let (asking, _) = mpsc::channel(1);
         let engine = Questions(asking);
         let metrics = Metrics::new(engine.clone());
-        let api = Api { pushes: Pushes { checks, hub }, engine, metrics };
-        let control = Some(control::spawn(&settings.control.unwrap(), api).unwrap());
-        let stage = Self { path, observed, control, _wanting: wanting, _dir: dir };
+        let (telling, ways) = watch::channel(Vec::new());
+        let api = Api { pushes: Pushes { checks, hub }, engine, metrics, ways };
+        let mut control = Control::new(api, telling);
+        control.configure(settings.control.as_ref());
+        let control = Some(control);
+        let stage = Self { path, observed, control, _wanting: wanting, dir };
+        until("the socket is there", || UnixStream::connect(&stage.path).is_ok());
         stage.waits_for_checks();
         stage
     }
 
+    /// Has the section say this from now on.
+    pub(crate) fn configure(&mut self, section: &str) {
+        let settings = settings(&self.dir, section);
+        self.control.as_mut().unwrap().configure(settings.control.as_ref());
+    }
+
+    /// Closes all ways in.
+    pub(crate) fn close(&mut self) {
+        self.control.as_mut().unwrap().configure(None);
+    }
+
+    /// The path of a file.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// Until somebody wants each check, for all and for its VIP.
     fn waits_for_checks(&self) {
-        let start = Instant::now();
-        loop {
+        until("all checks are wanted", || {
             let (_, list) = self.ask("GET", "/v1/checks", "");
             let entries = list["checks"].as_array().unwrap();
-            if entries.iter().filter(|entry| entry["wanted"] == true).count() == 6 {
-                return;
-            }
-            assert!(start.elapsed() < SOON, "{list}");
-        }
+            entries.iter().filter(|entry| entry["wanted"] == true).count() == 6
+        });
     }
 
     /// A connection whose reads end after some time.
@@ -111,6 +119,14 @@ impl Stage {
         (status(&answer), json(&answer))
     }
 
+    /// The status of an answer over the socket of that name, if somebody answers there.
+    pub(crate) fn ask_at(&self, name: &str) -> Option<u16> {
+        let mut stream = UnixStream::connect(self.file(name)).ok()?;
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.write_all(request("GET", "/v1/checks", "", "close").as_bytes()).ok()?;
+        Some(status(&rest(stream))).filter(|status| *status == 200)
+    }
+
     /// Pushes, where nothing stands in the way.
     pub(crate) fn works(&self) {
         let (status, answer) = self.ask("POST", "/v1/checks/web/x", r#"{"outcome":"pass"}"#);
@@ -122,6 +138,43 @@ impl Stage {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(self.control.take().unwrap().end());
         assert!(!self.path.exists());
+    }
+}
+
+/// The settings, with this section.
+fn settings(dir: &TempDir, section: &str) -> Settings {
+    let section = section.replace("DIR", &dir.path().display().to_string());
+    let file = format!(
+        "networks = [\"127.0.0.0/8\"]\n[control]\n{section}\n[checks.up]\ntype = \"push\"\n\
+         [[service]]\nname = \"web\"\nvips = [\"127.0.0.1\"]\nrule = \"all(x, each, up)\"\n\
+         [service.checks.x]\ntype = \"push\"\n\
+         [service.checks.each]\ntype = \"push\"\nper-vip = true\n"
+    );
+    let host = Host {
+        device_exists: &|_| true,
+        is_own_address: &|_| true,
+        is_executable: &|_| Ok(true),
+        read_file: &|path| match path {
+            "a.toml" => Ok(file.clone().into_bytes()),
+            path => std::fs::read(path),
+        },
+        credentials: None,
+        name: "host",
+    };
+    let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
+    let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);
+    Settings::read(&raw, &host).unwrap()
+}
+
+/// Waits until something is so.
+///
+/// # Panics
+/// When it does not become so.
+pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is() {
+        assert!(start.elapsed() < SOON, "not in time: {what}");
+        std::thread::yield_now();
     }
 }
 
@@ -138,7 +191,7 @@ pub(crate) fn request(method: &str, path: &str, body: &str, connection: &str) ->
 ///
 /// # Panics
 /// When it does not end.
-pub(crate) fn rest(mut stream: UnixStream) -> String {
+pub(crate) fn rest(mut stream: impl Read) -> String {
     let mut answer = Vec::new();
     let mut chunk = [0; 4096];
     let start = Instant::now();

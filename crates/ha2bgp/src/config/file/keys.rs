@@ -230,8 +230,48 @@ pub const KEYS: &[Key] = &[
         "control.group",
         Kind::Text,
         "",
-        "The group of the socket file: a name in /etc/group, or a number. Without it: that of this \
-         process",
+        "The group of the socket file, whose members may write: a name in /etc/group, or a number. \
+         Without it: that of this process",
+    ),
+    key(
+        "control.write-users",
+        Kind::Texts,
+        "",
+        "Users who may write over the socket beside root, the user of this process and the members \
+         of `group`: names in /etc/passwd, or numbers. Who else can open it reads",
+    ),
+    key(
+        "control.http",
+        Kind::Texts,
+        "",
+        "Addresses with ports for the same interface over TCP, such as `127.0.0.1:9179`. Beyond the \
+         loopback it needs `tokens-file` and TLS",
+    ),
+    key(
+        "control.tokens-file",
+        Kind::Path,
+        "",
+        "A file with a token a line, `NAME read|write SECRET`, for requests over TCP; it is read again \
+         on a reload. Without it everybody reads and nobody writes",
+    ),
+    key(
+        "control.tls-certificate",
+        Kind::Path,
+        "",
+        "A file with the certificate for TLS over TCP, in PEM, ours first",
+    ),
+    key(
+        "control.tls-key",
+        Kind::Path,
+        "",
+        "The file with its private key, in PEM, without a password",
+    ),
+    key(
+        "control.insecure",
+        Kind::Bool,
+        "false",
+        "`true`: listen beyond the loopback without tokens or without TLS: whoever reaches the port \
+         reads, and whoever sees the traffic has the tokens",
     ),
     key(
         "limits.plugins",
@@ -463,7 +503,6 @@ pub(super) const WORDS: &[(&str, &str)] = &[
 
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    ("control.http", "this version has a control socket only: leave it out, and write unix = …"),
     (
         "control.status-file",
         "this version writes no status file: leave it out; SIGUSR1 prints the status to stderr",

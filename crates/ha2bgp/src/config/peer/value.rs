@@ -9,8 +9,7 @@ use ha2bgp_proto::bgp::{Mode, Role};
 use ha2bgp_sys::tcp::Key;
 
 use super::super::duration;
-use super::super::file::CREDENTIALS;
-use super::super::reader::{Host, go_bool};
+use super::super::reader::{self, Host, go_bool};
 
 /// The longest name of an interface (`IFNAMSIZ` less the NUL, netdevice(7)).
 const DEVICE_MAX: usize = 15;
@@ -19,16 +18,7 @@ const DESCRIPTION_MAX: usize = 100;
 
 /// The key in a file, and which file that is.
 pub(super) fn key(path: &str, host: &Host<'_>) -> Result<(String, Key), String> {
-    let found = match (path.strip_prefix(CREDENTIALS), host.credentials) {
-        (Some(name), Some(directory)) => format!("{directory}/{name}"),
-        (Some(_), None) => {
-            return Err(format!(
-                "\"{path}\" is a credential of systemd, and $CREDENTIALS_DIRECTORY is not set: add \
-                 LoadCredential= to the unit, or write the path of a file"
-            ));
-        }
-        (None, _) => path.to_owned(),
-    };
+    let found = reader::credential(path, host)?;
     let key = read_key(path, (host.read_file)(&found))?;
     Ok((found, key))
 }

@@ -9,8 +9,16 @@ fn spec(per_vip: bool) -> PushSpec {
     }
 }
 
+fn caller() -> Caller {
+    Caller { author: "ann".to_owned(), uid: Some(7), access: Access::Write }
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
 fn taken(body: &str, per_vip: bool) -> Result<Push, Refusal> {
-    parse(body.as_bytes()).and_then(|asked| accept(&spec(per_vip), asked, 7))
+    parse(body.as_bytes()).and_then(|asked| accept(&spec(per_vip), asked, &caller()))
 }
 
 #[test]
@@ -20,7 +28,7 @@ fn a_push_says_what_it_says() {
         (push.result, push.ttl),
         (ProbeResult::new(Outcome::Pass, "pushed"), spec(false).ttl)
     );
-    assert_eq!((push.vip, push.uid), (None, 7));
+    assert_eq!((push.vip, push.by), (None, By { author: "ann".into(), uid: Some(7) }));
     let body = r#" {"vip":"::ffff:192.0.2.1","ttl":"1m","detail":"a\nb","outcome":"warn"} "#;
     let push = taken(body, true).unwrap();
     assert_eq!(push.result, ProbeResult::new(Outcome::Warn, "a b"));
@@ -90,13 +98,15 @@ fn names_that_are_not_there() {
     let shared = PushSpec { name: PushName { service: None, check: "up".into() }, ..spec(false) };
     let (hub, _requests) = mpsc::channel(1);
     let pushes = Pushes { checks: vec![spec(false), shared], hub: hub.clone() };
-    let error = |names: &[&str]| pushes.find(names).unwrap_err().message;
-    assert!(pushes.find(&["web", "deploy"]).is_ok() && pushes.find(&["up"]).is_ok());
+    let error = |names: &[&str]| pushes.find(&owned(names)).unwrap_err().message;
+    assert!(
+        pushes.find(&owned(&["web", "deploy"])).is_ok() && pushes.find(&owned(&["up"])).is_ok()
+    );
     assert!(error(&["web", "deplo"]).ends_with("did you mean web/deploy?"));
     assert!(error(&["web", "up"]).ends_with("up is one of all services: use up"));
     assert!(error(&["something-else"]).ends_with("there are web/deploy, up"));
     let none = Pushes { checks: Vec::new(), hub };
-    assert!(none.find(&["x"]).unwrap_err().message.ends_with("no check of type \"push\""));
+    assert!(none.find(&owned(&["x"])).unwrap_err().message.ends_with("no check of type \"push\""));
 }
 
 /// Nobody answers: the request ends all the same.
@@ -104,8 +114,9 @@ fn names_that_are_not_there() {
 async fn a_hub_that_does_not_answer() {
     let (hub, requests) = mpsc::channel(1);
     let pushes = Pushes { checks: vec![spec(false)], hub };
+    let names = owned(&["web", "deploy"]);
     for _ in 0..2 {
-        let refusal = pushes.push(&["web", "deploy"], br#"{"outcome":"pass"}"#, 0).await;
+        let refusal = pushes.push(&names, br#"{"outcome":"pass"}"#, &caller()).await;
         assert_eq!(refusal.unwrap_err().code, Code::Busy);
     }
     drop(requests);

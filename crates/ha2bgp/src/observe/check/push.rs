@@ -76,8 +76,17 @@ pub struct Push {
     pub result: ProbeResult,
     /// How long it counts.
     pub ttl: Duration,
-    /// The user who sent it.
-    pub uid: u32,
+    /// Who sent it.
+    pub by: By,
+}
+
+/// Who sent a result.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct By {
+    /// For people: the name of a user, `uid 1000`, or `token NAME`.
+    pub author: Arc<str>,
+    /// The user, where the kernel tells.
+    pub uid: Option<u32>,
 }
 
 /// What is asked of the hub.
@@ -131,6 +140,6 @@ pub struct Last {
     pub age: Duration,
     /// How long it counts in all.
     pub ttl: Duration,
-    /// The user who sent it.
-    pub uid: u32,
+    /// Who sent it.
+    pub by: By,
 }

@@ -177,8 +177,7 @@ impl Client {
             Some((certificate, key)) => {
                 let chain = chain(certificate)?;
                 let wrong = |problem: String| OptionsError::Key { pem: key.clone(), problem };
-                let secret = PrivateKeyDer::from_pem_slice(&key.contents)
-                    .map_err(|error| wrong(pem_problem(&error, "private key")))?;
+                let secret = secret(key)?;
                 builder.with_client_auth_cert(chain, secret).map_err(|error| match error {
                     rustls::Error::InconsistentKeys(_) => {
                         wrong(format!("it is not the key of {}", certificate.path))
@@ -264,7 +263,8 @@ fn authorities(pem: &Pem) -> Result<RootCertStore, OptionsError> {
     Ok(roots)
 }
 
-fn chain(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
+/// The certificates in a file, at least one.
+pub(crate) fn chain(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
     let wrong = |problem: String| OptionsError::Certificate { pem: pem.clone(), problem };
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem.contents).collect();
     let chain = chain.map_err(|error| wrong(pem_problem(&error, "certificate")))?;
@@ -272,6 +272,14 @@ fn chain(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, OptionsError> {
         return Err(wrong("it holds no certificate".to_owned()));
     }
     Ok(chain)
+}
+
+/// The private key in a file.
+pub(crate) fn secret(pem: &Pem) -> Result<PrivateKeyDer<'static>, OptionsError> {
+    PrivateKeyDer::from_pem_slice(&pem.contents).map_err(|error| {
+        let problem = pem_problem(&error, "private key");
+        OptionsError::Key { pem: pem.clone(), problem }
+    })
 }
 
 /// The authorities of this system, read once: whoever changes them restarts ha2bgp.

@@ -165,8 +165,8 @@ fn outside_of_peers() {
         ("[peer]\n".to_owned(), "1:2: peer: is a list of sections: write [[peer]] with two"),
         ("[[guard]]\n".to_owned(), "1:3: guard: is a section: write [guard], and its keys below"),
         (
-            "[control]\nhttp = \"[::1]:1\"".to_owned(),
-            "2:1: control.http: this version has a control",
+            "[control]\nhttp = \"[::]:1\"".to_owned(),
+            "2:8: control.http: \"[::]:1\" is beyond the loopback",
         ),
         (
             "[control]\nmode = \"0660\"".to_owned(),

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::super::Reporter;
 use super::super::{CheckSpec, ProbeSpec, Target, Watched};
-use super::{LIST_MAX, Last, List, Listed, Push, PushName, PushSpec, Request, TTL_MIN, Taken};
+use super::{By, LIST_MAX, Last, List, Listed, Push, PushName, PushSpec, Request, TTL_MIN, Taken};
 use crate::config::duration;
 
 /// The place of a check in the specifications, and the VIP where each has results of its own.
@@ -34,7 +34,7 @@ struct Held {
     result: ProbeResult,
     at: Instant,
     ttl: Duration,
-    uid: u32,
+    by: By,
 }
 
 /// What was pushed, and to whom it is reported.
@@ -165,7 +165,7 @@ impl Hub {
             };
             let (at, ttl) = (Instant::now(), push.ttl);
             let result = push.result.clone();
-            entry.held = Some(Held { result, at, ttl, uid: push.uid });
+            entry.held = Some(Held { result, at, ttl, by: push.by });
             let reporter = entry.reporter.as_ref().map(|(_, reporter)| reporter.clone());
             state.set_due(key, reporter.is_some().then(|| at + ttl));
             reporter
@@ -222,7 +222,7 @@ impl Hub {
                 result: held.result.clone(),
                 age: now - held.at,
                 ttl: held.ttl,
-                uid: held.uid,
+                by: held.by.clone(),
             });
             let wanted = entry.reporter.is_some();
             list.entries.push(Listed { name: spec.name.clone(), vip: *vip, wanted, last });

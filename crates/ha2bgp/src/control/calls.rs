@@ -1,0 +1,68 @@
+//! From a request that is allowed to whoever answers it: the one place where endpoints are told
+//! apart.
+
+use tokio::sync::watch;
+
+use super::answer::Answer;
+use super::api::{self, Refusal};
+use super::caller::Caller;
+use super::metrics::{self, Metrics};
+use super::push::Pushes;
+use super::query::Query;
+use super::questions::Questions;
+use super::route::Call;
+use super::{WaysIn, openapi, orders, why};
+
+/// What requests are answered from.
+#[derive(Debug)]
+pub struct Api {
+    /// The checks that are pushed.
+    pub pushes: Pushes,
+    /// The way to the engine.
+    pub engine: Questions,
+    /// What is known of services and checks.
+    pub metrics: Metrics,
+    /// Which ways in are open.
+    pub ways: watch::Receiver<WaysIn>,
+}
+
+/// One request, with everything in it judged that does not depend on what is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The names in the path, in its order.
+    pub names: &'a [String],
+    /// The parameters.
+    pub query: &'a Query,
+    /// The body; empty where there is none.
+    pub body: &'a [u8],
+    /// Who asks; changes are recorded under this name.
+    pub caller: &'a Caller,
+    /// The newest event that the client has (`Last-Event-ID`).
+    pub last_event: Option<&'a str>,
+}
+
+/// Answers.
+///
+/// # Errors
+/// Why it is refused.
+pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, Refusal> {
+    match call {
+        Call::ListChecks | Call::ShowCheck => api.pushes.show(asked.names).await,
+        Call::PushCheck => api.pushes.push(asked.names, asked.body, asked.caller).await,
+        Call::Metrics => {
+            let text = api.metrics.text().await?;
+            return Ok(Answer::Text(metrics::CONTENT_TYPE, text));
+        }
+        Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
+        Call::OpenApi => Ok(openapi::text()),
+        Call::Why => why::answer(&api.engine, asked.names).await,
+        Call::ListOverrides
+        | Call::Override
+        | Call::Lift
+        | Call::Plan
+        | Call::Reload
+        | Call::Confirm
+        | Call::ResetDamping => orders::answer(call, &api.engine, asked).await,
+    }
+    .map(Answer::Json)
+}
