@@ -136,6 +136,26 @@ pub enum What {
     },
 }
 
+/// What an announcer last said of itself.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// The pipe to ExaBGP.
+    ExaBgp(Snapshot),
+    /// The sessions of the speaker.
+    Speaker(SpeakerState),
+}
+
+impl Progress {
+    /// The state in a report, if it is one.
+    pub fn of(what: What) -> Option<Self> {
+        match what {
+            What::Snapshot(snapshot) => Some(Self::ExaBgp(snapshot)),
+            What::Speaker(state) => Some(Self::Speaker(state)),
+            _ => None,
+        }
+    }
+}
+
 /// The state of the speaker.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct SpeakerState {

@@ -1,6 +1,11 @@
 //! What goes over the wire: JSON with `snake_case` names, times in seconds. These types are nobody's
 //! state, and no runtime type is written out directly: the API changes only where this file does.
 
+pub mod check;
+pub mod peer;
+pub mod service;
+pub mod status;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

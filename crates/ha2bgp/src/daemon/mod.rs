@@ -1,5 +1,6 @@
 //! The running daemon: connects observers, engine and announcer, and ends them in order.
 
+mod answers;
 mod dump;
 mod engine_task;
 mod journal;

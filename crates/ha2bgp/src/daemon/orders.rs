@@ -29,9 +29,7 @@ impl EngineTask {
             Order::Override(new, answer) => self.say(&new, answer),
             Order::Lift(id, lifted, answer) => self.lift(id, &lifted, answer),
             Order::Overrides(answer) => {
-                let now = Timestamp::now();
-                let all = self.ledger.entries().iter().map(|entry| entry.shown(now, true));
-                tell(answer, all.collect());
+                tell(answer, self.overrides_shown(Timestamp::now()));
             }
             Order::Drained(id, connections) => self.drained(id, connections),
             Order::Reload(reload, answer) => self.reload(reload, Some(answer)),
@@ -49,6 +47,11 @@ impl EngineTask {
                 tell(answer, ());
             }
         }
+    }
+
+    /// What operators say.
+    pub(super) fn overrides_shown(&self, now: Timestamp) -> Vec<OverrideShown> {
+        self.ledger.entries().iter().map(|entry| entry.shown(now, true)).collect()
     }
 
     fn say(&mut self, new: &NewOverride, answer: Answer<OverrideShown>) {

@@ -5,36 +5,17 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 
 use ha2bgp_proto::bgp::GracefulRestart;
-use ha2bgp_proto::exabgp::{Options, Snapshot};
+use ha2bgp_proto::exabgp::Options;
 
 use super::parent;
 use super::state::{Beginning, Times};
 use crate::announce::speaker::{Doorbells, Peer};
-use crate::announce::{Announcer, ExaBgp, Plain, Speaker, SpeakerState, Stdio, What};
+pub(super) use crate::announce::Progress;
+use crate::announce::{Announcer, ExaBgp, Plain, Speaker, Stdio};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::peer::{BGP_PORT, PeerSettings};
 use crate::config::settings::{Backend, Settings};
-
-/// What an announcer last said of itself.
-#[derive(Clone, Debug)]
-pub(super) enum Progress {
-    /// The pipe to ExaBGP.
-    ExaBgp(Snapshot),
-    /// The sessions of the speaker.
-    Speaker(SpeakerState),
-}
-
-impl Progress {
-    /// The state in a report, if it is one.
-    pub(super) fn of(what: What) -> Option<Self> {
-        match what {
-            What::Snapshot(snapshot) => Some(Self::ExaBgp(snapshot)),
-            What::Speaker(state) => Some(Self::Speaker(state)),
-            _ => None,
-        }
-    }
-}
 
 /// The announcer that the settings ask for.
 pub(super) fn announcer(
