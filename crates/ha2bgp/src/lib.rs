@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod histogram;
 pub mod log;
 mod near;
 pub mod observe;

@@ -253,7 +253,7 @@ async fn in_time<F: Future>(future: F) -> F::Output {
 }
 
 fn desire(routes: RouteSet) -> Desired {
-    Desired { routes, complete: true, manner: Manner::Running }
+    Desired { routes, complete: true, ..Desired::default() }
 }
 
 fn set(range: std::ops::Range<u32>) -> RouteSet {

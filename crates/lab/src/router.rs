@@ -184,6 +184,22 @@ impl Router {
         }
     }
 
+    /// What it counts of what its neighbor sends: the same text means that nothing came. BIRD counts
+    /// routes, FRR messages; the others are not asked.
+    pub fn heard(&self) -> Result<String> {
+        let text = self.neighbor()?;
+        let counts = |line: &&str| match self.kind {
+            Kind::Bird => line.contains("Import ") || line.contains("Since"),
+            Kind::Frr => {
+                let counted = ["Opens:", "Notifications:", "Updates:", "Keepalives:", "Refresh:"];
+                counted.iter().any(|it| line.contains(it)) || line.contains("established")
+            }
+            Kind::GoBgp | Kind::OpenBgpd | Kind::ExaBgp => false,
+        };
+        let lines: Vec<&str> = text.lines().filter(counts).collect();
+        if lines.is_empty() { Err(LabError::Missing(text)) } else { Ok(lines.join("\n")) }
+    }
+
     /// Waits until the session is established (`true`) or is not.
     pub fn wait_established(&self, up: bool, limit: Duration) -> Result<()> {
         let what = format!("{:?}: session established is {up}", self.kind);

@@ -4,8 +4,8 @@
 
 use crate::netns::{self, Netns};
 use crate::{LabError, Result};
-use ha2bgp::announce::speaker::{Peer, Speaker};
-use ha2bgp::announce::{Announcer, Desired, Ended, Manner, Report};
+use ha2bgp::announce::speaker::{Configuration, Doorbells, Peer, Speaker};
+use ha2bgp::announce::{Announcer, Desired, Ended, PeerState, Report, What};
 use ha2bgp::clock::Clock;
 use ha2bgp_core::net::{Networks, NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
@@ -25,7 +25,10 @@ const FIRST: u32 = 0x0a80_0000;
 #[derive(Debug)]
 pub struct Source {
     routes: Option<watch::Sender<Desired>>,
+    configuration: watch::Sender<Configuration>,
     reports: mpsc::Receiver<Report>,
+    /// What it last said of its peers.
+    peers: Vec<PeerState>,
     thread: Option<JoinHandle<Result<Ended>>>,
 }
 
@@ -35,6 +38,8 @@ impl Source {
         let host = host.map(|host| host.name().to_owned());
         let (routes, watched) = watch::channel(desired(first));
         let (sender, reports) = mpsc::channel(REPORTS);
+        let (configuration, changed) = watch::channel(Configuration::default());
+        let doorbells = Doorbells { configuration: changed, ..Doorbells::silent() };
         let run = move || {
             if let Some(host) = host {
                 netns::enter(&host)?;
@@ -43,12 +48,12 @@ impl Source {
             let runtime = runtime.map_err(LabError::io("tokio runtime"))?;
             Ok(runtime.block_on(async move {
                 let speaker = Speaker::new(peers, Vec::new(), Clock::start(), 1);
-                Box::new(speaker).run(watched, sender).await
+                Box::new(speaker.with(doorbells)).run(watched, sender).await
             }))
         };
         let thread = std::thread::Builder::new().name("source".to_owned()).spawn(run);
         let thread = Some(thread.map_err(LabError::io("thread"))?);
-        Ok(Self { routes: Some(routes), reports, thread })
+        Ok(Self { routes: Some(routes), configuration, reports, peers: Vec::new(), thread })
     }
 
     /// Makes this the desired set.
@@ -58,13 +63,27 @@ impl Source {
         }
     }
 
+    /// Speaks to these peers from now on.
+    pub fn configure(&self, peers: Vec<Peer>) {
+        self.configuration.send_replace(Configuration { peers, listen: Vec::new() });
+    }
+
     /// What it has reported since the last time.
     pub fn reports(&mut self) -> String {
         let mut text = String::new();
         while let Ok(report) = self.reports.try_recv() {
             text.push_str(&format!("{:?}\n", report.what));
+            if let What::Speaker(state) = report.what {
+                self.peers = state.peers;
+            }
         }
         text
+    }
+
+    /// What it last said of its peers, a second ago at most when something happened.
+    pub fn peers(&mut self) -> &[PeerState] {
+        self.reports();
+        &self.peers
     }
 
     /// Ends its sessions and waits for it.
@@ -107,7 +126,7 @@ pub fn peer(local_as: u32, peer: SocketAddr, peer_as: u32) -> Peer {
 /// Routes as the daemon hands them out when every service was judged.
 #[must_use]
 pub fn desired(routes: RouteSet) -> Desired {
-    Desired { routes, complete: true, manner: Manner::Running }
+    Desired { routes, complete: true, ..Desired::default() }
 }
 
 /// So many host routes from 10.128.0.0 on, through us.

@@ -27,4 +27,5 @@ mod quote;
 pub mod rtnetlink;
 pub mod tcp_expect;
 pub mod template;
+pub mod told;
 pub mod x509;

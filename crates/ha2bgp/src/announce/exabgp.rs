@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::exabgp::{Options, Session};
+use ha2bgp_proto::exabgp::{Event, Options, Session};
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
 use super::pipe::{Reader, Stdio, Writer, Wrote};
-use super::{Announcer, CLOSING_TIME, Desired, Ended, Report, Reports, What};
+use super::questions::{Ask, Inbox, Page, Place};
+use super::{
+    Announcer, CLOSING_TIME, Desired, Ended, PipeState, Report, Reports, RouteState, What,
+};
 use crate::clock::Clock;
+use crate::histogram::Histogram;
 
 /// Writes before other events get their turn.
 const WRITES_AT_ONCE: usize = 16;
@@ -29,13 +33,20 @@ pub struct ExaBgp {
     stdio: Stdio,
     clock: Clock,
     leftovers: RouteSet,
+    inbox: Inbox,
 }
 
 impl ExaBgp {
     /// An announcer on these descriptors. Answers are read when the input is a FIFO or a socket;
     /// else it behaves as an output without answers.
-    pub const fn new(options: Options, stdio: Stdio, clock: Clock) -> Self {
-        Self { options, stdio, clock, leftovers: RouteSet::new() }
+    pub fn new(options: Options, stdio: Stdio, clock: Clock) -> Self {
+        Self { options, stdio, clock, leftovers: RouteSet::new(), inbox: Inbox::default() }
+    }
+
+    /// With questions.
+    #[must_use]
+    pub fn answering(self, inbox: Inbox) -> Self {
+        Self { inbox, ..self }
     }
 
     /// Routes that a process before this one may have announced, and that ExaBGP may still hold:
@@ -53,7 +64,7 @@ impl Announcer for ExaBgp {
         reports: mpsc::Sender<Report>,
     ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
         Box::pin(async move {
-            let Self { mut options, stdio, clock, leftovers } = *self;
+            let Self { mut options, stdio, clock, leftovers, inbox } = *self;
             let reader = stdio.input.filter(|_| options.answers).and_then(Reader::new);
             options.answers = reader.is_some();
             let task = Task {
@@ -64,8 +75,11 @@ impl Announcer for ExaBgp {
                 leftovers,
                 news: false,
                 next_snapshot: Instant::START,
+                decided: None,
+                decided_to_sent: Histogram::default(),
+                sent_to_acknowledged: Histogram::default(),
             };
-            task.run(desired, reader).await
+            task.run(desired, reader, inbox).await
         })
     }
 }
@@ -91,10 +105,19 @@ struct Task {
     /// Something happened since the last snapshot.
     news: bool,
     next_snapshot: Instant,
+    /// When that was decided which is being written.
+    decided: Option<Instant>,
+    decided_to_sent: Histogram,
+    sent_to_acknowledged: Histogram,
 }
 
 impl Task {
-    async fn run(mut self, mut desired: watch::Receiver<Desired>, reader: Option<Reader>) -> Ended {
+    async fn run(
+        mut self,
+        mut desired: watch::Receiver<Desired>,
+        reader: Option<Reader>,
+        mut inbox: Inbox,
+    ) -> Ended {
         let mut buffer = vec![0; 16 * 1024];
         let mut closing: Option<Instant> = None;
         self.take_routes(&mut desired);
@@ -133,6 +156,7 @@ impl Task {
                     }
                     Err(why) => return self.end(Ended::PeerGone { why }),
                 },
+                question = inbox.next() => question.answer(|ask, limit| self.routes(ask, limit)),
                 () = self.writer.writable(), if progress == Progress::Blocked => {}
                 () = self.writer.gone() => {
                     let why = "nobody reads standard output any more".to_owned();
@@ -150,8 +174,11 @@ impl Task {
 
     fn take_routes(&mut self, desired: &mut watch::Receiver<Desired>) {
         // A clone is a reference count; the lock of the channel is not held meanwhile.
-        let Desired { routes, complete, .. } = desired.borrow_and_update().clone();
+        let Desired { routes, complete, decided_at, .. } = desired.borrow_and_update().clone();
         self.session.set_routes(&routes, self.clock.now());
+        if self.session.wants_write() {
+            self.decided.get_or_insert(decided_at);
+        }
         if complete {
             self.session.withdraw_leftovers(&std::mem::take(&mut self.leftovers));
         }
@@ -161,6 +188,9 @@ impl Task {
     fn write(&mut self) -> Result<Progress, String> {
         for _ in 0..WRITES_AT_ONCE {
             if !self.session.wants_write() {
+                if let Some(decided) = self.decided.take() {
+                    self.decided_to_sent.record(self.clock.now() - decided);
+                }
                 return Ok(Progress::Idle);
             }
             if !self.writer.takes_write() {
@@ -187,12 +217,39 @@ impl Task {
         let now = self.clock.now();
         while let Some(event) = self.session.poll_event() {
             self.news = true;
+            if let Event::Acknowledged { latency, .. } = &event {
+                self.sent_to_acknowledged.record(*latency);
+            }
             self.reports.send(now, What::ExaBgp(event));
         }
         if self.news && (last || now >= self.next_snapshot) {
             self.news = false;
             self.next_snapshot = now + SNAPSHOT_EVERY;
-            self.reports.send(now, What::Snapshot(self.session.snapshot()));
+            let state = PipeState {
+                session: self.session.snapshot(),
+                decided_to_sent: self.decided_to_sent.clone(),
+                sent_to_acknowledged: self.sent_to_acknowledged.clone(),
+            };
+            self.reports.send(now, What::Snapshot(Box::new(state)));
+        }
+    }
+
+    /// A part of the routes. The pipe is nobody's peer.
+    fn routes(&self, ask: &Ask, limit: usize) -> Page {
+        let now = self.clock.now();
+        let state = |route| RouteState::of_pipe(route, self.session.last_choice(), now);
+        match (ask.peer, ask.prefix) {
+            (Some(_), _) => Page::default(),
+            (None, Some(_)) if ask.after.is_some() => Page::default(),
+            (None, Some(prefix)) => {
+                Page { routes: vec![state(self.session.route(prefix))], next: None }
+            }
+            (None, None) => {
+                let after = ask.after.map(|place| place.prefix);
+                let (routes, more) = self.session.routes(after, limit);
+                let next = more.map(|prefix| Place { peer: None, prefix });
+                Page { routes: routes.into_iter().map(state).collect(), next }
+            }
         }
     }
 

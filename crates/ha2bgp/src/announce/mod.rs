@@ -12,10 +12,13 @@
 //!   [`Speaker`] then ends its sessions, with which its routes end in any case.
 //! * With [`Manner::Restarting`] in the last set, the routes stay at the routers instead, for as
 //!   long as those keep them.
+//! * It answers [`questions`] from its own task, a bounded page at a time.
 
 mod exabgp;
 mod pipe;
 mod plain;
+pub mod questions;
+mod routes;
 pub mod speaker;
 
 use std::future::Future;
@@ -30,9 +33,12 @@ use ha2bgp_proto::bgp::{self, PeerAddress};
 use ha2bgp_proto::exabgp::{Event as ExaBgpEvent, Snapshot};
 use tokio::sync::{mpsc, watch};
 
+use crate::histogram::Histogram;
+
 pub use exabgp::ExaBgp;
 pub use pipe::{Stdio, stdin_closed};
 pub use plain::Plain;
+pub use routes::{RouteState, Shown, WhyNot};
 pub use speaker::Speaker;
 
 /// How long the last set may take once the channel of desired sets is closed.
@@ -48,6 +54,8 @@ pub struct Desired {
     pub complete: bool,
     /// In which way.
     pub manner: Manner,
+    /// When that was decided.
+    pub decided_at: Instant,
 }
 
 /// In which way routes are announced.
@@ -107,13 +115,20 @@ pub enum What {
     /// Something happened in the conversation with ExaBGP.
     ExaBgp(ExaBgpEvent),
     /// The state in numbers, at most once a second and only when something happened.
-    Snapshot(Snapshot),
+    Snapshot(Box<PipeState>),
     /// Something happened to the session with a peer.
     Peer {
         /// The peer.
         peer: PeerAddress,
         /// What.
         event: bgp::Event,
+    },
+    /// A peer came, went, or is spoken to otherwise: its configuration has changed.
+    PeerConfiguration {
+        /// The peer.
+        peer: PeerAddress,
+        /// What changed.
+        news: PeerNews,
     },
     /// There is no connection to a peer; said once until something changes.
     PeerUnreachable {
@@ -149,11 +164,33 @@ impl Progress {
     /// The state in a report, if it is one.
     pub fn of(what: What) -> Option<Self> {
         match what {
-            What::Snapshot(snapshot) => Some(Self::ExaBgp(snapshot)),
+            What::Snapshot(state) => Some(Self::ExaBgp(state.session)),
             What::Speaker(state) => Some(Self::Speaker(state)),
             _ => None,
         }
     }
+}
+
+/// What another configuration means for a peer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PeerNews {
+    /// It is new.
+    Added,
+    /// It is no longer there.
+    Removed,
+    /// It is spoken to otherwise.
+    Changed(speaker::Change),
+}
+
+/// The state of the pipe to ExaBGP.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PipeState {
+    /// The conversation.
+    pub session: Snapshot,
+    /// From a decision until all that it changed was written.
+    pub decided_to_sent: Histogram,
+    /// From writing a command until ExaBGP answered `done`.
+    pub sent_to_acknowledged: Histogram,
 }
 
 /// The state of the speaker.
@@ -175,8 +212,15 @@ pub const OTHERS_MAX: usize = 1000;
 pub struct PeerState {
     /// The peer.
     pub peer: PeerAddress,
+    /// It is no longer in the configuration: it is told so, and then forgotten.
+    pub leaving: bool,
     /// Its session.
     pub session: Box<bgp::Snapshot>,
+    /// From a decision until all that it changed for this peer was written.
+    pub decided_to_sent: Histogram,
+    /// From then until the peer's kernel acknowledged it. It is asked after one millisecond, and
+    /// less and less often then: up to twice the truth.
+    pub sent_to_acknowledged: Histogram,
     /// Why there is no connection, and since when.
     pub trouble: Option<(Instant, String)>,
     /// The last NOTIFICATION, sent or received, and when.

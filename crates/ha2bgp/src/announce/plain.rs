@@ -8,6 +8,7 @@ use std::pin::Pin;
 use ha2bgp_proto::exabgp::Options;
 use tokio::sync::{mpsc, watch};
 
+use super::questions::Inbox;
 use super::{Announcer, Desired, Ended, ExaBgp, Report, Stdio};
 use crate::clock::Clock;
 
@@ -23,6 +24,12 @@ impl Plain {
         let options = Options { answers: false, ..options };
         let stdio = Stdio { input: None, output };
         Self { inner: Box::new(ExaBgp::new(options, stdio, clock)) }
+    }
+
+    /// With questions.
+    #[must_use]
+    pub fn answering(self, inbox: Inbox) -> Self {
+        Self { inner: Box::new(self.inner.answering(inbox)) }
     }
 }
 

@@ -11,10 +11,15 @@
 //! end without a word instead (RFC 4724): peers that help keep the routes.
 //!
 //! Doorbells tell of keys that have changed and of addresses of this host that have come or gone;
-//! what is so is then looked up.
+//! what is so is then looked up. One brings another configuration: what is equal in it is not
+//! touched ([`change`] says what is), a peer that is no longer there hears the withdrawals, then
+//! Cease/3.
 
+mod difference;
+mod doorbells;
 mod link;
 mod listener;
+mod page;
 mod peer;
 
 use std::future::{Future, poll_fn};
@@ -24,15 +29,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bgp::PeerAddress;
-use ha2bgp_sys::tcp::Key;
+use ha2bgp_proto::bgp::Session;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
+pub use self::difference::{Change, Effect, Field, change};
+use self::doorbells::Ring;
+pub use self::doorbells::{Configuration, Doorbells, Keys};
 use self::listener::Listeners;
 pub use self::peer::Peer;
 use self::peer::{Running, Tell};
-use super::{Announcer, CLOSING_TIME, Desired, Ended, Manner, Report, Reports, SpeakerState, What};
+use super::questions::Inbox;
+use super::{
+    Announcer, CLOSING_TIME, Desired, Ended, Manner, PeerNews, Report, Reports, SpeakerState, What,
+};
 use crate::clock::Clock;
 
 /// Of [`CLOSING_TIME`], this much is kept for the goodbyes.
@@ -43,6 +53,11 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_millis(2);
 /// Bytes read from a connection at once.
 const BUFFER_LENGTH: usize = 64 * 1024;
+
+/// The newest changes of all peers together of which it is known when they were told: about 2 MiB.
+const CHANGES_MAX: usize = 65_536;
+/// And of each peer at least.
+const CHANGES_MIN: usize = 256;
 
 /// What is said to routers when the program ends for good.
 const GOODBYE: &str = "ha2bgp stops; its routes are withdrawn";
@@ -55,53 +70,27 @@ pub struct Speaker {
     clock: Clock,
     seed: u64,
     doorbells: Doorbells,
-}
-
-/// The newest key of each peer whose key was read again.
-pub type Keys = Vec<(PeerAddress, Key)>;
-
-/// What tells the speaker that something has changed around it.
-#[derive(Debug)]
-pub struct Doorbells {
-    /// Keys that have changed.
-    pub keys: watch::Receiver<Keys>,
-    /// Counts the changes of this host's addresses.
-    pub addresses: watch::Receiver<u64>,
-}
-
-impl Doorbells {
-    /// Doorbells that never ring.
-    fn silent() -> Self {
-        Self { keys: watch::channel(Keys::new()).1, addresses: watch::channel(0).1 }
-    }
-
-    /// Waits for a ring. One whose rope is gone never rings again.
-    async fn ring(&mut self) -> Ring {
-        tokio::select! {
-            Ok(()) = self.keys.changed() => Ring::Keys,
-            Ok(()) = self.addresses.changed() => Ring::Addresses,
-            else => std::future::pending().await,
-        }
-    }
-}
-
-/// Which doorbell rang.
-enum Ring {
-    Keys,
-    Addresses,
+    inbox: Inbox,
 }
 
 impl Speaker {
     /// A speaker to these peers. Passive ones connect to one of the `listen` addresses; they must
     /// have been given then. `seed` spreads timers, so that not all hosts connect at once.
     pub fn new(peers: Vec<Peer>, listen: Vec<SocketAddr>, clock: Clock, seed: u64) -> Self {
-        Self { peers, listen, clock, seed, doorbells: Doorbells::silent() }
+        let (doorbells, inbox) = (Doorbells::silent(), Inbox::default());
+        Self { peers, listen, clock, seed, doorbells, inbox }
     }
 
     /// With doorbells.
     #[must_use]
     pub fn with(self, doorbells: Doorbells) -> Self {
         Self { doorbells, ..self }
+    }
+
+    /// With questions.
+    #[must_use]
+    pub fn answering(self, inbox: Inbox) -> Self {
+        Self { inbox, ..self }
     }
 }
 
@@ -112,14 +101,16 @@ impl Announcer for Speaker {
         reports: mpsc::Sender<Report>,
     ) -> Pin<Box<dyn Future<Output = Ended> + Send>> {
         Box::pin(async move {
-            let Self { peers, listen, clock, seed, doorbells } = *self;
+            let Self { peers, listen, clock, seed, doorbells, inbox } = *self;
             let now = clock.now();
             let peers = peers
                 .into_iter()
                 .zip(0..)
                 .map(|(peer, index)| Running::start(peer, seed.wrapping_add(index), now));
-            let task = Task {
+            let mut task = Task {
                 peers: peers.collect(),
+                seed: seed.wrapping_add(1 << 32),
+                desired: Desired::default(),
                 listeners: Listeners::new(listen),
                 reports: Reports { channel: reports, lost: 0 },
                 clock,
@@ -129,7 +120,8 @@ impl Announcer for Speaker {
                 news: true,
                 next_snapshot: now,
             };
-            task.run(desired, doorbells).await
+            task.share_memory();
+            task.run(desired, doorbells, inbox).await
         })
     }
 }
@@ -146,7 +138,12 @@ enum Stage {
 }
 
 struct Task {
+    /// In the order of the configuration; those that are taken leave of come last.
     peers: Vec<Running>,
+    /// Of the next peer that comes.
+    seed: u64,
+    /// What peers that come are told.
+    desired: Desired,
     listeners: Listeners,
     reports: Reports,
     clock: Clock,
@@ -164,6 +161,7 @@ impl Task {
         mut self,
         mut desired: watch::Receiver<Desired>,
         mut doorbells: Doorbells,
+        mut inbox: Inbox,
     ) -> Ended {
         let mut stage = Stage::Running;
         self.take_routes(&mut desired);
@@ -207,12 +205,13 @@ impl Task {
                     Err(_) => stage = Stage::Draining(now + (CLOSING_TIME - GOODBYE_TIME)),
                 },
                 ring = doorbells.ring(), if running => match ring {
-                    Ring::Keys => {
-                        let keys = doorbells.keys.borrow_and_update().clone();
-                        self.set_keys(&keys);
-                    }
+                    Ring::Keys(keys) => self.set_keys(&keys),
                     Ring::Addresses => self.addresses_changed(),
+                    Ring::Configuration(configuration) => self.reconfigure(configuration),
                 },
+                question = inbox.next() => {
+                    question.answer(|ask, limit| page::page(peers, ask, limit));
+                }
                 () = poll_fn(|cx| poll_ready(peers, listeners, cx)) => {}
                 () = tokio::task::yield_now(), if more => {}
                 () = sleep_until(clock.until(wake.unwrap_or(now))), if wake.is_some() => {}
@@ -222,24 +221,76 @@ impl Task {
 
     fn take_routes(&mut self, desired: &mut watch::Receiver<Desired>) {
         // A clone is a reference count; the lock of the channel is not held meanwhile.
-        let Desired { routes, complete, manner } = desired.borrow_and_update().clone();
+        self.desired = desired.borrow_and_update().clone();
         let now = self.clock.now();
         for peer in &mut self.peers {
-            if manner == Manner::Draining {
-                peer.drain(now);
-            }
-            peer.set_routes(&routes, now);
-            if complete {
-                peer.set_complete(now);
-            }
+            peer.take(&self.desired, now);
         }
         self.news = true;
+    }
+
+    /// Makes another configuration so.
+    fn reconfigure(&mut self, configuration: Configuration) {
+        let now = self.clock.now();
+        let Configuration { peers, listen } = configuration;
+        let mut before = std::mem::take(&mut self.peers);
+        for peer in peers {
+            let address = peer.config.peer;
+            let news = match before.iter().position(|it| it.address() == address) {
+                Some(index) => {
+                    let mut running = before.remove(index);
+                    let news = running.change(peer, now);
+                    self.peers.push(running);
+                    news
+                }
+                None => {
+                    let running = self.start(peer, now);
+                    self.peers.push(running);
+                    Some(PeerNews::Added)
+                }
+            };
+            if let Some(news) = news {
+                self.news = true;
+                self.reports.send(now, What::PeerConfiguration { peer: address, news });
+            }
+        }
+        for mut peer in before {
+            if peer.leave(now) {
+                self.news = true;
+                let (peer, news) = (peer.address(), PeerNews::Removed);
+                self.reports.send(now, What::PeerConfiguration { peer, news });
+            }
+            self.peers.push(peer);
+        }
+        self.share_memory();
+        let passive = self.peers.iter().filter(|peer| peer.is_passive());
+        if let Some(error) = self.listeners.set(listen, passive, now) {
+            self.reports.send(now, What::CannotListen { error });
+        }
+    }
+
+    /// When something was told is remembered for fewer routes where there are many peers.
+    fn share_memory(&mut self) {
+        let each = (CHANGES_MAX / self.peers.len().max(1)).clamp(CHANGES_MIN, Session::CHANGES_MAX);
+        self.peers.iter_mut().for_each(|peer| peer.remember(each));
+    }
+
+    /// A peer that comes while the others are there.
+    fn start(&mut self, mut peer: Peer, now: Instant) -> Running {
+        if let Some(restart) = &mut peer.config.graceful_restart {
+            // This process told it nothing yet, and did not restart meanwhile.
+            restart.restarting = false;
+        }
+        self.seed = self.seed.wrapping_add(1);
+        let mut running = Running::start(peer, self.seed, now);
+        running.take(&self.desired, now);
+        running
     }
 
     fn set_keys(&mut self, keys: &Keys) {
         for (address, key) in keys {
             for peer in self.peers.iter_mut().filter(|peer| peer.address() == *address) {
-                let failed = peer.set_key(key);
+                let failed = peer.set_key(Some(key));
                 if let Some(error) = failed.or_else(|| self.listeners.set_key(address.ip(), key)) {
                     let error = format!("the new key cannot be set: {error}");
                     let report = What::PeerUnreachable { peer: *address, error };
@@ -279,7 +330,23 @@ impl Task {
             let mut tell = Tell { reports: &mut self.reports, news: &mut self.news };
             more |= peer.work(&mut self.buffer, self.clock, &mut tell);
         }
-        more
+        self.see_off() || more
+    }
+
+    /// Forgets peers that have left; one that is to come back begins. True when one does.
+    fn see_off(&mut self) -> bool {
+        if !self.peers.iter().any(Running::has_left) {
+            return false;
+        }
+        self.news = true;
+        let now = self.clock.now();
+        let (left, mut stay): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.peers).into_iter().partition(Running::has_left);
+        let back: Vec<Peer> = left.into_iter().filter_map(Running::successor).collect();
+        let begins = !back.is_empty();
+        stay.extend(back.into_iter().map(|peer| self.start(peer, now)));
+        self.peers = stay;
+        begins
     }
 
     /// When to look again without being asked.
@@ -289,7 +356,7 @@ impl Task {
             Stage::Draining(until) => Some(until.min(now + ASK_EVERY)),
             Stage::Closing(until, _) => Some(until),
         };
-        let peers = self.peers.iter().map(Running::wake);
+        let peers = self.peers.iter().map(|peer| peer.wake(now));
         let snapshot = self.news.then_some(self.next_snapshot);
         peers.chain([own, snapshot, self.listeners.wake()]).flatten().min()
     }

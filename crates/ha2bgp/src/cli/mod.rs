@@ -8,9 +8,13 @@ mod check;
 mod demo;
 mod filter;
 pub mod flags;
+mod nagios;
+mod overrides;
+mod peers;
 mod push;
 mod reasons;
 mod screen;
+mod status;
 mod why;
 
 use std::collections::BTreeMap;
@@ -47,7 +51,9 @@ pub fn main() -> ExitCode {
     // What is not UTF-8 is no valid value anywhere: shown with U+FFFD, it is refused where it stands.
     let mut args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let program = args.next().unwrap_or_else(|| "ha2bgp".to_owned());
-    let args = std::iter::once(program).chain(flags::from_go_style(args));
+    let args: Vec<String> =
+        std::iter::once(program).chain(flags::from_go_style(args)).collect();
+    let is_plugin = args.get(1).is_some_and(|command| command == "nagios");
     match command().try_get_matches_from(args) {
         Ok(matches) => match matches.subcommand() {
             Some(("demo", _)) => demo::main(),
@@ -55,6 +61,10 @@ pub fn main() -> ExitCode {
             Some(("check-config", matches)) => check::main(matches),
             Some(("push", matches)) => push::main(matches),
             Some(("why", matches)) => why::main(matches),
+            Some(("status", matches)) => status::main(matches),
+            Some(("peers", matches)) => peers::main(matches),
+            Some(("nagios", matches)) => nagios::main(matches),
+            Some((name, matches)) if overrides::is_command(name) => overrides::main(name, matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
@@ -67,7 +77,9 @@ pub fn main() -> ExitCode {
         }
         Err(error) => {
             let text = error.to_string();
-            refuse(&[text.trim_start_matches("error: ").trim_end().to_owned()])
+            let code = refuse(&[text.trim_start_matches("error: ").trim_end().to_owned()]);
+            // A monitoring plugin has its own exit codes: 2 would be an alarm.
+            if is_plugin { ExitCode::from(nagios::USAGE) } else { code }
         }
     }
 }
@@ -93,7 +105,11 @@ fn command() -> Command {
         .subcommand(check::command())
         .subcommand(filter::command())
         .subcommand(push::command())
-        .subcommand(why::command());
+        .subcommand(status::command())
+        .subcommand(why::command())
+        .subcommand(peers::command())
+        .subcommand(nagios::command())
+        .subcommands(overrides::commands());
     flags::add_to(command)
 }
 

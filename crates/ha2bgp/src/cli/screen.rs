@@ -88,7 +88,7 @@ impl Screen {
         let mut out = String::with_capacity(text.len());
         let mut column = 0;
         for word in text.split(' ') {
-            let length = word.chars().count();
+            let length = width_of(word);
             if column > indent && column + 1 + length > width {
                 out.push('\n');
                 out.extend(std::iter::repeat_n(' ', indent));
@@ -102,6 +102,14 @@ impl Screen {
         }
         out
     }
+}
+
+/// How many columns a text takes: colours take none.
+fn width_of(text: &str) -> usize {
+    let mut parts = text.split('\x1b');
+    let plain = parts.next().map_or(0, |first| first.chars().count());
+    let rest = |part: &str| part.split_once('m').map_or(0, |(_, rest)| rest.chars().count());
+    plain + parts.map(rest).sum::<usize>()
 }
 
 /// A text of at most so many columns, with a sign where something is cut away.
@@ -151,6 +159,8 @@ mod tests {
         let lines = "one two three four\n  five\n  a-word-of-more-than-20\n  six";
         assert_eq!(screen.wrap(text, 2), lines);
         assert_eq!(Screen { width: None, ..screen }.wrap(text, 2), text);
+        let colored = text.replace("one", "\x1b[31mone\x1b[0m");
+        assert_eq!(screen.wrap(&colored, 2), lines.replace("one", "\x1b[31mone\x1b[0m"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod check;
 pub mod peer;
 pub mod service;
 pub mod status;
+pub mod why;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -163,6 +164,8 @@ pub enum Code {
     NoSuchPath,
     /// There is no such check.
     NoSuchCheck,
+    /// There is no such service.
+    NoSuchService,
     /// There is no such override.
     NoSuchOverride,
     /// No service that uses the check has that VIP now.
@@ -187,13 +190,14 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BadBody,
         Self::BadValue,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NoSuchPath,
         Self::NoSuchCheck,
+        Self::NoSuchService,
         Self::NoSuchOverride,
         Self::NoSuchVip,
         Self::BadConfig,
@@ -215,6 +219,7 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NoSuchPath => "no-such-path",
             Self::NoSuchCheck => "no-such-check",
+            Self::NoSuchService => "no-such-service",
             Self::NoSuchOverride => "no-such-override",
             Self::NoSuchVip => "no-such-vip",
             Self::BadConfig => "bad-config",
@@ -234,7 +239,7 @@ impl Code {
             Self::BadBody | Self::BadValue => 400,
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
-            Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchOverride => 404,
+            Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchService | Self::NoSuchOverride => 404,
             Self::WrongMethod => 405,
             Self::TooSlow => 408,
             Self::NoSuchVip | Self::Guarded | Self::NothingToConfirm => 409,

@@ -11,7 +11,8 @@ use super::push::Pushes;
 use super::query::Query;
 use super::questions::Questions;
 use super::route::Call;
-use super::{WaysIn, openapi, orders, why};
+use super::{WaysIn, openapi, orders, read, why};
+use crate::announce;
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Api {
     pub pushes: Pushes,
     /// The way to the engine.
     pub engine: Questions,
+    /// The way to the announcer.
+    pub routes: announce::questions::Questions,
     /// What is known of services and checks.
     pub metrics: Metrics,
     /// Which ways in are open.
@@ -55,7 +58,13 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
         }
         Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
         Call::OpenApi => Ok(openapi::text()),
-        Call::Why => why::answer(&api.engine, asked.names).await,
+        Call::Why => why::answer(api, asked.names).await,
+        Call::Status
+        | Call::Services
+        | Call::Service
+        | Call::Peers
+        | Call::Routes
+        | Call::Probes => read::answer(api, call, asked).await,
         Call::ListOverrides
         | Call::Override
         | Call::Lift

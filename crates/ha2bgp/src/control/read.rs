@@ -1,8 +1,8 @@
 //! Everything that can be looked at: asks the engine task for what is true, and makes the types of the
 //! wire of it.
 
-mod checks;
 mod peers;
+mod probes;
 mod routes;
 mod services;
 mod status;
@@ -13,9 +13,10 @@ use std::sync::Arc;
 use ha2bgp_core::overrides::Scope;
 
 pub(super) use self::peers::peers;
-pub(super) use self::routes::peer_routes;
+pub(super) use self::routes::exact;
+pub(crate) use self::services::shown as service;
 
-use super::api::service::{RouteShown, RoutesShown, ServicesShown};
+use super::api::service::ServicesShown;
 use super::api::{Code, Refusal, json};
 use super::calls::{Api, Asked};
 use super::orders::parse_prefix;
@@ -24,6 +25,7 @@ use super::questions::Questions;
 use super::route::{Call, cut};
 use super::scene::{Select, Services};
 use super::why;
+use crate::announce::questions::PAGE_MAX;
 
 /// So many entries a page has, unless somebody wants another number.
 const LIMIT: u64 = 100;
@@ -55,6 +57,17 @@ pub const SERVICES_QUERY: &[Param] = &[
         about: "Those that are announced, or those that are not",
     },
 ];
+/// What `GET /v1/routes` takes.
+pub const ROUTES_QUERY: &[Param] = &[
+    Param {
+        name: "limit",
+        takes: Takes::Number(1, LIMIT_MAX),
+        about: "So many at most; 100, and never more than 256",
+    },
+    AFTER_PARAM,
+    Param { name: "prefix", takes: Takes::Text, about: "Of this prefix only, known or not" },
+    Param { name: "peer", takes: Takes::Text, about: "At this peer only" },
+];
 /// What everything else takes that has pages.
 pub const PAGE_QUERY: &[Param] = &[LIMIT_PARAM, AFTER_PARAM];
 
@@ -81,20 +94,15 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Vec<u8>, 
             let name = asked.names.first().map_or("", String::as_str);
             let found = find(engine, Select { scopes: vec![scope(name)], ..page(asked.query)? });
             let found = found.await?;
-            json(&why::page(&found, next(&found)))
+            json(&why::page(api, &found, next(&found)).await)
         }
         Call::Routes => {
-            let found = find(engine, Select { announced: Some(true), ..page(asked.query)? });
-            let found = found.await?;
-            let routes = found.page.services.iter().map(|all| RouteShown {
-                prefix: all.prefix.to_string(),
-                last_choice: all.service.as_ref().is_some_and(|service| service.last_choice),
-                peers: peer_routes(&found.scene, all.prefix, true),
-            });
-            json(&RoutesShown { routes: routes.collect(), next: next(&found) })
+            let limit = limit(asked.query).min(PAGE_MAX);
+            let scene = engine.whole().await?.scene;
+            json(&routes::answer(api, &scene, asked.query, limit).await?)
         }
         Call::Peers => json(&peers(&engine.whole().await?.scene)),
-        Call::ListChecks => checks::answer(engine, asked.query).await?,
+        Call::Probes => probes::answer(engine, asked.query).await?,
         // Everything else is none of these.
         _ => json(&status::shown(&*engine.whole().await?, &api.ways.borrow())),
     })
@@ -115,10 +123,12 @@ async fn find(engine: &Questions, select: Select) -> Result<Services, Refusal> {
 }
 
 fn page(query: &Query) -> Result<Select, Refusal> {
-    let limit = query.number("limit").unwrap_or(LIMIT);
     let after = query.text("after").map(after).transpose()?;
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    Ok(Select { after, limit, ..Select::default() })
+    Ok(Select { after, limit: limit(query), ..Select::default() })
+}
+
+fn limit(query: &Query) -> usize {
+    usize::try_from(query.number("limit").unwrap_or(LIMIT)).unwrap_or(usize::MAX)
 }
 
 fn after(text: &str) -> Result<IpAddr, Refusal> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ha2bgp_core::explain::{Explanation, GuardExplanation};
-use ha2bgp_core::fact::{Protocol, Source};
+use ha2bgp_core::fact::Source;
 use ha2bgp_core::guard::GuardConfig;
 use ha2bgp_core::net::{Networks, Prefix};
 use ha2bgp_core::overrides::Scope;
@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::orders::OverrideShown;
 use crate::announce::Progress;
 use crate::config::settings::Backend;
+use crate::observe::listen::ListenConfig;
 
 /// The moment, and what is around every service.
 #[derive(Clone, Debug)]
@@ -89,8 +90,8 @@ pub struct Around {
     pub networks: Vec<Prefix>,
     /// The listen filter as it was written.
     pub filter: String,
-    /// Whose sockets are looked at.
-    pub protocols: Vec<Protocol>,
+    /// Which sockets are looked at.
+    pub listen: ListenConfig,
 }
 
 /// Which services are wanted.

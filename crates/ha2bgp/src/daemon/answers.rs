@@ -61,7 +61,7 @@ impl EngineTask {
                 near: self.engine.near(vip, NEAR_MAX),
                 networks: self.engine.config().networks.iter().collect(),
                 filter: self.configuration.settings.listen_filter.text.clone(),
-                protocols: self.configuration.settings.protocols.clone(),
+                listen: self.configuration.listen(),
             },
         };
         Known { scene, explanation, around }

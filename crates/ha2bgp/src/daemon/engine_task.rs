@@ -290,7 +290,8 @@ impl EngineTask {
         let routes = self.engine.routes().clone();
         self.ends.routes.send_replace(routes.clone());
         let complete = self.engine.has_first_verdicts();
-        self.ends.desired.send_replace(Desired { routes, complete, manner });
+        let decided_at = self.clock.now();
+        self.ends.desired.send_replace(Desired { routes, complete, manner, decided_at });
     }
 }
 

@@ -9,7 +9,7 @@ use ha2bgp_proto::bgp::fsm::State;
 use ha2bgp_proto::bgp::{Event as PeerEvent, PeerAddress};
 use ha2bgp_proto::exabgp;
 
-use crate::announce::What;
+use crate::announce::{PeerNews, What};
 use crate::clock::Clock;
 
 /// How many lines about single services are written in one second.
@@ -160,6 +160,13 @@ pub(super) fn report(what: &What) {
         What::ExaBgp(event) => exabgp_event(event),
         What::Snapshot(snapshot) => tracing::debug!(?snapshot, "announcer"),
         What::Peer { peer, event } => peer_event(*peer, event),
+        What::PeerConfiguration { peer, news } => match news {
+            PeerNews::Added => tracing::info!(%peer, "new peer: announcing to it too"),
+            PeerNews::Removed => {
+                tracing::info!(%peer, "no longer a peer: withdrawing, then the session ends");
+            }
+            PeerNews::Changed(change) => tracing::info!(%peer, "peer changed: {change}"),
+        },
         What::PeerUnreachable { peer, error } => tracing::warn!(%peer, "no connection: {error}"),
         What::CannotListen { error } => {
             tracing::error!("peers cannot connect: {error}; trying again");

@@ -126,7 +126,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
-    let control = open_control(&settings, hub, Questions(asking));
+    let (routes_of, inbox) = announce::questions::Questions::channel();
+    let control = open_control(&settings, hub, Questions(asking), routes_of);
     let (specs, specs_changed) = watch::channel(Arc::new(specs(&settings)));
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
@@ -139,8 +140,9 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
     tokio::spawn(tell_reports(reports, progress));
-    let doorbells = Doorbells { keys: new_keys, addresses: address_changes };
-    let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
+    let doorbells = Doorbells { keys: new_keys, addresses: address_changes, ..Doorbells::silent() };
+    let around = (doorbells, inbox);
+    let announcer = match output::announcer(&settings, &beginning, around, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
             tracing::error!(%error, "cannot use standard output");
@@ -229,11 +231,12 @@ fn open_control(
     settings: &Settings,
     hub: mpsc::Sender<push::Request>,
     asking: Questions,
+    routes: announce::questions::Questions,
 ) -> Control {
     let checks = push::pushed(&settings.checks.specs);
     let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking.clone()));
     let (telling, ways) = watch::channel(Vec::new());
-    let mut control = Control::new(Api { pushes, engine: asking, metrics, ways }, telling);
+    let mut control = Control::new(Api { pushes, engine: asking, routes, metrics, ways }, telling);
     control.configure(settings.control.as_ref());
     control
 }

@@ -11,6 +11,7 @@ use super::parent;
 use super::state::{Beginning, Times};
 use crate::announce::speaker::{Doorbells, Peer};
 pub(super) use crate::announce::Progress;
+use crate::announce::questions::Inbox;
 use crate::announce::{Announcer, ExaBgp, Plain, Speaker, Stdio};
 use crate::clock::Clock;
 use crate::config::duration;
@@ -21,7 +22,7 @@ use crate::config::settings::{Backend, Settings};
 pub(super) fn announcer(
     settings: &Settings,
     beginning: &Beginning,
-    doorbells: Doorbells,
+    (doorbells, inbox): (Doorbells, Inbox),
     clock: Clock,
 ) -> io::Result<Box<dyn Announcer>> {
     if let (Backend::Speaker, Some(speaker)) = (settings.backend, &settings.speaker) {
@@ -30,7 +31,7 @@ pub(super) fn announcer(
         let seed = RandomState::new().build_hasher().finish();
         let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into());
         let speaker = Speaker::new(peers.collect(), listen.collect(), clock, seed);
-        return Ok(Box::new(speaker.with(doorbells)));
+        return Ok(Box::new(speaker.with(doorbells).answering(inbox)));
     }
     let detected = parent::detect_exabgp();
     let options = Options {
@@ -43,9 +44,10 @@ pub(super) fn announcer(
     };
     let stdio = Stdio::of_process()?;
     Ok(match settings.backend {
-        Backend::Test => Box::new(Plain::new(options, stdio.output, clock)),
+        Backend::Test => Box::new(Plain::new(options, stdio.output, clock).answering(inbox)),
         Backend::Exabgp | Backend::Speaker => {
-            Box::new(ExaBgp::new(options, stdio, clock).after(beginning.before.clone()))
+            let exabgp = ExaBgp::new(options, stdio, clock).answering(inbox);
+            Box::new(exabgp.after(beginning.before.clone()))
         }
     })
 }

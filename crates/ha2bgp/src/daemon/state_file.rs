@@ -146,7 +146,7 @@ impl Store {
         let mut written: Option<RouteSet> = None;
         let mut failed = false;
         loop {
-            let Desired { routes, complete, manner } = desired.borrow_and_update().clone();
+            let Desired { routes, complete, manner, .. } = desired.borrow_and_update().clone();
             if manner == Manner::Stopping {
                 // What could not be withdrawn is still there.
                 return self;

@@ -44,6 +44,7 @@ mod speaker_paths;
 mod speaker_peers;
 mod speaker_protect;
 mod speaker_readme;
+mod speaker_reconfigure;
 mod speaker_refresh;
 mod speaker_restart;
 mod speaker_routes;

@@ -81,6 +81,8 @@ pub enum DownCause {
     Stopped,
     /// The driver asked for a restart: closed without a word.
     Restart,
+    /// Closed without a word for another configuration of the session: the peer keeps our routes.
+    Reconfigured,
     /// Our end's address is gone from this host: nothing more can be said.
     AddressGone,
     /// The peer did not read for too long (RFC 9687); also sent as 8/0 where it could be.
@@ -100,6 +102,7 @@ impl fmt::Display for DownCause {
             Self::ConnectTimeout => f.write_str("connect timed out"),
             Self::Stopped => f.write_str("stopped, there was no connection"),
             Self::Restart => f.write_str("closed for our restart"),
+            Self::Reconfigured => f.write_str("closed for a change of its configuration"),
             Self::AddressGone => f.write_str("the local address is gone from this host"),
             Self::SendHoldExpired => f.write_str("send hold timer expired: the peer does not read"),
             Self::Replaced => f.write_str("replaced by a new connection of the peer"),

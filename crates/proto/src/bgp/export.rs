@@ -12,7 +12,7 @@ use super::config_error::is_martian_next_hop;
 use super::event::{Negotiated, Unsendable};
 use super::wire::{Asn, Attributes, Families, Family, LinkLocal, Shape};
 
-/// The rules of one session. They change only with the policy.
+/// The rules of one session. They change only with what [`super::Session::set_live`] takes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Export {
     policy: Policy,
@@ -90,8 +90,12 @@ impl Export {
 
     /// How messages of this family look that have at most `max` octets.
     pub(super) fn shape(&self, family: Family, max: usize) -> Shape {
-        let path_id = self.add_path.contains(family).then_some(self.path_id);
-        Shape { max, path_id, link_local: self.link_local }
+        Shape { max, path_id: self.path_id(family), link_local: self.link_local }
+    }
+
+    /// The identifier of our paths of this family, if they have one.
+    pub(super) fn path_id(&self, family: Family) -> Option<u32> {
+        self.add_path.contains(family).then_some(self.path_id)
     }
 
     /// The attributes that a route goes out with.
@@ -110,6 +114,12 @@ impl Export {
     /// The same for what can be sent.
     pub(super) fn sent(&self, prefix: Prefix, route: Option<&Route>) -> Option<Sent> {
         self.route(prefix, route?)?.ok()
+    }
+
+    /// These rules and newer ones of the same session.
+    pub(super) fn compare<'a>(&'a self, new: &'a Self) -> Comparison<'a> {
+        let same = |old| [false, true].map(|last| self.attributes(old) == new.attributes(last));
+        Comparison { old: self, new, attributes: [same(false), same(true)] }
     }
 
     fn resolve(&self, prefix: Prefix, route: &Route) -> Result<IpAddr, Unsendable> {
@@ -138,6 +148,35 @@ impl Export {
             return Err(Unsendable::MartianNextHop);
         }
         Ok(next_hop)
+    }
+}
+
+/// Old and new rules of one session, beside each other.
+pub(super) struct Comparison<'a> {
+    old: &'a Export,
+    new: &'a Export,
+    /// Whether attributes are the same: of the old rules' usual ones and their last choice, each
+    /// with both of the new ones.
+    attributes: [[bool; 2]; 2],
+}
+
+impl Comparison<'_> {
+    /// True when the old route under the old rules goes out as the new one under the new rules, or
+    /// neither does.
+    pub(super) fn holds(&self, prefix: Prefix, old: &Route, new: &Route) -> bool {
+        match (self.old.sent(prefix, Some(old)), self.new.sent(prefix, Some(new))) {
+            (None, None) => true,
+            (Some(old), Some(new)) => {
+                let [usual, last] = self.attributes;
+                let [to_usual, to_last] = if old.last_choice { last } else { usual };
+                // A spelling of next hops counts only where they are spelled.
+                let spelled = self.old.link_local != self.new.link_local;
+                old.next_hop == new.next_hop
+                    && !(spelled && is_link_local(new.next_hop))
+                    && if new.last_choice { to_last } else { to_usual }
+            }
+            _ => false,
+        }
     }
 }
 

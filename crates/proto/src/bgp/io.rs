@@ -67,6 +67,15 @@ impl StopReason {
     }
 }
 
+/// How a session ends that begins again with another configuration.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Parting {
+    /// With Cease/6.
+    Told,
+    /// Without a word: the peer keeps our routes until the next session is up.
+    Silent,
+}
+
 /// What the driver tells a session. Inputs about a connection that the session no longer knows
 /// are ignored.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -40,5 +40,5 @@ pub use fuzz::{
     fuzz_community, fuzz_framing, fuzz_notification, fuzz_open, fuzz_refresh, fuzz_session,
     fuzz_update,
 };
-pub use io::{Connection, Direction, Input, Output, StopReason};
-pub use session::Session;
+pub use io::{Connection, Direction, Input, Output, Parting, StopReason};
+pub use session::{Announced, PeerRoute, Session, Withheld};

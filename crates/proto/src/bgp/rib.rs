@@ -24,7 +24,10 @@ use super::export::Export;
 use super::wire::{Families, Family};
 
 mod compose;
+mod look;
 mod walk;
+
+pub(super) use look::Held;
 
 use walk::{Item, Phase};
 
@@ -46,6 +49,8 @@ pub(super) struct Rib {
     /// What the peer has and must hear again, or no longer: a refresh, or other rules. Only
     /// prefixes that it really has; none of them is in `told`.
     stale: RouteSet,
+    /// The rules that all of `stale` went out under; none: several.
+    stale_rules: Option<Arc<Export>>,
     /// The rules may keep back routes of `stale` that are desired.
     unchecked: bool,
     /// A desired set that takes back nothing of `told`: only what it does not share with the
@@ -123,7 +128,7 @@ impl Rib {
         self.begin();
     }
 
-    /// Takes new rules: everything that is still allowed is sent again.
+    /// Takes new rules: what goes out otherwise under them is sent again, and nothing else.
     pub(super) fn set_export(&mut self, export: Export) {
         let Some(old) = self.export.clone() else { return };
         if *old == export {
@@ -131,7 +136,14 @@ impl Rib {
         }
         self.commit();
         self.problems = Problems::default();
-        self.make_stale(&old, Families::BOTH);
+        self.note_stale_rules(&old);
+        let same = old.compare(&export);
+        let desired = self.desired.clone();
+        self.make_stale(&old, Families::BOTH, &|prefix, told| {
+            // What the peer has may be what a newer route comes to.
+            let mut routes = [Some(told), desired.get(prefix)].into_iter().flatten();
+            routes.find(|route| same.holds(prefix, told, route)).copied()
+        });
         self.unchecked = true;
         self.export = Some(Arc::new(export));
         self.begin();
@@ -181,23 +193,39 @@ impl Rib {
         core::mem::take(&mut self.problems.new)
     }
 
-    /// What the peer has of these families moves to `stale`. Nothing may be half said.
-    fn make_stale(&mut self, export: &Export, families: Families) {
-        let none = RouteSet::new();
+    /// Notes under which rules what becomes stale now went out.
+    fn note_stale_rules(&mut self, rules: &Arc<Export>) {
+        let same = self.stale_rules.as_ref().is_some_and(|it| Arc::ptr_eq(it, rules));
+        self.stale_rules = Some(rules.clone()).filter(|_| same || self.stale.is_empty());
+    }
+
+    /// What the peer has of these families moves to `stale`, but for what `stays` as the route that
+    /// it names. Nothing may be half said.
+    fn make_stale(
+        &mut self,
+        export: &Export,
+        families: Families,
+        stays: &dyn Fn(Prefix, &Route) -> Option<Route>,
+    ) {
         let told = core::mem::take(&mut self.told);
         self.checked = None;
-        let family = |family: Family, wanted| {
-            let is_there = families.contains(family) == wanted;
-            if is_there { told.family(family == Family::Ipv4) } else { none.clone() }
-        };
-        for it in Family::ALL {
-            self.stale = self.stale.patched(&family(it, true), &mut |change| {
-                let sent = |route: &&Route| export.sent(change.prefix, Some(route)).is_some();
-                change.before.or(change.after.filter(sent)).copied()
+        for family in Family::ALL {
+            let part = told.family(family == Family::Ipv4);
+            let concerned = families.contains(family);
+            self.told = self.told.patched(&part, &mut |change| match change.after {
+                Some(route) if concerned => stays(change.prefix, route),
+                other => other.or(change.before).copied(),
             });
-            let kept = family(it, false);
-            self.told =
-                self.told.patched(&kept, &mut |change| change.after.or(change.before).copied());
+            if !concerned {
+                continue;
+            }
+            self.stale = self.stale.patched(&part, &mut |change| {
+                let prefix = change.prefix;
+                let goes = |route: &&Route| {
+                    stays(prefix, route).is_none() && export.sent(prefix, Some(route)).is_some()
+                };
+                change.before.or(change.after.filter(goes)).copied()
+            });
         }
     }
 

@@ -1,7 +1,8 @@
 //! The session with one peer: FSM, negotiation, Adj-RIB-Out.
 //!
 //! `session/`: `link` is one connection's bytes, `negotiate` is OPEN, `receive` the peer's
-//! messages, `perform` what the machines want done and the two connections as one session.
+//! messages, `perform` what the machines want done and the two connections as one session, `change`
+//! another configuration, `routes` what the peer has of each prefix.
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
@@ -12,23 +13,27 @@ use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 
-use super::config::{Mode, PeerConfig, Policy};
+use super::config::{Mode, PeerConfig};
 use super::event::{Counters, DownCause, Event as Report, Negotiated, Others, Snapshot};
 use super::export::{self, Export};
 use super::fsm::{Event, Fsm, Settings, State, TimerKind};
 use super::io::{Connection, Direction, Input, Output, StopReason};
 use super::rib::Rib;
 use super::wire::{Family, Kind, Notification};
+use crate::told::Told;
 
+mod change;
 mod link;
 mod negotiate;
 mod others;
 mod perform;
 mod receive;
+mod routes;
 
 use link::Link;
 use negotiate::Refused;
 use others::Announcers;
+pub use routes::{Announced, PeerRoute, Withheld};
 
 /// The place of a machine. The second one exists while there are two connections.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -99,6 +104,8 @@ pub struct Session {
     started: Instant,
     slots: [Option<Slot>; 2],
     rib: Rib,
+    /// When the peer was told what it was told last.
+    told: Told,
     refused: Refused,
     /// What the peer has announced, with path identifiers, while a limit is set.
     prefixes: BTreeSet<(Prefix, u32)>,
@@ -122,6 +129,10 @@ impl Session {
     /// About so many octets wait to be written at most (and one message more).
     pub const WRITE_MAX: usize = 65_536;
 
+    /// The newest changes of which it is known when they were told, unless
+    /// [`Session::remember`] says otherwise.
+    pub const CHANGES_MAX: usize = 4096;
+
     /// A session that does nothing until [`Input::Start`]. `seed` spreads timers.
     ///
     /// `config` must have passed [`PeerConfig::validate`]; where it did not, the session works as
@@ -129,6 +140,7 @@ impl Session {
     pub fn new(config: PeerConfig, seed: u64, now: Instant) -> Self {
         let mut session = Self {
             rib: Rib::new(config.hold_end_of_rib),
+            told: Told::new(Self::CHANGES_MAX),
             config,
             seed,
             started: now,
@@ -172,16 +184,6 @@ impl Session {
     pub fn set_routes(&mut self, routes: &RouteSet, _now: Instant) {
         self.rib.set(routes);
         self.report_problems();
-    }
-
-    /// Changes what is announced and how, without a new session: draining, for instance.
-    pub fn set_policy(&mut self, policy: Policy, _now: Instant) {
-        self.config.policy = policy;
-        if let Some(agreed) = self.negotiated() {
-            let export = Export::new(&self.config, agreed);
-            self.rib.set_export(export);
-            self.report_problems();
-        }
     }
 
     /// Lets End-of-RIB go out for this family, on this session and all later ones.
@@ -332,7 +334,10 @@ impl Session {
         if !link.unwritten().is_empty() || !self.rib.has_work() {
             return;
         }
-        let composed = self.rib.compose(link.out(), Self::WRITE_MAX);
+        let composed = self.rib.compose(link.out(), Self::WRITE_MAX, &mut self.told);
+        if composed.announced + composed.withdrawn > 0 {
+            self.told.close(link.end());
+        }
         if composed.updates > 0 {
             slot.fsm.sent(now);
         }
@@ -354,6 +359,10 @@ impl Session {
         };
         if let Some(link) = self.slot_mut(which).and_then(|slot| slot.link.as_mut()) {
             link.written(bytes);
+            let through = link.written;
+            if which == Which::First {
+                self.told.written(through, now);
+            }
         }
         self.counters.sent_bytes = self.counters.sent_bytes.saturating_add(bytes as u64);
         self.watch_writing(which, bytes > 0, now);

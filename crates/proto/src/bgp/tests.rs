@@ -12,6 +12,7 @@ use ha2bgp_core::time::Instant;
 use super::wire::{Asn, Capability, Families, Family, Kind, Notification, Open};
 use super::*;
 
+mod change;
 mod classes;
 mod collision;
 mod config;

@@ -16,6 +16,8 @@ use super::command::Command;
 pub(super) struct Waiting {
     pub(super) command: Command,
     pub(super) written: Instant,
+    /// Counts commands.
+    pub(super) number: u64,
     bytes: usize,
 }
 
@@ -42,10 +44,10 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    pub(super) fn push(&mut self, command: Command, bytes: usize, written: Instant) {
+    pub(super) fn push(&mut self, command: Command, number: u64, bytes: usize, written: Instant) {
         self.commands += 1;
         self.bytes += bytes;
-        self.slots.push_back(Slot::Command(Waiting { command, written, bytes }));
+        self.slots.push_back(Slot::Command(Waiting { command, written, number, bytes }));
     }
 
     pub(super) fn push_ghost(&mut self) {

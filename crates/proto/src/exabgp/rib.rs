@@ -7,6 +7,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::time::Duration;
 
 use ha2bgp_core::net::Prefix;
@@ -78,6 +79,16 @@ struct Entry {
     retry: Option<Instant>,
     reassert: Option<Instant>,
     tombstone: Option<u64>,
+}
+
+/// What there is to know of a prefix.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Look {
+    pub(super) intended: Option<Route>,
+    /// The last command announced it so.
+    pub(super) sent: Option<Route>,
+    pub(super) is_acknowledged: bool,
+    pub(super) is_rejected: bool,
 }
 
 /// What an answer did to a prefix.
@@ -179,6 +190,26 @@ impl Rib {
         });
         let wait = serial && entry.in_flight > 0;
         self.enqueue(prefix, lane.filter(|_| !wait));
+    }
+
+    /// What there is to know of a prefix.
+    pub(super) fn look(&self, prefix: Prefix) -> Look {
+        let intended = self.wanted(prefix);
+        let entry = self.entries.get(&prefix).copied().unwrap_or_default();
+        let sent = match entry.said {
+            Some(Said::Announced(route)) => Some(route),
+            Some(Said::Withdrawn(_)) | None => None,
+        };
+        let is_rejected = entry.rejected.is_some();
+        Look { intended, sent, is_acknowledged: entry.acknowledged, is_rejected }
+    }
+
+    /// The first `limit` prefixes behind `after` that are desired or were spoken of.
+    pub(super) fn prefixes(&self, after: Option<Prefix>, limit: usize) -> Vec<Prefix> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        // What is desired has an entry since it was planned.
+        let entries = self.entries.range((from, Bound::Unbounded));
+        entries.map(|(prefix, _)| *prefix).take(limit).collect()
     }
 
     /// The desired route, and whether it goes out as the last choice.

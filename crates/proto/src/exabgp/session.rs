@@ -31,8 +31,12 @@ use super::flight::{Flight, Matched, Waiting};
 use super::last_choice::LastChoice;
 use super::liveness::{Liveness, Verdict};
 use super::rib::{Lane, Outcome, Rib};
+use crate::told::Told;
 
 mod compose;
+mod routes;
+
+pub use routes::PipeRoute;
 
 /// Commands that may wait for their answers.
 pub(super) const WINDOW: usize = 64;
@@ -42,6 +46,8 @@ pub(super) const WINDOW: usize = 64;
 pub(super) const WINDOW_BYTES: usize = 16_000;
 /// Events kept for the driver; the oldest go first.
 pub(super) const EVENTS_MAX: usize = 4096;
+/// The newest changes of which it is known when ExaBGP was told.
+const CHANGES_MAX: usize = 4096;
 
 /// How a session behaves.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -86,6 +92,8 @@ struct Learning {
 pub struct Session {
     options: Options,
     rib: Rib,
+    /// When ExaBGP was told what it was told last.
+    told: Told,
     flight: Flight,
     liveness: Liveness,
     reader: Reader,
@@ -121,6 +129,7 @@ impl Session {
         let acks = if answers { Acks::Unknown } else { Acks::Absent };
         Self {
             rib: Rib::new(options.reassert, options.last_choice.clone()),
+            told: Told::new(CHANGES_MAX),
             flight: Flight::default(),
             liveness: Liveness::new(acks),
             reader: Reader::default(),
@@ -245,6 +254,9 @@ impl Session {
         let mut batch = mem::take(&mut self.batch);
         for (command, bytes) in batch.drain(..) {
             self.commands += 1;
+            command.prefixes.iter().for_each(|prefix| self.told.push(*prefix));
+            self.told.close(self.commands);
+            self.told.written(self.commands, now);
             self.report(Event::Sent { command: command.clone() });
             if self.liveness.acks() == Acks::Absent {
                 if self.options.answers {
@@ -253,7 +265,7 @@ impl Session {
                 self.release(Vec::from([command]), false);
             } else {
                 self.liveness.written(self.flight.commands(), now);
-                self.flight.push(command, bytes, now);
+                self.flight.push(command, self.commands, bytes, now);
             }
         }
         self.batch = batch;
@@ -370,6 +382,7 @@ impl Session {
             self.learned = Some(dialect);
             self.report(Event::DialectLearned { dialect });
         }
+        self.told.answered(waiting.number, now);
         let command = waiting.command;
         for &prefix in &command.prefixes {
             if self.conclude(prefix, &command, true, false, now) == Outcome::Accepted {

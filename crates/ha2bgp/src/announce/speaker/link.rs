@@ -188,13 +188,19 @@ impl Link {
         self.readable = true;
     }
 
-    /// Changes the key of the TCP MD5 signatures.
-    pub(super) fn set_key(&self, peer: IpAddr, key: &tcp::Key) -> io::Result<()> {
+    /// Changes what of its options can change while it is open.
+    pub(super) fn set_up(&self, peer: IpAddr, options: &tcp::Options) -> Result<(), tcp::TcpError> {
         match &self.phase {
-            Phase::Open(stream) | Phase::Closing { stream, .. } => {
-                tcp::set_key(stream, peer, Some(key))
-            }
-            Phase::Connecting(_, Some(socket)) => tcp::set_key(socket, peer, Some(key)),
+            Phase::Open(stream) => tcp::set_up(stream, peer, options),
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes, or takes away, the key of the TCP MD5 signatures.
+    pub(super) fn set_key(&self, peer: IpAddr, key: Option<&tcp::Key>) -> io::Result<()> {
+        match &self.phase {
+            Phase::Open(stream) | Phase::Closing { stream, .. } => tcp::set_key(stream, peer, key),
+            Phase::Connecting(_, Some(socket)) => tcp::set_key(socket, peer, key),
             Phase::Connecting(_, None) | Phase::Ended(_) | Phase::Done => Ok(()),
         }
     }

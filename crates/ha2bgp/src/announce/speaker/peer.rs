@@ -1,6 +1,8 @@
 //! One peer: its session and the connections that belong to it.
 
 mod change;
+mod leave;
+mod measure;
 mod tell;
 
 use std::io;
@@ -8,7 +10,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::wire::Families;
 use ha2bgp_proto::bgp::{Connection, Input, Mode, Output, PeerConfig, Session, Zone};
@@ -16,6 +17,8 @@ use ha2bgp_sys::lookup;
 use ha2bgp_sys::tcp::{self, Counters};
 use tokio::net::TcpStream;
 
+use self::leave::Leaving;
+use self::measure::Measure;
 pub(super) use self::tell::Tell;
 use self::tell::Trouble;
 use super::link::{Link, Moved};
@@ -29,7 +32,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 const LINKS_MAX: usize = 8;
 
 /// A router to announce to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Peer {
     /// The session.
     pub config: PeerConfig,
@@ -65,8 +68,15 @@ pub(super) struct Running {
     end: Option<IpAddr>,
     /// What of ours is gone from this host, or was not there to connect from.
     missing: Option<Missing>,
-    /// We end without a word.
-    restarting: bool,
+    /// Connections end without a word.
+    silent: bool,
+    /// The session begins again when the connections of the one before are gone.
+    begins_again: bool,
+    /// The last choice of everything is announced.
+    draining: bool,
+    /// It is no longer in the configuration.
+    leaving: Option<Leaving>,
+    measure: Measure,
     /// The kernel's counters when the attempt to connect began.
     dropped_before: Option<Counters>,
 }
@@ -101,14 +111,18 @@ impl Running {
             trouble: Trouble::default(),
             end: None,
             missing: None,
-            restarting: false,
+            silent: false,
+            begins_again: false,
+            draining: false,
+            leaving: None,
+            measure: Measure::default(),
             dropped_before: None,
         }
     }
 
     /// True when connections of the peer are welcome.
     pub(super) fn is_passive(&self) -> bool {
-        self.peer.config.mode != Mode::Active
+        self.peer.config.mode != Mode::Active && self.leaving.is_none()
     }
 
     /// True when this is the address of the peer, on its interface.
@@ -123,10 +137,6 @@ impl Running {
 
     pub(super) fn socket_options(&self) -> &tcp::Options {
         &self.peer.socket
-    }
-
-    pub(super) fn set_routes(&mut self, routes: &RouteSet, now: Instant) {
-        self.session.set_routes(routes, now);
     }
 
     /// Takes a connection that the peer opened.
@@ -155,12 +165,10 @@ impl Running {
     }
 
     /// When there is something to do at the latest.
-    pub(super) fn wake(&self) -> Option<Instant> {
+    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         let links = self.links.iter().map(Link::deadline);
-        links
-            .chain([self.session.poll_timeout(), self.release_at, self.silent_until])
-            .flatten()
-            .min()
+        let own = [self.session.poll_timeout(), self.release_at, self.silent_until];
+        links.chain(own).chain([self.leaves_at(now)]).flatten().min()
     }
 
     /// Does what can be done now; true when there is more, after others had their turn.
@@ -177,6 +185,9 @@ impl Running {
         if self.session.poll_timeout().is_some_and(|at| at <= now) {
             self.session.handle(Input::Timeout, now);
         }
+        if self.measure.is_due(now) {
+            self.ask_acknowledged(now);
+        }
         let mut more = false;
         // Writing first: a withdrawal waits for nothing.
         self.obey(clock, tell);
@@ -192,9 +203,10 @@ impl Running {
         for index in 0..self.links.len() {
             more |= self.write(index, clock);
         }
+        self.go_on_leaving(clock.now());
         self.obey(clock, tell);
         self.links.retain(|link| !link.is_done());
-        more
+        more | self.begin_again(clock.now())
     }
 
     /// Does what the session asks for.
@@ -207,7 +219,7 @@ impl Running {
                     let links = &mut self.links;
                     if let Some(link) = links.iter_mut().find(|link| link.connection == connection)
                     {
-                        if self.restarting {
+                        if self.silent {
                             link.hang_up(now);
                         } else {
                             link.close(last, abort, now);
@@ -283,7 +295,9 @@ impl Running {
             };
             match link.write(bytes) {
                 Moved::Bytes(bytes) => {
-                    self.session.handle(Input::Written { connection, bytes }, clock.now());
+                    let now = clock.now();
+                    self.session.handle(Input::Written { connection, bytes }, now);
+                    self.measure.written(&self.session, now);
                 }
                 Moved::Blocked => return false,
                 // Reading finds the end, behind what the peer said last.

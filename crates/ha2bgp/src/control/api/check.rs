@@ -3,18 +3,18 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The answer to `GET /v1/checks`.
+/// The answer to `GET /v1/probes`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-pub struct ProbedsShown {
+pub struct ProbesShown {
     /// One entry for each probe.
-    pub checks: Vec<ProbedShown>,
+    pub checks: Vec<ProbeShown>,
     /// What to send as `after` for those behind the last one; `null` when there are none.
     pub next: Option<String>,
 }
 
 /// A probe: of a check, and of a VIP where each is probed by itself.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-pub struct ProbedShown {
+pub struct ProbeShown {
     /// The name of the check.
     pub check: String,
     /// The VIP, where each is probed by itself.

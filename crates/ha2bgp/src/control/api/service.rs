@@ -68,12 +68,37 @@ pub struct PeerRoute {
     /// `why` says why not. `excluded`: its policy leaves this prefix out, which is as it should be.
     #[schemars(extend("enum" = ["announced", "withdrawn", "pending", "not-told", "excluded"]))]
     pub state: String,
-    /// Why it was not told.
+    /// Why it was not told, in a sentence.
     pub why: Option<String>,
-    /// When it was told last, RFC 3339, as far as that is known.
+    /// The attributes that it was told, as far as that is known; not in lists of services.
+    pub attributes: Option<AttributesShown>,
+    /// When it was told last, RFC 3339; with `sent_before` then or earlier. Not in lists of services.
     pub sent: Option<String>,
-    /// Whether it has acknowledged that; `null`: not known.
-    pub acknowledged: Option<bool>,
+    /// How long ago that was.
+    pub sent_seconds: Option<f64>,
+    /// When it acknowledged that, RFC 3339: the kernel of the peer, or ExaBGP.
+    pub acknowledged: Option<String>,
+    /// How long after it was told.
+    pub acknowledged_after_seconds: Option<f64>,
+    /// What is known is that it was then or earlier.
+    pub sent_before: bool,
+}
+
+/// The attributes of a route.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+pub struct AttributesShown {
+    /// The next hop: an address, or `self` where ExaBGP chooses.
+    pub next_hop: String,
+    /// With what makes it the last choice.
+    pub last_choice: bool,
+    /// AS_PATH; `null` where ExaBGP makes it.
+    pub as_path: Option<Vec<u32>>,
+    /// MULTI_EXIT_DISC.
+    pub med: Option<u32>,
+    /// LOCAL_PREF.
+    pub local_pref: Option<u32>,
+    /// Communities of all sizes.
+    pub communities: Vec<String>,
 }
 
 impl PeerRoute {
@@ -91,19 +116,19 @@ impl PeerRoute {
 /// The answer to `GET /v1/routes`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct RoutesShown {
-    /// What is to be announced, in the order of the addresses.
+    /// By peer, then by prefix.
     pub routes: Vec<RouteShown>,
     /// What to send as `after` for those behind the last one; `null` when there are none.
     pub next: Option<String>,
 }
 
-/// A route that is to be announced.
+/// A route at a peer.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct RouteShown {
     /// The prefix.
     pub prefix: String,
-    /// As the last choice.
-    pub last_choice: bool,
-    /// What each peer, or other announcer, was told.
-    pub peers: Vec<PeerRoute>,
+    /// The attributes that it should have there; `null` where it should not be there.
+    pub intended: Option<AttributesShown>,
+    /// What the peer was told.
+    pub at: PeerRoute,
 }

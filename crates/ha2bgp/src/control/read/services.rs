@@ -8,7 +8,7 @@ use crate::control::api::service::{PeerRoute, ServiceShown};
 use crate::control::scene::Scene;
 
 /// One entry; nothing where there is no service.
-pub(super) fn shown(scene: &Scene, all: &Explanation) -> Option<ServiceShown> {
+pub(crate) fn shown(scene: &Scene, all: &Explanation) -> Option<ServiceShown> {
     let service = all.service.as_ref()?;
     // What is good by itself is decided by no check.
     let by_check = !matches!(all.reason, Reason::Healthy | Reason::UpDelay);

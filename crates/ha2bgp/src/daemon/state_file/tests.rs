@@ -30,7 +30,12 @@ async fn reaches(store: &Path, want: &RouteSet) {
 async fn the_file_follows_the_desired_set_and_its_time() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("state");
-    let desire = |count, complete, manner| Desired { routes: routes(count), complete, manner };
+    let desire = |count, complete, manner| Desired {
+        routes: routes(count),
+        complete,
+        manner,
+        ..Desired::default()
+    };
     let (sender, desired) = watch::channel(desire(0, false, Manner::Running));
     // What the process before announced counts until the first look is complete.
     let task = tokio::spawn(store(&dir).unwrap().keep(desired, routes(3)));
@@ -56,7 +61,12 @@ async fn the_file_follows_the_desired_set_and_its_time() {
 #[tokio::test]
 async fn a_restart_leaves_the_newest_set() {
     let dir = tempfile::tempdir().unwrap();
-    let desire = |count, manner| Desired { routes: routes(count), complete: true, manner };
+    let desire = |count, manner| Desired {
+        routes: routes(count),
+        complete: true,
+        manner,
+        ..Desired::default()
+    };
     let (sender, desired) = watch::channel(desire(1, Manner::Running));
     let task = tokio::spawn(store(&dir).unwrap().keep(desired, RouteSet::new()));
     reaches(&dir.path().join("state"), &routes(1)).await;

@@ -131,6 +131,11 @@ impl Fsm {
         self.state = State::Active;
     }
 
+    /// Behaves otherwise from now on. Timers that run do so to their end.
+    pub const fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     /// Takes the place of another machine.
     pub const fn inherit(&mut self, other: &Self) {
         self.failures = other.failures;

@@ -3,6 +3,7 @@
 use super::walk::QUEUE;
 use super::*;
 use crate::bgp::wire::{self, Refresh};
+use crate::told::Told;
 
 /// What came out of [`Rib::compose`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -24,13 +25,18 @@ impl Rib {
                 }))
     }
 
-    /// Writes messages until there are no more or `out` has `limit` octets.
-    pub(in crate::bgp) fn compose(&mut self, out: &mut Vec<u8>, limit: usize) -> Composed {
+    /// Writes messages until there are no more or `out` has `limit` octets; `told` hears of whom.
+    pub(in crate::bgp) fn compose(
+        &mut self,
+        out: &mut Vec<u8>,
+        limit: usize,
+        told: &mut Told,
+    ) -> Composed {
         let mut composed = Composed::default();
         let Some(export) = self.export.clone() else {
             return composed;
         };
-        while out.len() < limit && self.next_message(&export, out, &mut composed) {}
+        while out.len() < limit && self.next_message(&export, out, told, &mut composed) {}
         self.fill(1);
         composed
     }
@@ -39,6 +45,7 @@ impl Rib {
         &mut self,
         export: &Export,
         out: &mut Vec<u8>,
+        told: &mut Told,
         composed: &mut Composed,
     ) -> bool {
         self.fill(QUEUE);
@@ -56,6 +63,7 @@ impl Rib {
                 fits.then(|| {
                     let Item { prefix, next_hop, notes } = *item;
                     self.said += 1;
+                    told.push(prefix);
                     self.count += usize::from(notes.is_fresh());
                     self.count = self.count.saturating_sub(usize::from(next_hop.is_none()));
                     prefix
@@ -110,7 +118,10 @@ impl Rib {
         if begins {
             let mut families = Families::NONE;
             families.set(family, true);
-            self.make_stale(export, families);
+            if let Some(export) = self.export.clone() {
+                self.note_stale_rules(&export);
+            }
+            self.make_stale(export, families, &|_, _| None);
             self.begin();
         }
         true

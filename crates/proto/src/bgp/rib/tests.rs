@@ -12,6 +12,7 @@ use super::*;
 use crate::bgp::event::Negotiated;
 use crate::bgp::wire::{self, Asn, Context, Framer, HEADER, Kind, Refresh};
 use crate::bgp::{Direction, LastChoice, PeerConfig};
+use crate::told::Told;
 
 /// What a route was announced with.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -131,7 +132,7 @@ impl Peer {
     fn compose(&mut self, limit: usize) {
         let mut out = Vec::new();
         let says = self.rib.has_work();
-        self.rib.compose(&mut out, limit);
+        self.rib.compose(&mut out, limit, &mut Told::default());
         assert_eq!(says, !out.is_empty());
         let wanted = self.wanted();
         let mut framer = Framer::default();
@@ -156,11 +157,45 @@ impl Peer {
             }
         }
         assert_eq!(self.rib.told(), self.heard.len());
+        self.look();
         if self.again == [None, None] && self.rib.stale.is_empty() {
             let all: BTreeSet<&Prefix> = wanted.keys().chain(self.heard.keys()).collect();
             let differ = all.iter().filter(|it| wanted.get(it) != self.heard.get(it)).count();
             assert_eq!(self.rib.pending(), differ);
         }
+    }
+
+    /// A look tells what was heard, in pages of any size.
+    fn look(&self) {
+        let look = self.rib.look();
+        let mut after = None;
+        let mut seen = 0;
+        loop {
+            let page = self.rib.prefixes(after, 7);
+            for prefix in &page {
+                assert!(after.replace(*prefix) < Some(*prefix));
+                let heard = self.heard.get(prefix);
+                match look.held(*prefix) {
+                    Held::Nothing => assert_eq!(heard, None, "{prefix}"),
+                    Held::Older => assert!(heard.is_some(), "{prefix}"),
+                    Held::Under(rules, sent) => {
+                        let attributes = rules.attributes(sent.last_choice);
+                        let said = Said {
+                            next_hop: sent.next_hop,
+                            med: attributes.med,
+                            path: attributes.as_path.len(),
+                            communities: attributes.communities.clone(),
+                        };
+                        assert_eq!(heard, Some(&said), "{prefix}");
+                    }
+                }
+                seen += usize::from(heard.is_some());
+            }
+            if page.len() < 7 {
+                break;
+            }
+        }
+        assert_eq!(seen, self.heard.len());
     }
 
     fn update(&mut self, body: &[u8], wanted: &Heard) {
@@ -307,9 +342,11 @@ proptest! {
                 Step::Policy(rules) => {
                     peer.rules = rules;
                     let new = export(rules);
-                    if core::mem::replace(&mut peer.export, new.clone()) != new {
-                        peer.other_rules = peer.heard.keys().copied().collect();
-                    }
+                    peer.export = new;
+                    // Only what goes out otherwise now.
+                    let wanted = peer.wanted();
+                    let other = peer.heard.iter().filter(|(it, said)| wanted.get(it) != Some(said));
+                    peer.other_rules.extend(other.map(|(it, _)| *it));
                     peer.rib.set_export(peer.export.clone());
                     peer.announcing = false;
                 }
@@ -344,7 +381,7 @@ fn a_message_holds_routes_of_one_kind() {
     peer.desired = (0..120u8).map(|n| (prefix(n), route(if n % 2 == 0 { 0 } else { 4 }))).collect();
     peer.rib.max = 4096;
     peer.rib.set(&peer.desired);
-    let composed = peer.rib.compose(&mut Vec::new(), usize::MAX);
+    let composed = peer.rib.compose(&mut Vec::new(), usize::MAX, &mut Told::default());
     // Both families, each of both kinds, and End-of-RIB of both.
     assert_eq!((composed.updates, composed.announced), (6, 120));
 }

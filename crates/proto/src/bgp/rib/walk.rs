@@ -71,7 +71,33 @@ const fn withdrawal(prefix: Prefix) -> Item {
     Item { prefix, next_hop: None, notes: Notes::NONE }
 }
 
+/// How far the walk is.
+pub(super) struct Passed {
+    phase: Phase,
+    from: Option<Prefix>,
+    /// What is said beyond that, sorted.
+    items: Vec<Prefix>,
+}
+
+impl Passed {
+    /// True when the phase `it` was through with the prefix.
+    pub(super) fn by(&self, it: Phase, prefix: Prefix) -> bool {
+        self.phase > it
+            || self.phase == it
+                && (self.from.is_some_and(|from| prefix <= from)
+                    || self.items.binary_search(&prefix).is_ok())
+    }
+}
+
 impl Rib {
+    /// How far the walk is now.
+    pub(super) fn passed(&self) -> Passed {
+        let said = self.queue.iter().take(self.said);
+        let mut items: Vec<Prefix> = said.map(|item| item.prefix).collect();
+        items.sort_unstable();
+        Passed { phase: self.phase, from: self.from, items }
+    }
+
     /// Begins the walk, and goes to the first thing to say: then whether there is anything is
     /// known without looking.
     pub(super) fn begin(&mut self) {
@@ -121,6 +147,7 @@ impl Rib {
                 self.checked = None;
                 self.spoken = false;
                 self.stale = RouteSet::new();
+                self.stale_rules = None;
                 self.unchecked = false;
                 // A session that has said everything holds nothing of its own.
                 self.queue = Vec::new();
@@ -203,10 +230,7 @@ impl Rib {
     pub(super) fn commit(&mut self) {
         let Some(export) = self.export.clone() else { return };
         let phase = self.phase;
-        let mut items: Vec<Prefix> =
-            self.queue.iter().take(self.said).map(|item| item.prefix).collect();
-        items.sort_unstable();
-        let from = self.from;
+        let passed = self.passed();
         self.queue.clear();
         self.said = 0;
         (self.from, self.to, self.at_end) = (None, None, false);
@@ -214,27 +238,20 @@ impl Rib {
         if !core::mem::take(&mut self.spoken) {
             return;
         }
-        // True when the phase `it` was through with the prefix.
-        let passed = |it: Phase, prefix: Prefix| {
-            phase > it
-                || phase == it
-                    && (from.is_some_and(|from| prefix <= from)
-                        || items.binary_search(&prefix).is_ok())
-        };
         let Self { told, desired, stale, .. } = self;
         *told = told.patched(desired, &mut |change| {
-            let withdrawn = passed(Phase::Withdraw, change.prefix)
+            let withdrawn = passed.by(Phase::Withdraw, change.prefix)
                 && export.sent(change.prefix, change.before).is_some()
                 && export.sent(change.prefix, change.after).is_none();
-            let taken = withdrawn || passed(Phase::Announce, change.prefix);
+            let taken = withdrawn || passed.by(Phase::Announce, change.prefix);
             if taken { change.after.copied() } else { change.before.copied() }
         });
         if phase > Phase::Withdraw && !stale.is_empty() {
             *stale = stale.patched(&RouteSet::new(), &mut |change| {
                 let prefix = change.prefix;
-                let withdrawn = passed(Phase::WithdrawStale, prefix)
+                let withdrawn = passed.by(Phase::WithdrawStale, prefix)
                     && export.sent(prefix, desired.get(prefix)).is_none();
-                let gone = withdrawn || passed(Phase::Announce, prefix);
+                let gone = withdrawn || passed.by(Phase::Announce, prefix);
                 change.before.filter(|_| !gone).copied()
             });
         }

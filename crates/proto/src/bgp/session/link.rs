@@ -19,6 +19,8 @@ pub(super) struct Link {
     /// Messages, the first one at a message boundary; `done` octets of them are written.
     out: Vec<u8>,
     done: usize,
+    /// All octets that were ever written.
+    pub(super) written: u64,
 }
 
 impl Link {
@@ -31,6 +33,7 @@ impl Link {
             negotiated: None,
             out: Vec::new(),
             done: 0,
+            written: 0,
         }
     }
 
@@ -39,11 +42,18 @@ impl Link {
     }
 
     pub(super) fn written(&mut self, count: usize) {
-        self.done = self.done.saturating_add(count).min(self.out.len());
+        let done = self.done.saturating_add(count).min(self.out.len());
+        self.written += (done - self.done) as u64;
+        self.done = done;
         if self.done == self.out.len() {
             self.out.clear();
             self.done = 0;
         }
+    }
+
+    /// What [`Link::written`] is once everything is.
+    pub(super) fn end(&self) -> u64 {
+        self.written + self.unwritten().len() as u64
     }
 
     /// Where to append messages.

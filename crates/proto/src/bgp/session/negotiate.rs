@@ -188,7 +188,7 @@ pub(super) fn negotiate(config: &PeerConfig, link: &Link, theirs: &Open) -> Nego
 }
 
 /// A third of the hold time at most, a second at least (RFC 4271 section 4.4).
-fn keepalive(config: &PeerConfig, hold_time: Duration) -> Duration {
+pub(super) fn keepalive(config: &PeerConfig, hold_time: Duration) -> Duration {
     if hold_time.is_zero() {
         return Duration::ZERO;
     }

@@ -5,7 +5,9 @@ use core::net::IpAddr;
 
 use ha2bgp_core::net::Prefix;
 
+use crate::bgp::config::Policy;
 use crate::bgp::event::Others;
+use crate::bgp::export;
 use crate::bgp::wire::{Families, Family, Heard, Path};
 
 /// Paths kept at most, so that a full table inside of our networks costs less than a mebibyte.
@@ -17,8 +19,8 @@ pub(super) struct Announcers {
     paths: BTreeMap<(Prefix, u32), Path>,
     /// Families whose paths the peer has sent in full.
     complete: Families,
-    /// There were more paths than are kept.
-    overflow: bool,
+    /// There were more paths than are kept, or other networks.
+    partial: bool,
 }
 
 impl Announcers {
@@ -31,8 +33,15 @@ impl Announcers {
             Some(path) if self.paths.len() < PATHS || self.paths.contains_key(&key) => {
                 self.paths.insert(key, path);
             }
-            Some(_) => self.overflow = true,
+            Some(_) => self.partial = true,
         }
+    }
+
+    /// The networks are others: what is outside of them is not followed any more, and what the peer
+    /// told of those that are new was not listened to.
+    pub(super) fn forget_outside(&mut self, policy: &Policy) {
+        self.paths.retain(|(prefix, _), _| export::is_allowed(policy, *prefix));
+        self.partial = true;
     }
 
     pub(super) fn end_of_rib(&mut self, family: Family) {
@@ -47,7 +56,7 @@ impl Announcers {
         let hops: BTreeSet<IpAddr> =
             alive.map(|path| path.next_hop).filter(|hop| !own.contains(hop)).collect();
         let family = Family::of(prefix);
-        if all_paths.contains(family) && self.complete.contains(family) && !self.overflow {
+        if all_paths.contains(family) && self.complete.contains(family) && !self.partial {
             Others::Known(hops.len())
         } else if hops.is_empty() {
             Others::Unknown

@@ -31,6 +31,7 @@ impl Session {
         let actions = slot.fsm.handle(event, now);
         if before == State::Established && slot.fsm.state() != State::Established {
             self.rib.down();
+            self.told.clear();
             self.prefixes.clear();
             self.announcers = Announcers::default();
             self.counters.dropped += 1;
@@ -96,6 +97,7 @@ impl Session {
         let long = self.config.capabilities.send_extended_messages && agreed.extended_messages;
         let max = if long { wire::MAX_EXTENDED_MESSAGE } else { wire::MAX_MESSAGE };
         let enhanced = agreed.enhanced_route_refresh;
+        self.told.clear();
         self.rib.up(Export::new(&self.config, &agreed), max, enhanced);
         self.report(Report::Established { negotiated: agreed });
         self.report_problems();

@@ -61,7 +61,12 @@ fn our_paths_have_one_identifier_in_every_message() {
 }
 
 /// An UPDATE of the peer. `path_id`: only where that was agreed on.
-fn path(prefix: &str, path_id: Option<u32>, next_hop: &str, communities: &[u32]) -> Vec<u8> {
+pub(super) fn path(
+    prefix: &str,
+    path_id: Option<u32>,
+    next_hop: &str,
+    communities: &[u32],
+) -> Vec<u8> {
     let attributes = Attributes {
         as_path: [Asn(65001), Asn(65000)].to_vec(),
         four_octet_as: true,

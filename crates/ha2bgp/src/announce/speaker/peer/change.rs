@@ -1,31 +1,96 @@
-//! What changes while a peer is spoken to: draining, its key, our addresses, the end.
+//! What changes while a peer is spoken to: what is wanted, its configuration, its key, our
+//! addresses, the end.
 
 use std::net::IpAddr;
 
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bgp::{Input, Policy, StopReason, Zone};
+use ha2bgp_proto::bgp::{Input, Parting, PeerConfig, Policy, StopReason, Zone};
 use ha2bgp_sys::lookup;
 use ha2bgp_sys::tcp::Key;
 
-use super::{Missing, Running, Tell};
+use super::super::difference::{Change, Effect, Field, change};
+use super::{Missing, Peer, Running, Tell};
+use crate::announce::{Desired, Manner, PeerNews};
 use crate::clock::Clock;
 
 impl Running {
-    /// From now on announces everything as the last choice (RFC 8326).
-    pub(in super::super) fn drain(&mut self, now: Instant) {
-        let policy = &self.session.config().policy;
-        if !policy.graceful_shutdown {
-            let policy = Policy { graceful_shutdown: true, ..policy.clone() };
-            self.session.set_policy(policy, now);
+    /// Takes what is wanted now.
+    pub(in super::super) fn take(&mut self, desired: &Desired, now: Instant) {
+        if self.leaving.is_some() {
+            return;
+        }
+        if desired.manner == Manner::Draining && !self.draining {
+            // From now on everything is the last choice (RFC 8326).
+            self.draining = true;
+            self.session.set_policy(self.policy(), now);
+        }
+        self.session.set_routes(&desired.routes, now);
+        if self.up && !self.session.is_settled() {
+            self.measure.decided(desired.decided_at);
+        }
+        // What is not announced is not up: End-of-RIB may go, and with it what the peer has kept
+        // of an earlier session.
+        if desired.complete && self.release_at.take().is_some() {
+            self.release_end_of_rib(now);
         }
     }
 
-    /// What is not announced is not up: End-of-RIB may go, and with it what the peer has kept of
-    /// an earlier session.
-    pub(in super::super) fn set_complete(&mut self, now: Instant) {
-        if self.release_at.take().is_some() {
-            self.release_end_of_rib(now);
+    /// Takes another configuration; what it means, if anything. What is equal is not touched.
+    pub(in super::super) fn change(&mut self, peer: Peer, now: Instant) -> Option<PeerNews> {
+        if let Some(leaving) = &mut self.leaving {
+            // It comes back, once it has left.
+            return leaving.come_back(peer).then_some(PeerNews::Added);
         }
+        let change = change(&self.peer, &peer);
+        match change.effect() {
+            Effect::Untouched => return None,
+            Effect::Key | Effect::Live => self.change_live(peer, &change, now),
+            Effect::Session => {
+                self.peer = peer;
+                self.silent = self.session.reconfigure(self.config(), now) == Parting::Silent;
+                self.begins_again = true;
+                self.missing = None;
+            }
+        }
+        Some(PeerNews::Changed(change))
+    }
+
+    fn change_live(&mut self, peer: Peer, change: &Change, now: Instant) {
+        self.peer = peer;
+        if change.effect() == Effect::Live {
+            self.session.set_live(&self.config(), now);
+        }
+        let (ip, options) = (self.address().ip(), &self.peer.socket);
+        for link in &self.links {
+            // A connection that takes no option or key has failed, or does soon: the next one has
+            // them.
+            if change.has(Field::SendHoldTime) {
+                let _ = link.set_up(ip, options);
+            }
+            if change.has(Field::Password) {
+                let _ = link.set_key(ip, options.key.as_ref());
+            }
+        }
+    }
+
+    /// The session begins again when nothing is left of the one before. True when it does.
+    pub(super) fn begin_again(&mut self, now: Instant) -> bool {
+        let begins = self.begins_again && self.links.is_empty();
+        if begins {
+            (self.begins_again, self.silent) = (false, false);
+            self.session.handle(Input::Start, now);
+        }
+        begins
+    }
+
+    /// What the session goes by.
+    fn config(&self) -> PeerConfig {
+        PeerConfig { hold_end_of_rib: true, policy: self.policy(), ..self.peer.config.clone() }
+    }
+
+    fn policy(&self) -> Policy {
+        let policy = self.peer.config.policy.clone();
+        Policy { graceful_shutdown: self.draining || policy.graceful_shutdown, ..policy }
     }
 
     /// Ends the session for good; the peer drops what we announced.
@@ -36,14 +101,14 @@ impl Running {
 
     /// Ends the session without a word; a peer that helps with graceful restart keeps the routes.
     pub(in super::super) fn restart(&mut self, now: Instant) {
-        self.restarting = true;
+        self.silent = true;
         self.session.handle(Input::Restart, now);
     }
 
     /// Sets the key of the next connections and of those that are there: the session stays, if
     /// the peer does the same within its hold time. Returns what the kernel has against it.
-    pub(in super::super) fn set_key(&mut self, key: &Key) -> Option<std::io::Error> {
-        self.peer.socket.key = Some(key.clone());
+    pub(in super::super) fn set_key(&mut self, key: Option<&Key>) -> Option<std::io::Error> {
+        self.peer.socket.key = key.cloned();
         let peer = self.address().ip();
         self.links.iter().filter_map(|link| link.set_key(peer, key).err()).next()
     }

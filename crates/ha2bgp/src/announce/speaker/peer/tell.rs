@@ -38,6 +38,7 @@ impl Running {
         match &event {
             Event::Established { negotiated } => {
                 self.up = true;
+                self.measure.begin();
                 self.families = negotiated.families;
                 self.lost_at = None;
                 self.missing = None;
@@ -50,6 +51,7 @@ impl Running {
             }
             Event::Down { state: State::Established, .. } => {
                 self.up = false;
+                self.measure.begin();
                 self.end = None;
                 self.families = Families::NONE;
                 self.lost_at = Some(now);
@@ -112,7 +114,10 @@ impl Running {
     pub(in super::super) fn state(&self) -> PeerState {
         PeerState {
             peer: self.address(),
+            leaving: self.is_leaving(),
             session: Box::new(self.session.snapshot()),
+            decided_to_sent: self.measure.decided_to_sent.clone(),
+            sent_to_acknowledged: self.measure.sent_to_acknowledged.clone(),
             trouble: self.trouble.unreachable.clone(),
             last_notification: self.trouble.notification.clone(),
             others: self.session.others(OTHERS_MAX),

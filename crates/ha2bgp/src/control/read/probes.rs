@@ -3,8 +3,8 @@
 use ha2bgp_core::check::{CheckIndex, CheckKey};
 use ha2bgp_core::survey::ProbedCheck;
 
-use super::LIMIT;
-use crate::control::api::check::{ProbedShown, ProbedsShown};
+use super::limit;
+use crate::control::api::check::{ProbeShown, ProbesShown};
 use crate::control::api::{Code, Refusal, json};
 use crate::control::query::Query;
 use crate::control::questions::Questions;
@@ -13,18 +13,17 @@ use crate::control::scene::Scene;
 
 /// Answers.
 pub(super) async fn answer(engine: &Questions, query: &Query) -> Result<Vec<u8>, Refusal> {
-    let limit = usize::try_from(query.number("limit").unwrap_or(LIMIT)).unwrap_or(usize::MAX);
     let after = query.text("after").map(parse).transpose()?;
-    let found = engine.checks(after, limit).await?;
+    let found = engine.checks(after, limit(query)).await?;
     let checks = found.checks.iter().map(|check| shown(&found.scene, check)).collect();
     let last = found.checks.last().filter(|_| found.more);
-    Ok(json(&ProbedsShown { checks, next: last.map(|last| write(last.key)) }))
+    Ok(json(&ProbesShown { checks, next: last.map(|last| write(last.key)) }))
 }
 
-fn shown(scene: &Scene, check: &ProbedCheck) -> ProbedShown {
+fn shown(scene: &Scene, check: &ProbedCheck) -> ProbeShown {
     let state = &check.state;
     let last = state.last.as_ref();
-    ProbedShown {
+    ProbeShown {
         check: check.name.to_string(),
         vip: check.key.vip.map(|vip| vip.to_string()),
         service: check.user.as_ref().map(|user| user.name.to_string()),

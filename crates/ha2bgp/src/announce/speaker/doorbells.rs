@@ -1,0 +1,65 @@
+//! What tells the speaker that something has changed around it.
+
+use std::net::SocketAddr;
+
+use ha2bgp_proto::bgp::PeerAddress;
+use ha2bgp_sys::tcp::Key;
+use tokio::sync::watch;
+
+use super::Peer;
+
+/// The newest key of each peer whose key was read again.
+pub type Keys = Vec<(PeerAddress, Key)>;
+
+/// To whom the speaker speaks, and where it listens. What is equal to what was before is not
+/// touched.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Configuration {
+    /// The peers: those that are not among them are taken leave of.
+    pub peers: Vec<Peer>,
+    /// Where passive peers connect to.
+    pub listen: Vec<SocketAddr>,
+}
+
+/// What tells the speaker that something has changed around it.
+#[derive(Debug)]
+pub struct Doorbells {
+    /// Keys that have changed.
+    pub keys: watch::Receiver<Keys>,
+    /// Counts the changes of this host's addresses.
+    pub addresses: watch::Receiver<u64>,
+    /// Another configuration. The first one is what the speaker was made with; what stands here
+    /// before the first change is not looked at.
+    pub configuration: watch::Receiver<Configuration>,
+}
+
+/// Which doorbell rang.
+pub(super) enum Ring {
+    Keys(Keys),
+    Addresses,
+    Configuration(Configuration),
+}
+
+impl Doorbells {
+    /// Doorbells that never ring.
+    pub fn silent() -> Self {
+        Self {
+            keys: watch::channel(Keys::new()).1,
+            addresses: watch::channel(0).1,
+            configuration: watch::channel(Configuration::default()).1,
+        }
+    }
+
+    /// Waits for a ring. One whose rope is gone never rings again.
+    pub(super) async fn ring(&mut self) -> Ring {
+        let Self { keys, addresses, configuration } = self;
+        tokio::select! {
+            Ok(()) = configuration.changed() => {
+                Ring::Configuration(configuration.borrow_and_update().clone())
+            }
+            Ok(()) = keys.changed() => Ring::Keys(keys.borrow_and_update().clone()),
+            Ok(()) = addresses.changed() => Ring::Addresses,
+            else => std::future::pending().await,
+        }
+    }
+}
