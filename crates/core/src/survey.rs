@@ -172,9 +172,13 @@ impl NeverAnnounced {
         match self {
             Self::Unspecified => "an unspecified address (0.0.0.0/8, ::)",
             Self::Multicast => "a multicast address (224.0.0.0/4, ff00::/8)",
-            Self::LinkLocal => "a link-local address (169.254.0.0/16, fe80::/10), which no router routes",
+            Self::LinkLocal => {
+                "a link-local address (169.254.0.0/16, fe80::/10), which no router routes"
+            }
             Self::Reserved => "a reserved address (240.0.0.0/4)",
-            Self::MappedV4 => "an IPv4 address in IPv6 clothes (::ffff:0:0/96): ask for the IPv4 address",
+            Self::MappedV4 => {
+                "an IPv4 address in IPv6 clothes (::ffff:0:0/96): ask for the IPv4 address"
+            }
         }
     }
 }
@@ -183,7 +187,7 @@ impl NeverAnnounced {
 mod tests {
     use super::*;
     use crate::engine::Input;
-    use crate::fact::{Listener, ListenAddress, Observation, Protocol, SocketId};
+    use crate::fact::{ListenAddress, Listener, Observation, Protocol, SocketId};
     use crate::net::Networks;
     use alloc::string::{String, ToString};
     use alloc::vec;

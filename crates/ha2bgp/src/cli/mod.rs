@@ -51,8 +51,7 @@ pub fn main() -> ExitCode {
     // What is not UTF-8 is no valid value anywhere: shown with U+FFFD, it is refused where it stands.
     let mut args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let program = args.next().unwrap_or_else(|| "ha2bgp".to_owned());
-    let args: Vec<String> =
-        std::iter::once(program).chain(flags::from_go_style(args)).collect();
+    let args: Vec<String> = std::iter::once(program).chain(flags::from_go_style(args)).collect();
     let is_plugin = args.get(1).is_some_and(|command| command == "nagios");
     match command().try_get_matches_from(args) {
         Ok(matches) => match matches.subcommand() {

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::push::{refusal, socket_arg, socket_of};
-use super::screen::{clean, count, cut};
 use super::say;
+use super::screen::{clean, count, cut};
 use crate::control::api::service::{ServiceShown, ServicesShown};
 use crate::control::api::status::StatusShown;
 use crate::control::client;
@@ -130,7 +130,10 @@ fn judge(status: &StatusShown, down: &[ServiceShown], limits: Limits) -> (State,
             dead if dead >= limits.warning => State::Warning,
             _ => State::Ok,
         };
-        said.push((state, format!("{} not announced{}", count(dead, "service"), names(down, dead))));
+        said.push((
+            state,
+            format!("{} not announced{}", count(dead, "service"), names(down, dead)),
+        ));
     }
     for problem in &status.problems {
         let state = if problem.code == "peer" { State::Critical } else { State::Warning };
@@ -167,7 +170,7 @@ fn judge(status: &StatusShown, down: &[ServiceShown], limits: Limits) -> (State,
 fn names(down: &[ServiceShown], dead: usize) -> String {
     let own = down.iter().filter(|service| service.overrides.is_empty());
     let mut words: Vec<String> = own
-        .take(NAMED)
+        .take(NAMED.min(dead))
         .map(|service| {
             let address = service.prefix.split('/').next().unwrap_or_default();
             let name = if service.service.is_empty() { address } else { &service.service };

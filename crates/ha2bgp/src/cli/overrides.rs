@@ -31,7 +31,8 @@ pub(super) fn commands() -> [Command; 5] {
     let says = |command: Command| {
         whom(command).arg(lasts_arg()).arg(reason_arg()).arg(json_arg()).arg(socket_arg())
     };
-    let new = |name: &'static str, about: &'static str| Command::new(name).about(about).after_help(end);
+    let new =
+        |name: &'static str, about: &'static str| Command::new(name).about(about).after_help(end);
     [
         says(
             new("force", "Announces services, or withdraws them, whatever the checks say").arg(
@@ -140,7 +141,8 @@ fn body(parts: impl IntoIterator<Item = (&'static str, Value)>) -> String {
 fn set(matches: &ArgMatches, kind: &str) -> Result<String, ExitCode> {
     let text = |text: String| Value::String(text);
     let lasts = matches.get_one::<String>("for").cloned();
-    let parts = [("kind", text(kind.to_owned())), scope(matches), ("reason", text(reason(matches)))];
+    let parts =
+        [("kind", text(kind.to_owned())), scope(matches), ("reason", text(reason(matches)))];
     let more = [("for", lasts.map(text)), ("author", author().map(text))];
     let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let body = body(parts.into_iter().chain(more));
@@ -183,9 +185,8 @@ fn show(overrides: &[OverrideShown], screen: Screen, zone: &TimeZone) -> String 
     if overrides.is_empty() {
         return "there are none: the checks decide alone".to_owned();
     }
-    let line = |over: &OverrideShown| {
-        screen.paint(WARNING, &screen.wrap(&override_text(over, zone), 2))
-    };
+    let line =
+        |over: &OverrideShown| screen.paint(WARNING, &screen.wrap(&override_text(over, zone), 2));
     overrides.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -202,7 +203,8 @@ mod tests {
         let said = [Reason::Drained, Reason::Maintenance, Reason::ForceUp];
         let mut all: Vec<_> =
             said.iter().flat_map(|reason| of(*reason).0.scene().overrides).collect();
-        all[1].reason = "a\x1b[31m reason that is so long that it does not fit in one line".to_owned();
+        all[1].reason =
+            "a\x1b[31m reason that is so long that it does not fit in one line".to_owned();
         all[2].saved = false;
         assert_screens("overrides", |screen| show(&all, screen, &TimeZone::UTC));
         let plain = Screen { width: None, color: false };

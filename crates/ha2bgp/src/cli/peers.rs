@@ -18,7 +18,8 @@ pub(super) fn command() -> Command {
     Command::new("peers")
         .about("Shows the routers: the state of each session, and what was told")
         .after_help(
-            "ROUTES counts those that the router was told, of those that it should know.\n\
+            "IP is what both sides speak. ROUTES counts those that the router was told, of those that \
+             it should know; LOST how often the session went down.\n\
              Exit codes: 0 all sessions are up, 1 one is not, 2 bad usage, 3 no daemon was reached.",
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON"))
@@ -61,7 +62,7 @@ fn show(peers: &PeersShown, screen: Screen) -> String {
         Column::number("AS"),
         Column::whole("STATE"),
         Column::number("SINCE"),
-        Column::whole("FAMILIES"),
+        Column::whole("IP"),
         Column::number("ROUTES"),
         Column::number("LOST"),
         Column::flexible("LAST ERROR", 10),
@@ -74,13 +75,20 @@ fn show(peers: &PeersShown, screen: Screen) -> String {
             Cell::new(PLAIN, clean(&peer.remote_as)),
             Cell::new(if peer.is_up() { GOOD } else { BAD }, clean(state)),
             Cell::new(PLAIN, peer.for_seconds.map(brief).unwrap_or_default()),
-            Cell::new(PLAIN, if peer.families.is_empty() { "-".to_owned() } else { peer.families.join(" ") }),
+            Cell::new(PLAIN, families(peer)),
             Cell::new(late, format!("{}/{}", peer.told, peer.wanted)),
             Cell::new(PLAIN, peer.dropped.to_string()),
             Cell::new(if peer.is_up() { PLAIN } else { BAD }, error_text(peer)),
         ]);
     }
     table.show(screen)
+}
+
+/// `4+6`, `4`, `6`; `-` without a session.
+fn families(peer: &PeerShown) -> String {
+    let number = |name: &String| clean(name.strip_prefix("ipv").unwrap_or(name));
+    let agreed: Vec<String> = peer.families.iter().map(number).collect();
+    if agreed.is_empty() { "-".to_owned() } else { agreed.join("+") }
 }
 
 /// Why there is no session, or when there was none.
@@ -143,13 +151,13 @@ mod tests {
             next_attempt_seconds: Some(3.0),
             ..up.clone()
         };
-        let new =
-            PeerShown { peer: "10.0.0.3".to_owned(), remote_as: "1".to_owned(), ..PeerShown::default() };
-        let peers = PeersShown {
-            announcer: "speaker".to_owned(),
-            peers: vec![up, down, new],
-            pipe: None,
+        let new = PeerShown {
+            peer: "10.0.0.3".to_owned(),
+            remote_as: "1".to_owned(),
+            ..PeerShown::default()
         };
+        let peers =
+            PeersShown { announcer: "speaker".to_owned(), peers: vec![up, down, new], pipe: None };
         assert_screens("peers", |screen| show(&peers, screen));
         let pipe = PipeShown { wanted: 12, sent: 11, acknowledged: 10, ..PipeShown::default() };
         let peers = PeersShown {

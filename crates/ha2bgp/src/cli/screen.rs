@@ -87,8 +87,11 @@ impl Screen {
         let Some(width) = self.width else { return text.to_owned() };
         let mut out = String::with_capacity(text.len());
         let mut column = 0;
-        for word in text.split(' ') {
-            let length = width_of(word);
+        let mut words = text.split(' ').peekable();
+        while let Some(word) = words.next() {
+            // A number and its unit stay together.
+            let unit = words.next_if(|next| is_unit(next));
+            let length = width_of(word) + unit.map_or(0, |unit| 1 + width_of(unit));
             if column > indent && column + 1 + length > width {
                 out.push('\n');
                 out.extend(std::iter::repeat_n(' ', indent));
@@ -98,10 +101,20 @@ impl Screen {
                 column += 1;
             }
             out.push_str(word);
+            if let Some(unit) = unit {
+                out.push(' ');
+                out.push_str(unit);
+            }
             column += length;
         }
         out
     }
+}
+
+/// Whether a word is the unit of the number before it.
+fn is_unit(word: &str) -> bool {
+    let word = word.trim_end_matches([',', ';', ':', ')']);
+    matches!(word, "ms" | "s" | "m" | "h" | "d")
 }
 
 /// How many columns a text takes: colours take none.
@@ -159,6 +172,10 @@ mod tests {
         let lines = "one two three four\n  five\n  a-word-of-more-than-20\n  six";
         assert_eq!(screen.wrap(text, 2), lines);
         assert_eq!(Screen { width: None, ..screen }.wrap(text, 2), text);
+        assert_eq!(
+            screen.wrap("it takes as long as 60.0 s; or 3 m", 2),
+            "it takes as long as\n  60.0 s; or 3 m"
+        );
         let colored = text.replace("one", "\x1b[31mone\x1b[0m");
         assert_eq!(screen.wrap(&colored, 2), lines.replace("one", "\x1b[31mone\x1b[0m"));
     }

@@ -26,7 +26,9 @@ use crate::control::orders::{OverrideShown, parse_prefix};
 /// The command and its arguments.
 pub(super) fn command() -> Command {
     Command::new("why")
-        .about("Says why an address is announced, or not: the answer first, then everything behind it")
+        .about(
+            "Says why an address is announced, or not: the answer first, then everything behind it",
+        )
         .after_help(
             "Of a service, or of a network, every address is told.\n\
              Exit codes: 0 answered, 1 refused, 2 bad usage, 3 no daemon was reached.",
@@ -97,8 +99,8 @@ fn show(why: &Why, screen: Screen, zone: &TimeZone) -> String {
             lines.push(screen.paint(WARNING, &text));
         }
         if let Some(other) = &service.otherwise {
-            let is = if other.announced { "announced" } else { "not announced" };
-            let text = format!("without that it would be {is}: {} ({})", other.text, other.reason);
+            let is = if other.announced { "be announced" } else { "not be announced" };
+            let text = format!("otherwise it would {is}: {} ({})", other.text, other.reason);
             lines.push(screen.wrap(&text, 2));
         }
         rule::tree(&mut lines, &service.rule, screen);
@@ -122,6 +124,10 @@ fn headline(why: &Why, screen: Screen, zone: &TimeZone) -> String {
     };
     // A reason may say the same again.
     let text = why.text.replace(": announced as the last choice", "");
+    let text = match text.rsplit_once(" (") {
+        Some((text, more)) if more.contains(&why.reason) => text,
+        _ => &text,
+    };
     let mut line = format!("{} {is}: {text} ({})", clean(&why.prefix), why.reason);
     if let Some(service) = &why.service {
         let since = clock(&service.since, zone);

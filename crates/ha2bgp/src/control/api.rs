@@ -239,7 +239,9 @@ impl Code {
             Self::BadBody | Self::BadValue => 400,
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
-            Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchService | Self::NoSuchOverride => 404,
+            Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchService | Self::NoSuchOverride => {
+                404
+            }
             Self::WrongMethod => 405,
             Self::TooSlow => 408,
             Self::NoSuchVip | Self::Guarded | Self::NothingToConfirm => 409,

@@ -383,7 +383,7 @@ mod tests {
                 missed(Code::WrongMethod, &["GET", "POST", "HEAD", "OPTIONS"]),
             ),
             ("OPTIONS", "/v1/checks", (None, vec!["GET", "HEAD", "OPTIONS"])),
-            ("OPTIONS", "*", (None, vec!["GET", "POST", "HEAD", "OPTIONS"])),
+            ("OPTIONS", "*", (None, vec!["GET", "POST", "DELETE", "HEAD", "OPTIONS"])),
             ("OPTIONS", "/v1", missed(Code::NoSuchPath, &[])),
             ("GET", "*", missed(Code::NoSuchPath, &[])),
             ("GET", "/", missed(Code::NoSuchPath, &[])),

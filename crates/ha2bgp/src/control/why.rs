@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use ha2bgp_core::Health;
 use ha2bgp_core::explain::{
     CheckExplanation, Explanation, RuleExplanation, RulePart, ServiceExplanation,
 };
 use ha2bgp_core::fact::{ListenAddress, Listener};
 use ha2bgp_core::net::{Prefix, never_announced};
-use ha2bgp_core::reason::Reason;
 
 use super::api::why::{
     Why, WhyAround, WhyCheck, WhyDamping, WhyHeld, WhyNear, WhyOtherwise, WhyRule, WhyService, Whys,
@@ -89,7 +89,7 @@ fn service(scene: &Scene, all: &Explanation, service: &ServiceExplanation) -> Wh
         decider: service
             .decider
             .and_then(|at| service.checks.get(at))
-            .filter(|_| own_reason != Reason::Healthy)
+            .filter(|_| service.health != Health::Healthy)
             .map(|check| check.name.to_string()),
         rule: rule(scene, &service.rule, &service.checks),
         ports: ports(&service.ports),

@@ -9,9 +9,9 @@ use ha2bgp_proto::exabgp::Options;
 
 use super::parent;
 use super::state::{Beginning, Times};
-use crate::announce::speaker::{Doorbells, Peer};
 pub(super) use crate::announce::Progress;
 use crate::announce::questions::Inbox;
+use crate::announce::speaker::{Doorbells, Peer};
 use crate::announce::{Announcer, ExaBgp, Plain, Speaker, Stdio};
 use crate::clock::Clock;
 use crate::config::duration;

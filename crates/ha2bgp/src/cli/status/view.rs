@@ -34,7 +34,8 @@ impl View<'_> {
         } else if self.filtered {
             lines.push("none of these services is there".to_owned());
         } else {
-            lines.push("no service was found yet: does anything listen in the networks?".to_owned());
+            lines
+                .push("no service was found yet: does anything listen in the networks?".to_owned());
         }
         self.notes(&mut lines, screen);
         lines.join("\n")
@@ -88,9 +89,9 @@ impl View<'_> {
             Column::whole("PREFIX"),
             Column::whole("STATE"),
             Column::number("SINCE"),
-            Column::flexible("WHY", 12),
             Column::number("CHECKS"),
             Column::number("PEERS"),
+            Column::flexible("WHY", 12),
         ]);
         for service in self.services {
             let (state, color) = match (service.announced, service.last_choice) {
@@ -106,15 +107,15 @@ impl View<'_> {
             let name = if service.service.is_empty() { "-" } else { &service.service };
             table.row(vec![
                 Cell::new(PLAIN, clean(name)),
-                Cell::new(PLAIN, clean(&service.prefix)),
+                Cell::new(PLAIN, clean(address(&service.prefix))),
                 Cell::new(color, state),
                 Cell::new(PLAIN, brief(service.for_seconds)),
+                part(service.checks_good, service.checks_all),
+                part(service.peers_told, service.peers_all),
                 Cell::new(
                     if service.reason == "healthy" { QUIET } else { PLAIN },
                     clean(&self.words(service)),
                 ),
-                part(service.checks_good, service.checks_all),
-                part(service.peers_told, service.peers_all),
             ]);
         }
         table.show(screen)
@@ -136,7 +137,10 @@ impl View<'_> {
         } else if let Some(left) = service.delay_left_seconds {
             text.push_str(&format!(", {} left", brief(left)));
         }
-        if let Some(decider) = &service.decider {
+        // Other codes say by themselves which check it is.
+        let by_check = service.reason.starts_with("check-")
+            || matches!(service.reason.as_str(), "down-delay" | "guard");
+        if let Some(decider) = service.decider.as_ref().filter(|_| by_check) {
             text.push_str(&format!(": {decider}"));
             if let Some(detail) = &service.detail {
                 text.push_str(&format!(": {detail}"));
@@ -163,21 +167,27 @@ impl View<'_> {
         if let Some(guard) = &status.guard {
             if guard.held > 0 {
                 let held = count(guard.held, "route");
-                add(WARNING, format!(
-                    "the guard holds {held} that checks would withdraw: it lets {} through in {}",
-                    guard.count,
-                    time(guard.per_seconds)
-                ));
+                add(
+                    WARNING,
+                    format!(
+                        "the guard holds {held} that checks would withdraw: it lets {} through in {}",
+                        guard.count,
+                        time(guard.per_seconds)
+                    ),
+                );
             } else if guard.room == 0 {
                 add(WARNING, "the guard has no room: the next withdrawal is held".to_owned());
             }
         }
         if let Some(trial) = &status.trial {
-            add(WARNING, format!(
-                "a configuration of {} is on trial: it goes in {} unless it is confirmed",
-                clean(&trial.author),
-                time(trial.left_seconds)
-            ));
+            add(
+                WARNING,
+                format!(
+                    "a configuration of {} is on trial: it goes in {} unless it is confirmed",
+                    clean(&trial.author),
+                    time(trial.left_seconds)
+                ),
+            );
         }
         for problem in status.problems.iter().take(PROBLEMS_SHOWN) {
             add(BAD, format!("problem: {}", clean(&problem.text)));
@@ -186,6 +196,12 @@ impl View<'_> {
             add(BAD, format!("and {}: --json has all", count(more, "more problem")));
         }
     }
+}
+
+/// The address of a host route, without its length.
+fn address(prefix: &str) -> &str {
+    let host = if prefix.contains(':') { "/128" } else { "/32" };
+    prefix.strip_suffix(host).unwrap_or(prefix)
 }
 
 #[cfg(test)]
@@ -237,7 +253,13 @@ mod tests {
             version: "0.1.0".to_owned(),
             uptime_seconds: 3700.0,
             backend: "speaker".to_owned(),
-            services: Counts { all: 24, announced: 8, last_choice: 2, withdrawn: 16, overridden: 3 },
+            services: Counts {
+                all: 24,
+                announced: 8,
+                last_choice: 2,
+                withdrawn: 16,
+                overridden: 3,
+            },
             reasons: [("healthy", 5), ("check-failed", 7), ("no-listener", 4), ("damping", 2)]
                 .into_iter()
                 .chain([("maintenance", 3)])
@@ -248,7 +270,12 @@ mod tests {
                 ..PeersShown::default()
             },
             overrides: stage.scene().overrides,
-            guard: Some(GuardShown { count: 5, per_seconds: 60.0, held: 1, ..GuardShown::default() }),
+            guard: Some(GuardShown {
+                count: 5,
+                per_seconds: 60.0,
+                held: 1,
+                ..GuardShown::default()
+            }),
             trial: Some(TrialShown { left_seconds: 42.0, author: "anna".to_owned() }),
             problems: vec![ProblemShown {
                 code: "peer".to_owned(),
@@ -296,6 +323,7 @@ mod tests {
         let evil = "\x1b]0;evil\x07\u{202e}".to_owned();
         let (mut status, mut services) = (status(), services());
         services[0].service.clone_from(&evil);
+        services[0].reason = "check-failed".to_owned();
         services[0].detail = Some(evil.clone());
         services[0].decider = Some(evil.clone());
         status.overrides[0].reason.clone_from(&evil);
@@ -305,6 +333,7 @@ mod tests {
             View { status: &status, services: &services, filtered: false, zone: &TimeZone::UTC };
         let text = view.show(Screen { width: None, color: false });
         assert!(!text.contains(['\x1b', '\x07', '\u{202e}']), "{text:?}");
-        assert_eq!(text.matches("evil").count(), 7, "{text}");
+        // A name, a check, its detail, an override in five rows and below, a problem, an author.
+        assert_eq!(text.matches("evil").count(), 11, "{text}");
     }
 }

@@ -22,11 +22,8 @@ fn add(lines: &mut Vec<String>, rule: &WhyRule, first: &str, rest: &str, screen:
         "warn" | "unknown" => WARNING,
         _ => PLAIN,
     };
-    let mut text = format!(
-        "{}{weight} = {}{note}",
-        clean(&rule.part),
-        screen.paint(color, &clean(outcome))
-    );
+    let mut text =
+        format!("{}{weight} = {}{note}", clean(&rule.part), screen.paint(color, &clean(outcome)));
     if let Some(check) = &rule.check {
         text.push_str(&found(check, rule.outcome.as_deref()));
     }
@@ -41,7 +38,8 @@ fn add(lines: &mut Vec<String>, rule: &WhyRule, first: &str, rest: &str, screen:
 }
 
 fn wrap(text: &str, first: &str, below: &str, screen: Screen) -> String {
-    let room = |prefix: &str| screen.width.map(|width| width.saturating_sub(prefix.chars().count()));
+    let room =
+        |prefix: &str| screen.width.map(|width| width.saturating_sub(prefix.chars().count()));
     // Both beginnings are about as wide; the wider one says how much room there is.
     let width = room(first).into_iter().chain(room(below)).min();
     let wrapped = Screen { width, ..screen }.wrap(text, 0);
@@ -63,7 +61,7 @@ fn found(check: &WhyCheck, counts_as: Option<&str>) -> String {
         (Some(detail), Some(age)) => {
             text.push_str(": ");
             if let Some(last) = check.last.as_ref().filter(|last| **last != check.outcome) {
-                text.push_str(&format!("{}: ", clean(last)));
+                text.push_str(&format!("last {}: ", clean(last)));
             }
             text.push_str(&format!("{} ({} ago", clean(detail), time(age)));
             if let (Some(count), Some((rise, fall))) = (check.in_a_row, check.needed)

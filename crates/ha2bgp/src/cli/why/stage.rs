@@ -9,8 +9,8 @@ use ha2bgp_core::config::{
 };
 use ha2bgp_core::engine::{Engine, Input};
 use ha2bgp_core::fact::{
-    AddressId, AddressState, ListenAddress, Listener, LocalAddress, Observation, Protocol, SocketId,
-    Source,
+    AddressId, AddressState, ListenAddress, Listener, LocalAddress, Observation, Protocol,
+    SocketId, Source,
 };
 use ha2bgp_core::glob::Glob;
 use ha2bgp_core::guard::GuardConfig;

@@ -33,7 +33,7 @@ pub struct ServiceShown {
     pub since: String,
     /// How long that is.
     pub for_seconds: f64,
-    /// The check that decides, where one does.
+    /// The check that decides what the rule says, where that is not good.
     pub decider: Option<String>,
     /// What the newest result of that check says.
     pub detail: Option<String>,

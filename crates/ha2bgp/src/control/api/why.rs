@@ -49,7 +49,7 @@ pub struct WhyService {
     pub for_seconds: f64,
     /// It is, or would be, announced as the last choice.
     pub last_choice: bool,
-    /// The check that decided it.
+    /// The check that decides what the rule says, where that is not good.
     pub decider: Option<String>,
     /// The rule, part by part.
     pub rule: WhyRule,

@@ -1,7 +1,7 @@
 //! Services, one entry for each VIP.
 
+use ha2bgp_core::Health;
 use ha2bgp_core::explain::{CheckExplanation, Explanation};
-use ha2bgp_core::reason::Reason;
 
 use super::routes::peer_routes;
 use crate::control::api::service::{PeerRoute, ServiceShown};
@@ -10,9 +10,8 @@ use crate::control::scene::Scene;
 /// One entry; nothing where there is no service.
 pub(crate) fn shown(scene: &Scene, all: &Explanation) -> Option<ServiceShown> {
     let service = all.service.as_ref()?;
-    // What is good by itself is decided by no check.
-    let by_check = !matches!(all.reason, Reason::Healthy | Reason::UpDelay);
-    let decider = service.decider.and_then(|at| service.checks.get(at)).filter(|_| by_check);
+    let decider = service.decider.and_then(|at| service.checks.get(at));
+    let decider = decider.filter(|_| service.health != Health::Healthy);
     let powers = || service.checks.iter().filter_map(|check| check.counts_as);
     let peers = peer_routes(scene, all.prefix, all.announced);
     let counted = || peers.iter().filter(|peer| peer.counts());
