@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::push::{socket_arg, socket_of};
 use super::screen::{
-    BAD, Cell, Column, GOOD, PLAIN, Screen, Table, WARNING, brief, clean, no_color_arg, time,
+    BAD, Cell, Column, GOOD, PLAIN, QUIET, Screen, Table, WARNING, brief, clean, no_color_arg, time,
 };
 use super::{ask, say};
 use crate::control::api::peer::{PeerShown, PeersShown, PipeShown};
@@ -65,7 +65,6 @@ fn show(peers: &PeersShown, screen: Screen) -> String {
         Column::whole("IP"),
         Column::number("ROUTES"),
         Column::number("LOST"),
-        Column::flexible("LAST ERROR", 10),
     ]);
     for peer in &peers.peers {
         let state = peer.state.as_deref().unwrap_or("not known yet");
@@ -78,10 +77,14 @@ fn show(peers: &PeersShown, screen: Screen) -> String {
             Cell::new(PLAIN, families(peer)),
             Cell::new(late, format!("{}/{}", peer.told, peer.wanted)),
             Cell::new(PLAIN, peer.dropped.to_string()),
-            Cell::new(if peer.is_up() { PLAIN } else { BAD }, error_text(peer)),
         ]);
     }
-    table.show(screen)
+    let mut lines = vec![table.show(screen)];
+    for peer in peers.peers.iter().filter(|peer| peer.error.is_some() || !peer.is_up()) {
+        let color = if peer.is_up() { QUIET } else { BAD };
+        lines.push(screen.paint(color, &screen.wrap(&error_text(peer), 2)));
+    }
+    lines.join("\n")
 }
 
 /// `4+6`, `4`, `6`; `-` without a session.
@@ -91,10 +94,19 @@ fn families(peer: &PeerShown) -> String {
     if agreed.is_empty() { "-".to_owned() } else { agreed.join("+") }
 }
 
-/// Why there is no session, or when there was none.
+/// Why there is no session, or why there was none.
 fn error_text(peer: &PeerShown) -> String {
-    let Some(error) = &peer.error else { return String::new() };
-    let mut text = format!("{} ago: {}", brief(error.age_seconds), clean(&error.text));
+    let mut text = clean(&peer.peer);
+    if let Some(description) = &peer.description {
+        text.push_str(&format!(" ({})", clean(description)));
+    }
+    text.push_str(match peer.is_up() {
+        true => ": the session before was lost",
+        false => ": there is no session",
+    });
+    if let Some(error) = &peer.error {
+        text.push_str(&format!(": {} ago: {}", time(error.age_seconds), clean(&error.text)));
+    }
     if let Some(left) = peer.next_attempt_seconds.filter(|_| !peer.is_up()) {
         text.push_str(&format!("; tries again in {}", time(left)));
     }
@@ -139,6 +151,13 @@ mod tests {
         let error = |text: &str| {
             Some(PeerError { text: text.to_owned(), at: String::new(), age_seconds: 4.2 })
         };
+        let lost = PeerShown {
+            peer: "10.0.0.4".to_owned(),
+            description: Some("router four".to_owned()),
+            dropped: 1,
+            error: error("the hold timer has run out"),
+            ..up.clone()
+        };
         let down = PeerShown {
             peer: "fe80::1%eth0".to_owned(),
             remote_as: "4200000001".to_owned(),
@@ -157,7 +176,7 @@ mod tests {
             ..PeerShown::default()
         };
         let peers =
-            PeersShown { announcer: "speaker".to_owned(), peers: vec![up, down, new], pipe: None };
+            PeersShown { announcer: "speaker".to_owned(), peers: vec![up, lost, down, new], pipe: None };
         assert_screens("peers", |screen| show(&peers, screen));
         let pipe = PipeShown { wanted: 12, sent: 11, acknowledged: 10, ..PipeShown::default() };
         let peers = PeersShown {

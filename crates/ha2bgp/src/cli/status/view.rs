@@ -91,7 +91,7 @@ impl View<'_> {
             Column::number("SINCE"),
             Column::number("CHECKS"),
             Column::number("PEERS"),
-            Column::flexible("WHY", 12),
+            Column::flexible("WHY", 17),
         ]);
         for service in self.services {
             let (state, color) = match (service.announced, service.last_choice) {
