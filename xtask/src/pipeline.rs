@@ -5,15 +5,16 @@
 //! between the two test runs: both are always run, so that one report shows every failed test.
 
 use crate::counts::Counts;
-use crate::{paths, setup, sh, tidy};
+use crate::{paths, sh, tidy};
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// Where each lab test that skips itself adds a line.
 const SKIP_LOG: &str = "skipped.txt";
 /// The lab's tests wait far more than they compute: a few more than there are cores.
-const LAB_THREADS: &str = "4";
+const LAB_THREADS: &str = "6";
 
 /// Runs all steps; `Err` says which failed.
 pub(crate) fn run(args: &[&str]) -> Result<(), String> {
@@ -29,13 +30,14 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         }
     }
 
-    if checks {
-        static_checks()?;
-    }
-    if lab && install {
+    // Downloads wait for the network: meanwhile the processors have other work.
+    let installing = if lab && install { Background::setup()? } else { None };
+    let checked = if checks { static_checks() } else { Ok(()) };
+    if let Some(installing) = installing {
         sh::heading("lab-setup");
-        setup_if_possible()?;
+        installing.wait()?;
     }
+    checked?;
     let program = if let (true, Some(given)) = (lab, std::env::var_os("HA2BGP_BIN")) {
         println!("HA2BGP_BIN is set: the lab tests {}", given.display());
         Some(PathBuf::from(given))
@@ -79,16 +81,40 @@ fn static_checks() -> Result<(), String> {
     tidy::run()
 }
 
-fn setup_if_possible() -> Result<(), String> {
-    if !sh::is_root() {
-        println!("not root: nothing is installed; the lab's tests say what they skip");
-        return Ok(());
+/// `cargo xtask lab-setup`, beside something else. What it prints is kept until it is waited for.
+struct Background {
+    child: Child,
+    output: PathBuf,
+}
+
+impl Background {
+    /// Starts it, where it can do anything.
+    fn setup() -> Result<Option<Self>, String> {
+        if !sh::is_root() {
+            println!("not root: nothing is installed; the lab's tests say what they skip");
+            return Ok(None);
+        }
+        if !sh::have("apt-get") {
+            println!("no apt-get here: install by hand what the lab's tests say is missing");
+            return Ok(None);
+        }
+        let own = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
+        let dir = paths::lab();
+        let output = dir.join("setup.log");
+        let opened = std::fs::create_dir_all(&dir).and_then(|()| File::create(&output));
+        let file = opened.map_err(|error| format!("{}: {error}", output.display()))?;
+        let again = file.try_clone().map_err(|error| format!("{}: {error}", output.display()))?;
+        let mut command = sh::command(&own.to_string_lossy(), &["lab-setup"]);
+        let started = command.stdout(file).stderr(again).spawn();
+        let child = started.map_err(|error| format!("lab-setup did not start: {error}"))?;
+        Ok(Some(Self { child, output }))
     }
-    if !sh::have("apt-get") {
-        println!("no apt-get here: install by hand what the lab's tests say is missing");
-        return Ok(());
+
+    fn wait(mut self) -> Result<(), String> {
+        let status = self.child.wait().map_err(|error| format!("lab-setup: {error}"))?;
+        print!("{}", std::fs::read_to_string(&self.output).unwrap_or_default());
+        if status.success() { Ok(()) } else { Err(format!("lab-setup ended with {status}")) }
     }
-    setup::run()
 }
 
 fn tests(program: Option<&Path>) -> Result<(), String> {

@@ -1,10 +1,14 @@
 //! Running commands: with a heading and their output shown, or quietly with the output returned.
 
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::time::Instant;
 
-/// Prints the one-line heading of a step.
+/// Prints the one-line heading of a step, with the time since the first one.
 pub(crate) fn heading(text: &str) {
-    println!("\n── {text}");
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let seconds = FIRST.get_or_init(Instant::now).elapsed().as_secs();
+    println!("\n── {text} ({}:{:02})", seconds / 60, seconds % 60);
 }
 
 /// A command that reads nothing and runs at the root of the workspace.

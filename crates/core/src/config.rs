@@ -70,6 +70,36 @@ pub struct ServiceConfig {
     pub damping: Option<DampingConfig>,
     /// Announce it as the last choice while the rule warns; otherwise a warning is only shown.
     pub warn_depreferences: bool,
+    /// What follows when the rule fails.
+    pub on_failure: OnFailure,
+}
+
+/// What follows when the rule of a service fails, and its down delay is over.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OnFailure {
+    /// Its route is withdrawn.
+    #[default]
+    Withdraw,
+    /// Its route is announced as the last choice, for the day on which it fails everywhere; but only
+    /// while the VIP is an address of this host.
+    Depreference,
+    /// Its route stays as it is if it was announced, as under an attack that would only move on to the
+    /// neighbors; but only while the VIP is an address of this host.
+    Absorb,
+}
+
+impl OnFailure {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Withdraw, Self::Depreference, Self::Absorb];
+
+    /// Stable name, as in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Withdraw => "withdraw",
+            Self::Depreference => "depreference",
+            Self::Absorb => "absorb",
+        }
+    }
 }
 
 /// One check.
@@ -150,6 +180,7 @@ impl Default for ServiceConfig {
             down_delay: Duration::from_secs(3),
             damping: Some(DampingConfig::default()),
             warn_depreferences: false,
+            on_failure: OnFailure::Withdraw,
         }
     }
 }

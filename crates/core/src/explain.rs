@@ -194,7 +194,10 @@ impl Engine {
                 .guard
                 .held_since(vip)
                 .map(|since| (since, self.guard.deadline().unwrap_or(now).max(now))),
-            own: (service.announced(), service.outcome()),
+            own: {
+                let own = self.stand_by_checks(vip, service);
+                (own.announced, own.reason)
+            },
         }
     }
 

@@ -32,6 +32,7 @@ mod listeners;
 pub mod net;
 pub mod overrides;
 pub mod reason;
+pub mod record;
 pub mod route;
 pub mod rule;
 mod service;

@@ -74,6 +74,11 @@ impl Listeners {
         Self::ways_to(vip).iter().skip(1).any(|way| self.by_address.contains_key(way))
     }
 
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Listener> + '_ {
+        self.by_id.values().copied()
+    }
+
     /// Every address that a socket is bound to.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
         self.by_address.keys().filter_map(|address| match address {

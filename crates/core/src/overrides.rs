@@ -133,6 +133,11 @@ impl Overrides {
         self.list.iter().filter(move |it| it.scope.means(vip, service))
     }
 
+    /// All of them.
+    pub(crate) fn all(&self) -> &[Override] {
+        &self.list
+    }
+
     /// When the next one is over.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.list.iter().filter_map(|it| it.until).min()

@@ -49,6 +49,10 @@ pub enum Reason {
     ForceUp,
     /// An operator wants it withdrawn, whatever the checks say.
     ForceDown,
+    /// A check fails, and the service is announced as the last choice then (`on-failure`).
+    Depreferenced,
+    /// A check fails, and the service stays announced (`on-failure`).
+    Absorbed,
     /// A check fails, but the guard has let enough withdrawals through: announced as the last choice.
     Guard,
     /// ha2bgp is stopping.
@@ -63,7 +67,7 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons, for documentation and for tests of completeness.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Healthy,
         Self::Starting,
         Self::UpDelay,
@@ -86,6 +90,8 @@ impl Reason {
         Self::Maintenance,
         Self::ForceUp,
         Self::ForceDown,
+        Self::Depreferenced,
+        Self::Absorbed,
         Self::Guard,
         Self::Shutdown,
         Self::OutsideNetworks,
@@ -118,6 +124,8 @@ impl Reason {
             Self::Maintenance => "maintenance",
             Self::ForceUp => "force-up",
             Self::ForceDown => "force-down",
+            Self::Depreferenced => "depreferenced",
+            Self::Absorbed => "absorbed",
             Self::Guard => "guard",
             Self::Shutdown => "shutdown",
             Self::OutsideNetworks => "outside-networks",
@@ -155,6 +163,8 @@ impl Reason {
             Self::Maintenance => "an operator works on it (maintenance)",
             Self::ForceUp => "an operator wants it announced, whatever the checks say",
             Self::ForceDown => "an operator wants it withdrawn, whatever the checks say",
+            Self::Depreferenced => "a check fails: announced as the last choice",
+            Self::Absorbed => "a check fails, which withdraws nothing here: it stays announced",
             Self::Guard => {
                 "a check fails, but too many were withdrawn of late (guard): announced as the last \
                  choice"

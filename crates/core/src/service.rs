@@ -123,6 +123,8 @@ pub(crate) struct Service {
     /// and have begun to so often.
     shadow_count: u64,
     phase: Phase,
+    /// It has been announced since it began.
+    was_up: bool,
     penalty: Penalty,
     suppressed_until: Option<Instant>,
     /// Since when it is announced, or not.
@@ -143,6 +145,7 @@ impl Service {
             shadow_fails: false,
             shadow_count: 0,
             phase: Phase::Down,
+            was_up: false,
             penalty: Penalty::default(),
             suppressed_until: None,
             since: now,
@@ -318,10 +321,22 @@ impl Service {
             Phase::Falling { until } if until <= now => self.phase = Phase::Down,
             Phase::Down | Phase::Rising { .. } | Phase::Up | Phase::Falling { .. } => {}
         }
+        self.was_up |= matches!(self.phase, Phase::Up);
         if self.suppressed_until.is_some_and(|until| until <= now) {
             self.suppressed_until = None;
             told(Step::Released);
         }
+    }
+
+    /// True when its rule has failed for long enough, and has not worked for long enough since. What is
+    /// not known changes nothing here either.
+    pub(crate) const fn is_down(&self) -> bool {
+        matches!(self.phase, Phase::Down | Phase::Rising { .. }) && self.last_known.is_some()
+    }
+
+    /// True when it has worked since it began.
+    pub(crate) const fn was_up(&self) -> bool {
+        self.was_up
     }
 
     /// Notes that the service is announced, or not, since `now`.

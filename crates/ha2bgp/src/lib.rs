@@ -13,3 +13,4 @@ pub mod histogram;
 pub mod log;
 mod near;
 pub mod observe;
+pub mod record;

@@ -258,7 +258,7 @@ impl Engine {
         if let Some(at) = service.deadline(forget_after) {
             self.timers.insert((at, vip));
         }
-        let (verdict, own) = (service.verdict(), service.announced());
+        let verdict = service.verdict();
         let (decided, outcome) = (!service.is_undecided(), service.outcome());
         let (penalty, until) = (service.penalty(config, self.now), service.suppressed_until());
         let cause = self.cause(vip, verdict);
@@ -272,7 +272,7 @@ impl Engine {
                 Step::Released => Event::Released { vip },
             });
         }
-        self.ask_guard(vip, own, outcome, cause.as_ref());
+        self.ask_guard(vip, outcome, cause.as_ref());
         self.settle(vip, cause);
         if decided && self.start.decided(vip) {
             self.tell_first_verdicts();
@@ -280,10 +280,12 @@ impl Engine {
     }
 
     /// The guard may hold what the checks withdraw; operators it never holds.
-    fn ask_guard(&mut self, vip: IpAddr, own: bool, reason: Reason, cause: Option<&Cause>) {
+    fn ask_guard(&mut self, vip: IpAddr, reason: Reason, cause: Option<&Cause>) {
         let prefix = Prefix::host(vip);
-        let name = self.services.get(&vip).map(|it| &self.catalog.entry(it.config).config.name);
-        let said = name.map(|name| self.overrides.of(vip, name)).unwrap_or_default();
+        let Some(service) = self.services.get(&vip) else { return };
+        let own = self.stand_by_checks(vip, service).announced;
+        let name = &self.catalog.entry(service.config).config.name;
+        let said = self.overrides.of(vip, name);
         let gone = said.down.is_some_and(|kind| kind != OverrideKind::Drain);
         if own || gone || said.up || self.stopping {
             self.guard.release(vip);

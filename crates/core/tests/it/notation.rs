@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ha2bgp_core::check::{CheckIndex, CheckKey, Counting, Outcome, ProbeResult};
-use ha2bgp_core::config::{CheckConfig, CheckKind, EngineConfig, Powers, ServiceConfig};
+use ha2bgp_core::config::{CheckConfig, CheckKind, EngineConfig, OnFailure, Powers, ServiceConfig};
 use ha2bgp_core::engine::Input;
 use ha2bgp_core::event::{Cause, Event};
 use ha2bgp_core::explain::{CheckExplanation, RuleExplanation, RulePart};
@@ -72,6 +72,10 @@ pub(crate) fn configure(config: &mut EngineConfig, setting: &str) {
         "no-services" => config.services.clear(),
         "no-check" => {
             config.checks.retain(|_, check| *check.name != *value);
+        }
+        "on-failure" => {
+            config.defaults.on_failure =
+                *OnFailure::ALL.iter().find(|it| it.name() == value).unwrap();
         }
         "on-warn" => config.defaults.warn_depreferences = value == "depreference",
         other => panic!("unknown setting {other}"),

@@ -13,6 +13,7 @@ mod overrides;
 mod peers;
 mod push;
 mod reasons;
+mod replay;
 mod screen;
 mod status;
 mod why;
@@ -64,6 +65,7 @@ pub fn main() -> ExitCode {
             Some(("peers", matches)) => peers::main(matches),
             Some(("nagios", matches)) => nagios::main(matches),
             Some((name, matches)) if overrides::is_command(name) => overrides::main(name, matches),
+            Some(("replay", matches)) => replay::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
         },
@@ -108,7 +110,8 @@ fn command() -> Command {
         .subcommand(why::command())
         .subcommand(peers::command())
         .subcommand(nagios::command())
-        .subcommands(overrides::commands());
+        .subcommands(overrides::commands())
+        .subcommand(replay::command());
     flags::add_to(command)
 }
 

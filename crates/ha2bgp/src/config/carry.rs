@@ -12,7 +12,7 @@ use super::settings::Settings;
 use crate::observe::check::{CheckSpec, CheckSpecs};
 
 /// What people call a check: the service whose rule names it, and its name there.
-type Name = (Arc<str>, Arc<str>);
+pub type Name = (Arc<str>, Arc<str>);
 
 /// Gives checks and probes of `new` the numbers that `old` has for the same. All others get numbers
 /// that `old` does not have.
@@ -87,7 +87,7 @@ fn numbers(
 }
 
 /// What people call each check that a rule names.
-fn names(engine: &EngineConfig) -> BTreeMap<CheckIndex, Name> {
+pub fn names(engine: &EngineConfig) -> BTreeMap<CheckIndex, Name> {
     let mut names = BTreeMap::new();
     for service in std::iter::once(&engine.defaults).chain(&engine.services) {
         service.rule.for_each(&mut |index| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ha2bgp_core::check::{CheckIndex, Counting, Outcome};
 use ha2bgp_core::config::{
-    ADDRESS, CheckConfig, CheckKind, EngineConfig, LISTEN, Powers, ServiceConfig,
+    ADDRESS, CheckConfig, CheckKind, EngineConfig, LISTEN, OnFailure, Powers, ServiceConfig,
 };
 use ha2bgp_core::net::{Networks, Prefix, never_announced};
 use ha2bgp_core::rule::{self, Name, Rule};
@@ -193,6 +193,7 @@ impl Book<'_> {
         let reader = &mut *self.reader;
         let one = |reader: &mut Reader, name| reader.one(values, name, duration::parse);
         let on_warn = reader.one(values, "on-warn", on_warn);
+        let on_failure = reader.one(values, "on-failure", on_failure);
         let config = ServiceConfig {
             name: name.into(),
             vips,
@@ -202,6 +203,7 @@ impl Book<'_> {
             down_delay: one(reader, "down-delay").unwrap_or(defaults.down_delay),
             damping: damping(reader, values, defaults.damping),
             warn_depreferences: on_warn.unwrap_or(defaults.warn_depreferences),
+            on_failure: on_failure.unwrap_or(defaults.on_failure),
         };
         (self.reader.errors.len() == before).then_some(config)
     }
@@ -502,6 +504,16 @@ pub(super) fn on_warn(text: &str) -> Result<bool, String> {
             "\"{other}\" does not say what follows a warning: write \"announce\" or \"depreference\""
         )),
     }
+}
+
+/// What follows when the rule fails.
+pub(super) fn on_failure(text: &str) -> Result<OnFailure, String> {
+    OnFailure::ALL.into_iter().find(|it| it.name() == text).ok_or_else(|| {
+        format!(
+            "\"{text}\" does not say what follows a failure: write \"withdraw\", \"depreference\" or \
+             \"absorb\""
+        )
+    })
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use super::service;
 use super::speaker::{self, SpeakerSettings};
 use crate::observe::check::haproxy::HaproxyProbe;
 use crate::observe::check::{CheckSpecs, Limits};
+use crate::record::RecordSettings;
 
 /// Where the routes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,6 +67,8 @@ pub struct Settings {
     pub state_file: StateFile,
     /// Where the overrides of operators are kept.
     pub overrides_file: StateFile,
+    /// The flight recorder; `None`: nothing is recorded.
+    pub record: Option<RecordSettings>,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
 }
@@ -141,6 +144,9 @@ impl Settings {
             warn_depreferences: reader
                 .one(values, "defaults.on-warn", service::on_warn)
                 .unwrap_or_default(),
+            on_failure: reader
+                .one(values, "defaults.on-failure", service::on_failure)
+                .unwrap_or_default(),
             ..ServiceConfig::default()
         };
         let mut defaults = defaults;
@@ -188,6 +194,7 @@ impl Settings {
             place => place,
         });
         let state_file = state_file.unwrap_or_default();
+        let record = record(&mut reader, values);
         let control = control::read(&mut reader, raw, host);
         for name in ["debug", "no-color"] {
             reader.switch(values, name);
@@ -212,6 +219,7 @@ impl Settings {
                     speaker,
                     state_file,
                     overrides_file,
+                    record,
                     control,
                 })
             }
@@ -377,6 +385,30 @@ fn haproxy(reader: &mut Reader, values: &Values) -> Option<HaproxyProbe> {
         reader.errors.push(ConfigError::new(at, error));
     }
     Some(haproxy::implicit(socket?, config))
+}
+
+/// The flight recorder.
+fn record(reader: &mut Reader, values: &Values) -> Option<RecordSettings> {
+    let size = reader.one(values, "record-size", size).unwrap_or(64 << 20);
+    let path = values.one("record").map(|at| at.text.clone());
+    if let (Some(at), None) = (values.one("record-size"), &path) {
+        let error = "is for the flight recorder: add record = \"/var/lib/ha2bgp/record\"";
+        reader.errors.push(ConfigError::new(at, error));
+    }
+    Some(RecordSettings { path: path?, size })
+}
+
+/// Octets: a whole number with a unit.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u32); 3] = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let unit = UNITS.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
+    let octets = unit.and_then(|(number, shift)| {
+        let number: u64 = number.trim_end().parse().ok()?;
+        number.checked_mul(1 << shift)
+    });
+    octets.filter(|octets| (1 << 16..=1 << 40).contains(octets)).ok_or_else(|| {
+        format!("\"{text}\" is not a size from 64KiB to 1024GiB: write for example 64MiB")
+    })
 }
 
 /// How many probes may be made at once.

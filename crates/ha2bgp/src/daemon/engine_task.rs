@@ -32,6 +32,7 @@ use crate::clock::Clock;
 use crate::config::duration;
 use crate::control::orders::{Author, Reload};
 use crate::control::questions::Question;
+use crate::record::Recorder;
 
 /// How many observations are taken in one go before the timers are looked at again.
 const BATCH_MAX: usize = 1024;
@@ -56,6 +57,7 @@ pub(super) struct EngineTask {
     pub(super) configuration: Configuration,
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
+    pub(super) recorder: Option<Recorder>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
 }
@@ -87,6 +89,7 @@ impl EngineTask {
     pub(super) fn new(
         configuration: Configuration,
         (ledger, keeper): (Ledger, Keeper),
+        recorder: Option<Recorder>,
         clock: Clock,
         observations: mpsc::Receiver<Observation>,
         ends: Ends,
@@ -96,6 +99,7 @@ impl EngineTask {
             configuration,
             ledger,
             keeper,
+            recorder,
             clock,
             journal: Journal::new(clock),
             observations,
@@ -253,7 +257,11 @@ impl EngineTask {
                 input,
                 Input::Observation(Observation::AddressChanged(_) | Observation::AddressRemoved(_))
             );
-            self.engine.handle(input, self.clock.now());
+            let now = self.clock.now();
+            if let Some(recorder) = &mut self.recorder {
+                recorder.input(&self.engine, now, &input);
+            }
+            self.engine.handle(input, now);
             self.drain_outputs(&mut changed, &mut checks, &mut events);
         }
         if changed || judged != self.engine.has_first_verdicts() {
@@ -280,7 +288,12 @@ impl EngineTask {
             match output {
                 Output::SetRoutes(_) => *routes = true,
                 Output::SetChecks => *checks = true,
-                Output::Event(event) => events.push(event),
+                Output::Event(event) => {
+                    if let Some(recorder) = &mut self.recorder {
+                        recorder.event(self.clock.now(), &event);
+                    }
+                    events.push(event);
+                }
             }
         }
     }

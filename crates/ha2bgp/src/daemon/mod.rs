@@ -51,6 +51,8 @@ use crate::control::push::Pushes;
 use crate::control::questions::{QUESTIONS_MAX, Questions};
 use crate::observe::check::{CheckSpecs, push};
 use crate::observe::{address, check, listen};
+use crate::record::Recorder;
+use crate::record::file::Head;
 
 /// How many observations may wait for the engine; then observers wait.
 const OBSERVATIONS_MAX: usize = 4096;
@@ -166,8 +168,12 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     };
     let ways = Ways { specs, listen };
     let overrides = overrides(&settings);
+    let recorder = settings.record.as_ref().map(|record| {
+        let listen_filter = settings.listen_filter.text.clone();
+        Recorder::start(record, Head { clock, listen_filter })
+    });
     let configuration = Configuration::new(loader, settings, ways);
-    let mut engine = EngineTask::new(configuration, overrides, clock, observations, ends);
+    let mut engine = EngineTask::new(configuration, overrides, recorder, clock, observations, ends);
     if !beginning.memory.is_zero() {
         let mut vips = Vec::new();
         beginning.before.for_each(&mut |prefix, _| vips.push(prefix.address()));

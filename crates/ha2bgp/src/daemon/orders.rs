@@ -225,6 +225,9 @@ impl EngineTask {
     }
 
     fn put_in_force(&mut self, settings: Box<Settings>, listen: ListenConfig) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.set_listen_filter(&settings.listen_filter.text);
+        }
         let engine = settings.engine.clone();
         self.configuration.put_in_force(settings, listen);
         self.handle_all([Input::Reconfigure(Box::new(engine))]);

@@ -31,6 +31,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         "control": control,
         "state-file": state_file,
         "overrides-file": overrides_file,
+        "record": record,
         "doorbell": doorbell,
         "exabgp-api": exabgp_api,
         "exabgp-group": exabgp_group,
@@ -143,6 +144,7 @@ fn services(before: &EngineConfig, after: &EngineConfig) -> Vec<PlannedPart> {
         differs("down-delay", old.down_delay != new.down_delay);
         differs("damping", old.damping != new.damping);
         differs("on-warn", old.warn_depreferences != new.warn_depreferences);
+        differs("on-failure", old.on_failure != new.on_failure);
         (!what.is_empty()).then(|| what.join(", "))
     })
 }

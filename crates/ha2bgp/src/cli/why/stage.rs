@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ha2bgp_core::check::{CheckIndex, CheckKey, Counting, Outcome, ProbeResult};
 use ha2bgp_core::config::{
-    ADDRESS, CheckConfig, CheckKind, EngineConfig, LISTEN, Powers, ServiceConfig,
+    ADDRESS, CheckConfig, CheckKind, EngineConfig, LISTEN, OnFailure, Powers, ServiceConfig,
 };
 use ha2bgp_core::engine::{Engine, Input};
 use ha2bgp_core::fact::{
@@ -261,6 +261,18 @@ pub(in crate::cli) fn of(reason: Reason) -> (Stage, &'static str) {
             let mut stage = stage.wait(10);
             stage.say(OverrideKind::ForceUp, 7, Some(1800));
             stage.wait(60)
+        }
+        Reason::Depreferenced | Reason::Absorbed => {
+            let on_failure = match reason {
+                Reason::Absorbed => OnFailure::Absorb,
+                _ => OnFailure::Depreference,
+            };
+            let mut stage = Stage::new(|config| {
+                config.services.iter_mut().for_each(|service| service.on_failure = on_failure);
+            });
+            stage = stage.up(3600);
+            stage.probe(VIP, Outcome::Fail, "no answer within 1 s", 3);
+            stage.wait(30)
         }
         Reason::Guard => {
             let per = Duration::from_secs(300);

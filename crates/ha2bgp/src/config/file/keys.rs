@@ -161,6 +161,15 @@ pub const KEYS: &[Key] = &[
         "What follows when the rule of a service warns: `announce` nothing, it is only shown; \
          `depreference` it is announced as the last choice",
     ),
+    key(
+        "defaults.on-failure",
+        Kind::Text,
+        "withdraw",
+        "What follows when the rule of a service fails: `withdraw`; `depreference` it is announced as the \
+         last choice, for the day on which it fails everywhere; `absorb` it stays announced if it was, as \
+         under an attack that would only move on to the neighbors. A VIP that is no address of this host \
+         is withdrawn in any case",
+    ),
     key("service.name", Kind::Text, "", "What people call it; no two services have the same name"),
     key(
         "service.vips",
@@ -186,6 +195,7 @@ pub const KEYS: &[Key] = &[
     key("service.up-delay", Kind::Duration, "", "As in [defaults], for this service"),
     key("service.down-delay", Kind::Duration, "", "As in [defaults], for this service"),
     key("service.on-warn", Kind::Text, "", "As in [defaults], for this service"),
+    key("service.on-failure", Kind::Text, "", "As in [defaults], for this service"),
     key("service.damping", Kind::Switch, "", "As in [defaults], for this service"),
     key("service.damping.penalty", Kind::Number, "", "As in [defaults.damping]"),
     key("service.damping.suppress", Kind::Number, "", "As in [defaults.damping]"),
@@ -204,6 +214,19 @@ pub const KEYS: &[Key] = &[
         "auto",
         "Where overrides (drain, maintenance, force) are kept over a restart: a file, or `off`; `auto` is \
          `/var/lib/ha2bgp/overrides.json`, or in `/run/ha2bgp`",
+    ),
+    key(
+        "record",
+        Kind::Path,
+        "",
+        "The flight recorder: a file that every input of the engine and every decision is written into, \
+         for `ha2bgp replay`. Without it nothing is recorded",
+    ),
+    key(
+        "record-size",
+        Kind::Text,
+        "64MiB",
+        "How much that file and the one before it (`.1`) may have together, 64KiB to 1024GiB",
     ),
     key(
         "guard.max-withdrawals.count",
@@ -507,7 +530,6 @@ pub const REFUSED: &[(&str, &str)] = &[
         "control.status-file",
         "this version writes no status file: leave it out; SIGUSR1 prints the status to stderr",
     ),
-    ("defaults.on-failure", "this version only withdraws: leave it out"),
     (
         "peer.bfd",
         "this version has no BFD: leave it out; hold-time says how soon a dead host is noticed",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ha2bgp_core::check::{CheckIndex, Counting, Outcome};
-use ha2bgp_core::config::CheckKind;
+use ha2bgp_core::config::{CheckKind, OnFailure};
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_core::rule::Rule;
 
@@ -101,6 +101,18 @@ protocol = "udp"
     assert_eq!(settings.checks.specs.len(), 3);
     let timing = settings.checks.specs[&0].timing;
     assert_eq!((timing.interval, timing.splay), (Duration::from_secs(5), Duration::from_secs(1)));
+}
+
+#[test]
+fn what_follows_a_failure() {
+    let text = "[defaults]\non-failure = \"absorb\"\n[[service]]\n\
+                name = \"a\"\nvips = [\"100.64.0.1\"]\n[[service]]\nname = \"b\"\n\
+                vips = [\"100.64.0.2\"]\non-failure = \"depreference\"\n";
+    let settings = read(text).unwrap();
+    let each: Vec<_> = settings.engine.services.iter().map(|it| it.on_failure).collect();
+    assert_eq!(each, [OnFailure::Absorb, OnFailure::Depreference]);
+    let error = complaint(&text.replace("absorb", "keep"));
+    assert!(error.contains("3:14: defaults.on-failure: \"keep\" does not say"), "{error}");
 }
 
 #[test]
