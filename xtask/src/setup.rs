@@ -4,7 +4,7 @@
 
 mod apt;
 mod exabgp;
-mod grpc;
+mod venv;
 
 use crate::{paths, sh};
 
@@ -73,5 +73,6 @@ pub(crate) fn run() -> Result<(), String> {
         }
     }
     exabgp::install_all(&paths::lab())?;
-    grpc::install(&paths::lab())
+    venv::install_all(&paths::lab());
+    Ok(())
 }

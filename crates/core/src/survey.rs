@@ -8,7 +8,7 @@ use core::net::IpAddr;
 use core::ops::Bound;
 
 use crate::check::{CheckKey, CheckState, Counting};
-use crate::config::{CheckKind, EngineConfig};
+use crate::config::CheckKind;
 use crate::engine::Engine;
 use crate::explain::Explanation;
 use crate::fact::Source;
@@ -78,11 +78,6 @@ pub struct ProbedCheck {
 }
 
 impl Engine {
-    /// The configuration in force.
-    pub const fn config(&self) -> &EngineConfig {
-        &self.config
-    }
-
     /// Counts all services.
     pub fn survey(&self) -> Survey {
         let mut survey = Survey::default();
@@ -186,6 +181,7 @@ impl NeverAnnounced {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::EngineConfig;
     use crate::engine::Input;
     use crate::fact::{ListenAddress, Listener, Observation, Protocol, SocketId};
     use crate::net::Networks;

@@ -25,3 +25,8 @@ fn config_file() {
 fn push_body() {
     replay("push_body", ha2bgp::control::fuzz_push_body);
 }
+
+#[test]
+fn request() {
+    replay("request", ha2bgp::control::fuzz_request);
+}

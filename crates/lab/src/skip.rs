@@ -23,6 +23,8 @@ pub enum Need {
     ExaBgp(Version),
     /// gRPC's own implementation, for Python.
     Grpc,
+    /// Schemathesis, which makes requests from an OpenAPI document.
+    Schemathesis,
     /// The right to hang a doorbell; containers often lack it.
     Doorbell,
 }
@@ -44,6 +46,9 @@ impl Need {
             Self::Grpc => crate::grpc_server::python()
                 .is_none()
                 .then(|| ("no grpcio here: cargo xtask lab-setup".to_owned(), true)),
+            Self::Schemathesis => tools::schemathesis()
+                .is_none()
+                .then(|| ("no Schemathesis here: cargo xtask lab-setup".to_owned(), true)),
             Self::Doorbell => no_doorbell().map(|reason| (reason, true)),
         }
     }

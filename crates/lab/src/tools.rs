@@ -36,3 +36,10 @@ pub fn lab_dir() -> Option<PathBuf> {
         None => target_dir().map(|target| target.join("lab")),
     }
 }
+
+/// Schemathesis, if it was installed.
+#[must_use]
+pub fn schemathesis() -> Option<PathBuf> {
+    let venv = lab_dir()?.join("venv-schemathesis");
+    venv.join("ready").is_file().then(|| venv.join("bin/schemathesis"))
+}

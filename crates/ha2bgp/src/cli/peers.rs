@@ -175,8 +175,11 @@ mod tests {
             remote_as: "1".to_owned(),
             ..PeerShown::default()
         };
-        let peers =
-            PeersShown { announcer: "speaker".to_owned(), peers: vec![up, lost, down, new], pipe: None };
+        let peers = PeersShown {
+            announcer: "speaker".to_owned(),
+            peers: vec![up, lost, down, new],
+            pipe: None,
+        };
         assert_screens("peers", |screen| show(&peers, screen));
         let pipe = PipeShown { wanted: 12, sent: 11, acknowledged: 10, ..PipeShown::default() };
         let peers = PeersShown {

@@ -64,6 +64,11 @@ impl Rights {
         }
     }
 
+    /// The same with these tokens.
+    pub(super) fn set_tokens(&mut self, tokens: Option<Tokens>) {
+        self.tokens = tokens;
+    }
+
     /// True when whoever came over TCP before may have lost a right.
     pub(super) fn differ_over_tcp(&self, other: &Self) -> bool {
         (&self.tokens, self.only_loopback) != (&other.tokens, other.only_loopback)

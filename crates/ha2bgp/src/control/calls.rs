@@ -56,6 +56,15 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
             let text = api.metrics.text().await?;
             return Ok(Answer::Text(metrics::CONTENT_TYPE, text));
         }
+        Call::ListOverrides
+        | Call::Override
+        | Call::Lift
+        | Call::Plan
+        | Call::Reload
+        | Call::Confirm
+        | Call::ResetDamping => {
+            orders::answer(call, &api.engine, asked.names, asked.body, asked.caller).await
+        }
         Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
         Call::OpenApi => Ok(openapi::text()),
         Call::Why => why::answer(api, asked.names).await,
@@ -65,13 +74,6 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
         | Call::Peers
         | Call::Routes
         | Call::Probes => read::answer(api, call, asked).await,
-        Call::ListOverrides
-        | Call::Override
-        | Call::Lift
-        | Call::Plan
-        | Call::Reload
-        | Call::Confirm
-        | Call::ResetDamping => orders::answer(call, &api.engine, asked).await,
     }
     .map(Answer::Json)
 }

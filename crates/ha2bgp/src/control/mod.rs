@@ -25,6 +25,7 @@ pub mod connection;
 mod deadline;
 pub mod events;
 mod failures;
+mod fuzz;
 mod listen;
 pub mod metrics;
 pub mod openapi;
@@ -49,6 +50,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use self::calls::Api;
+pub use self::fuzz::fuzz_request;
 pub use self::push::fuzz_push_body;
 use crate::config::control::ControlSettings;
 
@@ -109,8 +111,8 @@ impl Control {
     }
 
     /// Ends it and waits until the socket file is gone, a second at most.
-    pub async fn end(self) {
-        if let Some(Running { wanted, ended }) = self.running {
+    pub async fn end(&mut self) {
+        if let Some(Running { wanted, ended }) = self.running.take() {
             drop(wanted);
             let _ = tokio::time::timeout(END_WAIT, ended).await;
         }

@@ -87,7 +87,14 @@ fn operation(
     let names =
         endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let in_path = names.map(|name| {
-        let schema = json!({ "type": "string", "minLength": 1 });
+        let schema = match name {
+            "address" => json!({
+                "type": "string",
+                "anyOf": [{ "format": "ipv4" }, { "format": "ipv6" }],
+            }),
+            "id" => json!({ "type": "integer", "minimum": 0 }),
+            _ => json!({ "type": "string", "minLength": 1 }),
+        };
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
     let parameters: Vec<Value> = in_path.chain(endpoint.query.iter().map(parameter)).collect();
@@ -101,7 +108,7 @@ fn operation(
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({ "description": "Done", "content": content }));
     let body = endpoint.body.map(|shape| {
-        json!({ "required": true, "content": { "application/json": { "schema": shape(taken) } } })
+        json!({ "required": !endpoint.may_be_empty, "content": { "application/json": { "schema": shape(taken) } } })
     });
     // A body that nobody wants is read all the same.
     let codes = ALWAYS.iter().chain(endpoint.codes).chain(WITH_BODY);

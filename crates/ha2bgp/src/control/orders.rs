@@ -12,9 +12,9 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::api::{Code, Refusal, json};
-use super::calls::Asked;
+use super::caller::Caller;
 use super::questions::Questions;
-use super::route::{Call, cut, cut_to};
+use super::route::{Access, Call, cut, cut_to};
 use crate::config::duration;
 
 /// The longest reason and the longest author, in characters.
@@ -126,16 +126,21 @@ pub(super) struct Done {
 ///
 /// # Errors
 /// When the body is no good, the order is refused, or the engine does not answer.
-pub async fn answer(call: Call, engine: &Questions, asked: Asked<'_>) -> Result<Vec<u8>, Refusal> {
-    let Asked { names, body, .. } = asked;
-    let caller = &Author(asked.caller.author.clone());
+pub async fn answer(
+    call: Call,
+    engine: &Questions,
+    names: &[String],
+    body: &[u8],
+    by: &Caller,
+) -> Result<Vec<u8>, Refusal> {
+    let caller = &Author(by.author.clone());
     Ok(match call {
         Call::Override => {
             let new = parse_override(body, caller)?;
             json(&engine.order(|answer| Order::Override(new, answer)).await?)
         }
         Call::Lift => {
-            let text = names.first().map_or("", String::as_str);
+            let text = names.first().map(String::as_str).unwrap_or_default();
             let id = text.parse().map(OverrideId);
             let id = id.map_err(|_| wrong("id", text, "it is not the number of an override"))?;
             let lifted = parse_lift(body, caller)?;
@@ -143,6 +148,11 @@ pub async fn answer(call: Call, engine: &Questions, asked: Asked<'_>) -> Result<
         }
         Call::Plan => {
             let files = parse_plan(body)?;
+            // They may name other files, which are read with our rights.
+            if !files.is_empty() && by.access < Access::Write {
+                let text = "who may only read plans what a reload would do: leave files out";
+                return Err(Refusal::new(Code::Forbidden, text));
+            }
             json(&engine.order(|answer| Order::Plan(files, answer)).await?)
         }
         Call::Reload => {
@@ -170,29 +180,29 @@ pub(super) struct OverrideBody {
     /// What it does.
     #[schemars(with = "String", extend("enum" = ["drain", "maintenance", "force-up", "force-down"]))]
     kind: Option<Value>,
-    /// An address or a network. One of `prefix`, `service` and `all` is there.
+    /// For an address or a network.
     #[schemars(with = "Option<String>")]
     prefix: Option<Value>,
-    /// The name of a service.
+    /// For a service.
     #[schemars(with = "Option<String>")]
     service: Option<Value>,
-    /// All services.
+    /// For everything.
     #[schemars(with = "Option<bool>")]
     all: Option<Value>,
-    /// Why.
-    #[schemars(with = "Option<String>")]
+    /// Why, for people.
+    #[schemars(with = "String")]
     reason: Option<Value>,
-    /// Who; whoever is known to ask is added.
+    /// Who says so; the caller is named beside it.
     #[schemars(with = "Option<String>")]
     author: Option<Value>,
     /// For how long: a duration with a unit, such as `30m`.
-    #[schemars(with = "Option<String>")]
     #[serde(rename = "for")]
+    #[schemars(with = "Option<String>")]
     lasts: Option<Value>,
-    /// For a drain: withdraw when no more than so many connections are left.
+    /// A drain withdraws when no more connections than these are left.
     #[schemars(with = "Option<u32>")]
     wait_connections: Option<Value>,
-    /// For a drain: withdraw after so long at the latest.
+    /// Or after this time: a duration with a unit.
     #[schemars(with = "Option<String>")]
     timeout: Option<Value>,
 }
@@ -422,12 +432,13 @@ fn one_line(text: &str) -> String {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ReloadBody {
+    /// Even if it withdraws more than the guard allows.
     #[serde(default)]
     force: bool,
-    /// Go back after so long, unless it is confirmed: such as `60s`.
+    /// Go back after this time unless somebody confirms: a duration with a unit.
     #[schemars(with = "Option<String>")]
     confirm: Option<Value>,
-    /// Who; whoever is known to ask is added.
+    /// Who wants it; the caller is named beside it.
     #[schemars(with = "Option<String>")]
     author: Option<Value>,
 }
@@ -446,9 +457,11 @@ pub fn parse_reload(body: &[u8], caller: &Author) -> Result<Reload, Refusal> {
     Ok(Reload { author: author(body.author.as_ref(), caller)?, force: body.force, confirm })
 }
 
+/// The body of `POST /v1/plan`; it may be empty.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PlanBody {
+    /// The configuration; without any, that of this process as its files are now.
     #[serde(default)]
     files: Vec<FileText>,
 }
@@ -461,13 +474,14 @@ pub fn parse_plan(body: &[u8]) -> Result<Vec<FileText>, Refusal> {
     Ok(parse::<PlanBody>(body)?.files)
 }
 
+/// The body of `DELETE /v1/overrides/{id}`; it may be empty.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LiftBody {
-    /// Why.
+    /// Why, for people.
     #[schemars(with = "Option<String>")]
     reason: Option<Value>,
-    /// Who; whoever is known to ask is added.
+    /// Who wants it; the caller is named beside it.
     #[schemars(with = "Option<String>")]
     author: Option<Value>,
 }
@@ -482,16 +496,17 @@ pub fn parse_lift(body: &[u8], caller: &Author) -> Result<Lifted, Refusal> {
     Ok(Lifted { author: author(body.author.as_ref(), caller)?, reason: one_line(&reason) })
 }
 
+/// The body of `POST /v1/damping/reset`: exactly one of its fields.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DampingBody {
-    /// An address or a network. One of `prefix`, `service` and `all` is there.
+    /// Of an address or a network.
     #[schemars(with = "Option<String>")]
     prefix: Option<Value>,
-    /// The name of a service.
+    /// Of a service.
     #[schemars(with = "Option<String>")]
     service: Option<Value>,
-    /// All services.
+    /// Of everything.
     #[schemars(with = "Option<bool>")]
     all: Option<Value>,
 }

@@ -1,11 +1,12 @@
 //! Results of checks that somebody sends: from a body to a result, and the answers.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::check::{Outcome, ProbeResult};
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::api::{
     CheckShown, ChecksShown, Code, LastShown, PUSH_FIELDS, PushBody, PushTaken, Refusal, json,
@@ -14,8 +15,9 @@ use super::caller::Caller;
 use super::route::{Access, cut, cut_to};
 use crate::config::duration;
 use crate::near::nearest;
+use crate::observe::check::CheckSpecs;
 use crate::observe::check::push::{
-    By, List, Listed, Push, PushName, PushSpec, Request, TTL_MIN, Taken,
+    self, By, List, Listed, Push, PushName, PushSpec, Request, TTL_MIN, Taken,
 };
 
 /// How long an answer may take. The hub answers at once unless the engine takes no results.
@@ -35,8 +37,8 @@ struct Asked {
 /// The checks that are pushed, and who knows their results.
 #[derive(Clone, Debug)]
 pub struct Pushes {
-    /// What is configured.
-    pub checks: Vec<PushSpec>,
+    /// What is configured now.
+    pub specs: watch::Receiver<Arc<CheckSpecs>>,
     /// To the hub.
     pub hub: mpsc::Sender<Request>,
 }
@@ -68,7 +70,7 @@ impl Pushes {
         by: &Caller,
     ) -> Result<Vec<u8>, Refusal> {
         let spec = self.find(names)?;
-        let push = accept(spec, parse(body)?, by)?;
+        let push = accept(&spec, parse(body)?, by)?;
         let (answer, answered) = oneshot::channel();
         let request = Request::Push(push.clone(), answer);
         match self.ask(request, answered).await? {
@@ -113,25 +115,27 @@ impl Pushes {
     }
 
     /// The check of that name.
-    fn find(&self, names: &[String]) -> Result<&PushSpec, Refusal> {
+    fn find(&self, names: &[String]) -> Result<PushSpec, Refusal> {
         let (service, check) = match names {
             [check] => (None, check.as_str()),
             [service, check] => (Some(service.as_str()), check.as_str()),
             _ => (None, ""),
         };
+        let specs = self.specs.borrow();
+        let pushed = || specs.specs.values().filter_map(push::spec);
         let is = |spec: &&PushSpec| {
             (spec.name.service.as_deref(), &*spec.name.check) == (service, check)
         };
-        if let Some(found) = self.checks.iter().find(is) {
-            return Ok(found);
+        if let Some(found) = pushed().find(is) {
+            return Ok(found.clone());
         }
         let asked = names.iter().map(|name| cut(name)).collect::<Vec<_>>().join("/");
         // A check of all services is none of a service's own, though its rule names it.
         let shared = |spec: &&PushSpec| spec.name.service.is_none() && &*spec.name.check == check;
-        if service.is_some() && self.checks.iter().any(|spec| shared(&spec)) {
+        if service.is_some() && pushed().any(|spec| shared(&spec)) {
             return Err(no_such(&asked, &format!("{check} is one of all services: use {check}")));
         }
-        let known: Vec<String> = self.checks.iter().map(|spec| spec.name.to_string()).collect();
+        let known: Vec<String> = pushed().map(|spec| spec.name.to_string()).collect();
         let fix = match nearest(known.iter().map(String::as_str), &asked) {
             Some(nearest) => format!("did you mean {nearest}?"),
             None if !known.is_empty() => {

@@ -14,6 +14,7 @@ use ha2bgp_core::overrides::Scope;
 
 pub(super) use self::peers::peers;
 pub(super) use self::routes::exact;
+#[cfg(test)]
 pub(crate) use self::services::shown as service;
 
 use super::api::service::ServicesShown;

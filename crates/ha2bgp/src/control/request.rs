@@ -21,13 +21,9 @@ use super::events::{Ending, EventStream};
 use super::places::{Place, Places, STREAMS_MAX, Streams, Work};
 use super::query::Query;
 use super::rate::Rate;
-use super::route::{self, Access, Call, Found, Missed};
+use super::route::{self, Access, BODY_MAX, Found, Missed};
 use super::server::Shared;
 
-/// The longest body, in octets.
-pub const BODY_MAX: usize = 16 * 1024;
-/// The longest one with configuration files, in octets.
-pub const FILES_MAX: usize = 4 * 1024 * 1024;
 /// How long a body may take.
 pub const BODY_TIME: Duration = Duration::from_secs(5);
 /// Requests a second over all connections of one way in, and at once after a rest.
@@ -104,7 +100,10 @@ impl Context<'_> {
             return Err(self.shared.rights.borrow().read_only(&caller));
         }
         let query = Query::read(endpoint.query, parts.uri.query())?;
-        let longest = if endpoint.call == Call::Plan { FILES_MAX } else { BODY_MAX };
+        let longest = match caller.access {
+            Access::Read => BODY_MAX,
+            Access::Write => endpoint.body_max,
+        };
         let body = read(body, longest).await?;
         let caller = match endpoint.access {
             Access::Read => caller,

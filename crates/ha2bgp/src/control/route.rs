@@ -18,6 +18,7 @@ use super::orders::{
 };
 use super::query::{self, Param};
 use super::read;
+use crate::near::nearest;
 
 /// What a request may do, and what is allowed to whoever asks: who may write may read.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -27,6 +28,11 @@ pub enum Access {
     /// Changes something.
     Write,
 }
+
+/// The longest body, in octets.
+pub const BODY_MAX: usize = 16 * 1024;
+/// The longest one with configuration files, in octets.
+pub const FILES_MAX: usize = 4 * 1024 * 1024;
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -109,6 +115,10 @@ pub struct Endpoint {
     pub query: &'static [Param],
     /// The type of its body; `None`: it takes none.
     pub body: Option<Shape>,
+    /// The body may be left out.
+    pub may_be_empty: bool,
+    /// The longest body of somebody who may write, in octets; others have [`BODY_MAX`].
+    pub body_max: usize,
     /// What a good answer is.
     pub gives: Gives,
     /// Why it may be refused, beside the reasons that are those of every request.
@@ -123,7 +133,19 @@ const fn endpoint(
     about: &'static str,
 ) -> Endpoint {
     let gives = Gives::Text("text/plain");
-    Endpoint { method, path, access, call, about, query: &[], body: None, gives, codes: &[] }
+    Endpoint {
+        method,
+        path,
+        access,
+        call,
+        about,
+        query: &[],
+        body: None,
+        may_be_empty: false,
+        body_max: BODY_MAX,
+        gives,
+        codes: &[],
+    }
 }
 
 /// Something to look at.
@@ -134,6 +156,11 @@ const fn get(path: &'static str, call: Call, about: &'static str) -> Endpoint {
 /// Something that changes something.
 const fn post(path: &'static str, call: Call, about: &'static str) -> Endpoint {
     endpoint("POST", path, Access::Write, call, about)
+}
+
+/// Something that takes something back.
+const fn delete(path: &'static str, call: Call, about: &'static str) -> Endpoint {
+    endpoint("DELETE", path, Access::Write, call, about)
 }
 
 impl Endpoint {
@@ -147,6 +174,12 @@ impl Endpoint {
     #[must_use]
     pub const fn takes(self, body: Shape) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    /// With a body of this type, or none.
+    #[must_use]
+    pub const fn may_take(self, body: Shape) -> Self {
+        Self { body: Some(body), may_be_empty: true, ..self }
     }
 
     /// A good answer is this.
@@ -208,22 +241,24 @@ pub const ENDPOINTS: &[Endpoint] = &[
     .takes(shape::<OverrideBody>)
     .gives(Gives::Json(shape::<OverrideShown>))
     .or(&[Code::BadBody]),
-    endpoint("DELETE", "/v1/overrides/{id}", Access::Write, Call::Lift, "Takes an override back")
-        .takes(shape::<LiftBody>)
+    delete("/v1/overrides/{id}", Call::Lift, "Takes an override back")
+        .may_take(shape::<LiftBody>)
         .gives(Gives::Json(shape::<OverrideShown>))
         .or(&[Code::BadBody, Code::NoSuchOverride]),
-    endpoint(
-        "POST",
-        "/v1/plan",
-        Access::Read,
-        Call::Plan,
-        "What another configuration would change; by default what a reload would",
-    )
-    .takes(shape::<PlanBody>)
+    Endpoint {
+        access: Access::Read,
+        body_max: FILES_MAX,
+        ..post(
+            "/v1/plan",
+            Call::Plan,
+            "What another configuration would change; by default what a reload would",
+        )
+    }
+    .may_take(shape::<PlanBody>)
     .gives(Gives::Json(shape::<Planned>))
     .or(&[Code::BadBody, Code::BadConfig]),
     post("/v1/reload", Call::Reload, "Reads the configuration again and makes it count")
-        .takes(shape::<ReloadBody>)
+        .may_take(shape::<ReloadBody>)
         .gives(Gives::Json(shape::<Planned>))
         .or(&[Code::BadBody, Code::BadConfig, Code::Guarded]),
     post("/v1/reload/confirm", Call::Confirm, "Keeps a configuration that is on trial")
@@ -300,9 +335,12 @@ pub fn find(method: &str, path: &str) -> Result<Found, Missed> {
         allowed.retain(|method| ENDPOINTS.iter().any(|it| it.method == *method));
     }
     if allowed.is_empty() {
-        let known: Vec<String> =
-            ENDPOINTS.iter().map(|it| format!("{} {}", it.method, it.path)).collect();
-        let text = format!("there is no {}: there are {}", cut(path), known.join(", "));
+        let known = ENDPOINTS.iter().map(|it| it.path);
+        let fix = match nearest(known, path) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => "GET /v1/openapi.json lists what there is".to_owned(),
+        };
+        let text = format!("there is no {}: {fix}", cut(path));
         return Err(Refusal::new(Code::NoSuchPath, text).into());
     }
     let text = format!("{} takes no {}: use {}", cut(path), cut(method), allowed.join(" or "));
@@ -404,7 +442,7 @@ mod tests {
         }
         let long = format!("/{}", "é".repeat(5000));
         let Missed::Refused(refusal, _) = find("GET", &long).unwrap_err() else { panic!() };
-        assert!(refusal.message.len() < 4000);
+        assert!(refusal.message.len() < 400);
     }
 
     /// The guide names everything that can be asked, and every reason of a refusal.

@@ -28,6 +28,19 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Nobody may do anything yet over TCP.
+    pub(super) fn new(api: Api, ways: watch::Sender<WaysIn>) -> Self {
+        Self {
+            api,
+            rights: RefCell::new(Rights::new(None)),
+            tls: RefCell::default(),
+            failures: Failures::default(),
+            unix: Way::new(),
+            tcp: Way::new(),
+            ways,
+        }
+    }
+
     /// The way in of whoever that is.
     pub(super) const fn way(&self, who: &Who) -> &Way {
         match who {
@@ -56,15 +69,7 @@ pub(super) async fn run(
     api: Api,
     ways: watch::Sender<WaysIn>,
 ) {
-    let shared = Rc::new(Shared {
-        api,
-        rights: RefCell::new(Rights::new(None)),
-        tls: RefCell::default(),
-        failures: Failures::default(),
-        unix: Way::new(),
-        tcp: Way::new(),
-        ways,
-    });
+    let shared = Rc::new(Shared::new(api, ways));
     let mut kept = Vec::new();
     let mut tasks = JoinSet::new();
     loop {

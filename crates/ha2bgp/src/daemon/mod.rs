@@ -129,8 +129,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
     let (routes_of, inbox) = announce::questions::Questions::channel();
-    let control = open_control(&settings, hub, Questions(asking), routes_of);
     let (specs, specs_changed) = watch::channel(Arc::new(specs(&settings)));
+    let control = open_control(&settings, specs_changed.clone(), hub, Questions(asking), routes_of);
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -166,7 +166,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         questions,
         drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
     };
-    let ways = Ways { specs, listen };
+    let ways = Ways { specs, listen, control };
     let overrides = overrides(&settings);
     let recorder = settings.record.as_ref().map(|record| {
         let listen_filter = settings.listen_filter.text.clone();
@@ -184,8 +184,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let stop = engine.run(&mut signals, ended_early).await;
     match stop {
         Stop::AnnouncerEnded => {
+            engine.configuration.ways.control.end().await;
             drop(engine);
-            control.end().await;
             probes_end(probes).await;
             return early.as_ref().map_or(ExitCode::FAILURE, conclude);
         }
@@ -193,7 +193,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         Stop::Restart => output::tell_restart(&engine.configuration.settings),
         Stop::Asked => {}
     }
-    control.end().await;
+    engine.configuration.ways.control.end().await;
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
@@ -235,12 +235,12 @@ fn overrides(settings: &Settings) -> (Ledger, Keeper) {
 /// Opens the control interface, where one is wanted.
 fn open_control(
     settings: &Settings,
+    specs: watch::Receiver<Arc<CheckSpecs>>,
     hub: mpsc::Sender<push::Request>,
     asking: Questions,
     routes: announce::questions::Questions,
 ) -> Control {
-    let checks = push::pushed(&settings.checks.specs);
-    let (pushes, metrics) = (Pushes { checks, hub }, Metrics::new(asking.clone()));
+    let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone()));
     let (telling, ways) = watch::channel(Vec::new());
     let mut control = Control::new(Api { pushes, engine: asking, routes, metrics, ways }, telling);
     control.configure(settings.control.as_ref());

@@ -28,7 +28,6 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
     stays!(
         "bgp-backend": backend,
         "peers": speaker,
-        "control": control,
         "state-file": state_file,
         "overrides-file": overrides_file,
         "record": record,
@@ -68,6 +67,7 @@ pub(super) fn plan(
     differs("require-all-ports", a.require_all_ports != b.require_all_ports);
     differs("guard", a.guard != b.guard);
     differs("listen-filter", old.listen_filter.text != then.listen_filter.text);
+    differs("control", old.control != then.control);
     differs("protocols", old.protocols != then.protocols);
     Planned {
         routes: changes.iter().map(|change| route(change, now)).collect(),

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::config::settings::Settings;
+use crate::control::Control;
 use crate::control::orders::{Answer, Author, FileText, Planned, Reload};
 use crate::observe::check::CheckSpecs;
 use crate::observe::listen::ListenConfig;
@@ -52,6 +53,8 @@ pub(super) struct Ways {
     pub(super) specs: watch::Sender<Arc<CheckSpecs>>,
     /// To the listen observer.
     pub(super) listen: watch::Sender<ListenConfig>,
+    /// The control interface.
+    pub(super) control: Control,
 }
 
 /// The configuration in force.
@@ -114,6 +117,8 @@ impl Configuration {
             }
             changed
         });
+        // What is the same is not touched; a file of tokens may have changed all the same.
+        self.ways.control.configure(settings.control.as_ref());
         self.settings = settings;
     }
 

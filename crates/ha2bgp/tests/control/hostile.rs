@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use ha2bgp::control::connection::{CONNECTION_RATE, HEAD_MAX, HEAD_TIME};
-use ha2bgp::control::request::BODY_MAX;
+use ha2bgp::control::route::BODY_MAX;
 
 use crate::stage::{SOON, Stage, json, request, rest, status};
 

@@ -1,9 +1,12 @@
 //! The control socket as its clients see it, the hostile ones too.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod conform;
+mod engine;
 mod hostile;
 mod program;
 mod push;
 mod reconfigure;
+mod schema;
 mod stage;
 mod tcp;

@@ -68,7 +68,8 @@ fn mistakes_are_told() {
         ("POST", "/v1/checks/web/%7", pass, 400, "bad-value", "write %25 for the sign itself"),
         ("POST", "/v1/checks/web/x?ttl=1s", pass, 400, "bad-value", "this path takes none"),
         ("GET", "/v1/checks/nothing", "", 404, "no-such-check", "there are"),
-        ("GET", "/", "", 404, "no-such-path", "GET /v1/checks"),
+        ("GET", "/", "", 404, "no-such-path", "GET /v1/openapi.json"),
+        ("GET", "/v1/check", "", 404, "no-such-path", "did you mean /v1/checks?"),
         ("PUT", "/v1/checks/web/x", pass, 405, "wrong-method", "use GET or POST"),
         ("POST", "/v1/checks", pass, 405, "wrong-method", "use GET"),
     ] {

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ha2bgp::announce;
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
@@ -16,10 +18,14 @@ use ha2bgp::control::push::Pushes;
 use ha2bgp::control::questions::Questions;
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
+use ha2bgp_core::engine::Engine;
 use ha2bgp_core::fact::Observation;
+use ha2bgp_core::time::Instant as EngineTime;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
+
+use crate::engine;
 
 /// Time enough for anything that should happen soon, on a machine with other work.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -55,14 +61,22 @@ impl Stage {
         });
         let (wanting, wanted) = watch::channel(keys.collect());
         let (tx, observed) = mpsc::channel(4096);
-        let checks = push::pushed(&settings.checks.specs);
+        let (_, specs) = watch::channel(Arc::new(settings.checks.clone()));
         check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
-        // Nobody answers here for the engine.
-        let (asking, _) = mpsc::channel(1);
+        let (asking, questions) = mpsc::channel(1);
+        let engine = Engine::new(settings.engine.clone(), EngineTime::START);
+        std::thread::spawn(move || engine::answer(&engine, questions));
         let engine = Questions(asking);
         let metrics = Metrics::new(engine.clone());
         let (telling, ways) = watch::channel(Vec::new());
-        let api = Api { pushes: Pushes { checks, hub }, engine, metrics, ways };
+        let api = Api {
+            pushes: Pushes { specs, hub },
+            engine,
+            // Nobody announces anything.
+            routes: announce::questions::Questions::channel().0,
+            metrics,
+            ways,
+        };
         let mut control = Control::new(api, telling);
         control.configure(settings.control.as_ref());
         let control = Some(control);

@@ -116,30 +116,35 @@ fn as_nobody(program: &Path, socket: &Path) -> Result<Output> {
     .map_err(LabError::io("run ha2bgp push"))
 }
 
+/// The mode lets in; the kernel's word on who somebody is lets write.
 #[test]
 fn the_mode_of_the_file_says_who_may() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
-    for (control, may) in [
-        ("", false),
-        ("mode = \"0600\"\ngroup = \"65534\"", false),
-        ("group = \"65534\"", true),
-        ("mode = \"0666\"", true),
+    let kept_out = (3, "this user may not");
+    let reads_only = (1, "may read only");
+    let writes = (0, "");
+    for (control, (code, words)) in [
+        ("", kept_out),
+        ("mode = \"0600\"\ngroup = \"65534\"", kept_out),
+        ("mode = \"0600\"\nwrite-users = [\"65534\"]", kept_out),
+        ("mode = \"0666\"", reads_only),
+        ("mode = \"0666\"\nwrite-users = [\"0\", \"1\"]", reads_only),
+        ("mode = \"0666\"\nwrite-users = [\"65534\"]", writes),
+        ("group = \"65534\"", writes),
     ] {
         let files = Files::new(control, "")?;
         let mut stage = files.start("mode")?;
         let program = readme::program_for_all(files.dir.path())?;
         let output = as_nobody(&program, &files.socket)?;
         let errors = String::from_utf8_lossy(&output.stderr);
-        if may {
-            assert_eq!(output.status.code(), Some(0), "{control}: {errors}");
-            stage.settles_on(&[VIP])?;
-        } else {
-            assert_eq!(output.status.code(), Some(3), "{control}: {errors}");
-            assert!(errors.contains("this user may not"), "{errors}");
+        assert_eq!(output.status.code(), Some(code), "{control}: {errors}");
+        assert!(errors.contains(words), "{control}: {errors}");
+        if code != 0 {
             // Root may, all the same.
+            stage.fake.holds("nothing was pushed", WHILE, |table| !table.has(VIP))?;
             files.pushes(&["pass"])?;
-            stage.settles_on(&[VIP])?;
         }
+        stage.settles_on(&[VIP])?;
     }
     Ok(())
 }
@@ -152,13 +157,16 @@ fn a_killed_one_s_socket_is_replaced_and_a_live_one_s_is_not() -> Result<()> {
     files.pushes(&["pass"])?;
     first.settles_on(&[VIP])?;
 
-    let mut second = program::command(&["run", "--config", &files.config]);
-    let mut second = first.host.start("second", &mut second, files.dir.path())?;
-    let status = second.wait(SOON)?;
-    let said = second.stderr();
-    assert_eq!(status.code(), Some(1), "{said}");
+    // One that cannot have it goes on all the same, and says why.
+    let args = ["run", "--config", &files.config];
+    let mut second = Stage::with_args(host("second")?, &args, &[], Answer::Done)?;
     let pid = first.fake.child().pid();
-    assert!(said.contains(&format!("another process answers there (process {pid})")), "{said}");
+    let words = format!("another process answers there (process {pid})");
+    wait::until_true(SOON, "it is said", || second.fake.child().stderr().contains(&words))?;
+    files.pushes(&["pass"])?;
+    first.settles_on(&[VIP])?;
+    assert_eq!(second.fake.child().exit_status()?, None, "{}", second.fake.child().tail());
+    drop(second);
     files.pushes(&["pass"])?;
 
     first.fake.child().kill()?;
@@ -169,7 +177,17 @@ fn a_killed_one_s_socket_is_replaced_and_a_live_one_s_is_not() -> Result<()> {
 
     let mut third = files.start("again")?;
     files.pushes(&["pass"])?;
-    third.settles_on(&[VIP])
+    third.settles_on(&[VIP])?;
+    // Who waits gets it when it is free.
+    let args = ["run", "--config", &files.config];
+    let mut fourth = Stage::with_args(host("fourth")?, &args, &[], Answer::Done)?;
+    let what = "it cannot have it";
+    wait::until_true(SOON, what, || fourth.fake.child().stderr().contains("is tried again"))?;
+    third.fake.child().kill()?;
+    wait::until_true(SOON, "it has it", || {
+        files.push(&["pass"]).is_ok_and(|it| it.status.success())
+    })?;
+    fourth.settles_on(&[VIP])
 }
 
 /// Hundreds of clients that say nothing or nonsense: pushes get through, routes change, and

@@ -16,6 +16,8 @@ mod checks_plugin;
 mod checks_push;
 mod checks_source;
 mod checks_stage;
+mod commands;
+mod control_api;
 mod discovery;
 mod doorbell;
 mod exabgp_facts;

@@ -32,7 +32,7 @@ impl View<'_> {
         if !self.services.is_empty() {
             lines.push(self.table(screen));
         } else if self.filtered {
-            lines.push("none of these services is there".to_owned());
+            lines.push(screen.fit("none of these services is there"));
         } else {
             lines
                 .push("no service was found yet: does anything listen in the networks?".to_owned());
@@ -68,10 +68,7 @@ impl View<'_> {
 
     /// The most frequent reasons of what is not announced.
     fn why_not(&self) -> String {
-        // The counts by reason are of all services; good ones are left out.
-        let good = ["healthy", "down-delay", "check-warns", "draining", "force-up", "guard"];
-        let reasons = self.status.reasons.iter().filter(|(code, _)| !good.contains(&code.as_str()));
-        let mut reasons: Vec<(&String, &usize)> = reasons.collect();
+        let mut reasons: Vec<(&String, &usize)> = self.status.withdrawn_by.iter().collect();
         reasons.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), *code));
         let more = reasons.len() > REASONS_SHOWN;
         let shown = reasons.into_iter().take(REASONS_SHOWN);
@@ -139,7 +136,10 @@ impl View<'_> {
         }
         // Other codes say by themselves which check it is.
         let by_check = service.reason.starts_with("check-")
-            || matches!(service.reason.as_str(), "down-delay" | "guard");
+            || matches!(
+                service.reason.as_str(),
+                "down-delay" | "guard" | "depreferenced" | "absorbed"
+            );
         if let Some(decider) = service.decider.as_ref().filter(|_| by_check) {
             text.push_str(&format!(": {decider}"));
             if let Some(detail) = &service.detail {
@@ -260,7 +260,7 @@ mod tests {
                 withdrawn: 16,
                 overridden: 3,
             },
-            reasons: [("healthy", 5), ("check-failed", 7), ("no-listener", 4), ("damping", 2)]
+            withdrawn_by: [("check-failed", 7), ("no-listener", 4), ("damping", 2)]
                 .into_iter()
                 .chain([("maintenance", 3)])
                 .map(|(code, count)| (code.to_owned(), count))

@@ -29,8 +29,10 @@ pub struct StatusShown {
     pub stopping_seconds: Option<f64>,
     /// How many services there are.
     pub services: Counts,
-    /// The same by what decides, as codes of docs/reference/reasons.md.
-    pub reasons: BTreeMap<String, usize>,
+    /// Those that are announced, by what decides: codes of docs/reference/reasons.md.
+    pub announced_by: BTreeMap<String, usize>,
+    /// Those that are not.
+    pub withdrawn_by: BTreeMap<String, usize>,
     /// Whether the observers can see.
     pub observers: Vec<ObserverShown>,
     /// The state of the announcer and its peers.

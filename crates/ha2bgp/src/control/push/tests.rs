@@ -1,4 +1,6 @@
 use super::*;
+use crate::observe::check::net::SourceOptions;
+use crate::observe::check::{CheckSpec, ProbeSpec, Timing, Watched};
 
 fn spec(per_vip: bool) -> PushSpec {
     PushSpec {
@@ -11,6 +13,17 @@ fn spec(per_vip: bool) -> PushSpec {
 
 fn caller() -> Caller {
     Caller { author: "ann".to_owned(), uid: Some(7), access: Access::Write }
+}
+
+fn with(checks: Vec<PushSpec>, hub: mpsc::Sender<Request>) -> Pushes {
+    let check = |spec| CheckSpec {
+        timing: Timing::NONE,
+        source: SourceOptions::default(),
+        probe: ProbeSpec::Watched(Watched::Push(spec)),
+    };
+    let specs = checks.into_iter().map(check).enumerate().collect();
+    let (_, specs) = watch::channel(Arc::new(CheckSpecs { specs, ..CheckSpecs::default() }));
+    Pushes { specs, hub }
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
@@ -97,7 +110,7 @@ fn refusals_name_field_value_rule_and_fix() {
 fn names_that_are_not_there() {
     let shared = PushSpec { name: PushName { service: None, check: "up".into() }, ..spec(false) };
     let (hub, _requests) = mpsc::channel(1);
-    let pushes = Pushes { checks: vec![spec(false), shared], hub: hub.clone() };
+    let pushes = with(vec![spec(false), shared], hub.clone());
     let error = |names: &[&str]| pushes.find(&owned(names)).unwrap_err().message;
     assert!(
         pushes.find(&owned(&["web", "deploy"])).is_ok() && pushes.find(&owned(&["up"])).is_ok()
@@ -105,7 +118,7 @@ fn names_that_are_not_there() {
     assert!(error(&["web", "deplo"]).ends_with("did you mean web/deploy?"));
     assert!(error(&["web", "up"]).ends_with("up is one of all services: use up"));
     assert!(error(&["something-else"]).ends_with("there are web/deploy, up"));
-    let none = Pushes { checks: Vec::new(), hub };
+    let none = with(Vec::new(), hub);
     assert!(none.find(&owned(&["x"])).unwrap_err().message.ends_with("no check of type \"push\""));
 }
 
@@ -113,7 +126,7 @@ fn names_that_are_not_there() {
 #[tokio::test(start_paused = true)]
 async fn a_hub_that_does_not_answer() {
     let (hub, requests) = mpsc::channel(1);
-    let pushes = Pushes { checks: vec![spec(false)], hub };
+    let pushes = with(vec![spec(false)], hub);
     let names = owned(&["web", "deploy"]);
     for _ in 0..2 {
         let refusal = pushes.push(&names, br#"{"outcome":"pass"}"#, &caller()).await;

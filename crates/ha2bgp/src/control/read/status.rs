@@ -29,7 +29,8 @@ pub(super) fn shown(whole: &Whole, ways: &[WayIn]) -> StatusShown {
         first_verdicts: whole.complete,
         stopping_seconds: whole.draining.map(|at| scene.left(at)),
         services: counts(&whole.survey),
-        reasons: reasons(&whole.survey),
+        announced_by: by_code(&whole.survey.announced),
+        withdrawn_by: by_code(&whole.survey.withdrawn),
         observers: whole.sights.iter().map(|sight| observer(scene, *sight)).collect(),
         guard: whole.guard.map(|(config, state)| GuardShown {
             count: config.count,
@@ -57,12 +58,8 @@ fn counts(survey: &Survey) -> Counts {
     Counts { all: announced + withdrawn, announced, last_choice, withdrawn, overridden }
 }
 
-fn reasons(survey: &Survey) -> BTreeMap<String, usize> {
-    let mut reasons = BTreeMap::new();
-    for (reason, count) in survey.announced.iter().chain(&survey.withdrawn) {
-        *reasons.entry(reason.code().to_owned()).or_default() += count;
-    }
-    reasons
+fn by_code(counts: &BTreeMap<Reason, usize>) -> BTreeMap<String, usize> {
+    counts.iter().map(|(reason, count)| (reason.code().to_owned(), *count)).collect()
 }
 
 fn observer(scene: &Scene, (source, sight): (Source, Sight)) -> ObserverShown {

@@ -56,13 +56,17 @@ pub struct PushSpec {
     pub per_vip: bool,
 }
 
+/// What is configured of a check, if it is pushed.
+pub const fn spec(check: &CheckSpec) -> Option<&PushSpec> {
+    match &check.probe {
+        ProbeSpec::Watched(Watched::Push(push)) => Some(push),
+        ProbeSpec::Polled(_) | ProbeSpec::Watched(_) => None,
+    }
+}
+
 /// All checks of these that are pushed.
 pub fn pushed(specs: &BTreeMap<usize, CheckSpec>) -> Vec<PushSpec> {
-    let push = |spec: &CheckSpec| match &spec.probe {
-        ProbeSpec::Watched(Watched::Push(push)) => Some(push.clone()),
-        ProbeSpec::Polled(_) | ProbeSpec::Watched(_) => None,
-    };
-    specs.values().filter_map(push).collect()
+    specs.values().filter_map(spec).cloned().collect()
 }
 
 /// A result that was sent.

@@ -67,7 +67,7 @@ fn what_is_wrong_is_told() {
             format!("http = \"[2001:db8::1]:1\"\n{TOKENS}"),
             "whoever sees the traffic has the tokens: add that",
         ),
-        (format!("http = \"[::1]:1\"\ninsecure = \"x\""), "3:12: control.insecure"),
+        ("http = \"[::1]:1\"\ninsecure = \"x\"".to_owned(), "3:12: control.insecure"),
         (
             TOKENS.to_owned(),
             "2:15: control.tokens-file: is of the port of the control interface: add http",
@@ -105,4 +105,25 @@ fn what_is_wrong_is_told() {
     }
     let many: Vec<String> = (1..10).map(|port| format!("\"127.0.0.1:{port}\"")).collect();
     assert!(http(&format!("http = [{}]", many.join(", "))).unwrap_err().contains("more than 8"));
+}
+
+/// The example of the guide works as it is, but for its secrets.
+#[test]
+fn the_example_is_good() {
+    let guide = include_str!("../../../../../../docs/control.md");
+    let blocks = guide.split("```\n[control]\n").skip(1);
+    let example = blocks.map(|block| block.split("```").next().unwrap()).next().unwrap();
+    let text = format!("[control]\n{example}");
+    let files = [
+        ("a.toml", text.as_str()),
+        ("/etc/ha2bgp/control.pem", CERTIFICATE),
+        ("/etc/ha2bgp/control.key", KEY),
+        ("/etc/ha2bgp/tokens", "ansible write 0123456789abcdef\n"),
+    ];
+    let settings = read_with(&["--config", "a.toml"], &[], &files).unwrap();
+    let http = settings.control.and_then(|control| control.http).unwrap();
+    assert_eq!((http.addresses.len(), http.tls.is_some()), (2, true));
+    let lines = guide.split("```\n# NAME").nth(1).unwrap().split("```").next().unwrap();
+    let lines = lines.replace('…', "0123456789abc");
+    assert!(Tokens::read(format!("# NAME{lines}").as_bytes()).is_ok(), "{lines}");
 }
