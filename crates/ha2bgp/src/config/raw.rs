@@ -23,6 +23,11 @@ impl Values {
         found.map(|(_, values)| values.as_slice())
     }
 
+    /// All that was given, in the order in which it was read.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[Written])> {
+        self.given.iter().map(|(name, values)| (*name, values.as_slice()))
+    }
+
     /// Every value of a repeatable setting.
     pub fn all(&self, name: &str) -> &[Written] {
         self.get(name).unwrap_or_default()

@@ -2,6 +2,7 @@
 //! state, and no runtime type is written out directly: the API changes only where this file does.
 
 pub mod check;
+pub mod config;
 pub mod peer;
 pub mod service;
 pub mod status;

@@ -73,7 +73,8 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
         | Call::Service
         | Call::Peers
         | Call::Routes
-        | Call::Probes => read::answer(api, call, asked).await,
+        | Call::Probes
+        | Call::Config => read::answer(api, call, asked).await,
     }
     .map(Answer::Json)
 }

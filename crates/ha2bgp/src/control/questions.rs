@@ -1,6 +1,7 @@
 //! What the control interface asks the engine: bounded requests, answered from what it has.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::check::CheckKey;
@@ -10,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::api::{Code, Refusal};
 use super::orders::{Answer, Order};
 use super::scene::{Checks, Known, Select, Services, Whole};
+use crate::config::in_force::InForce;
 
 /// How long the engine may take.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -29,6 +31,8 @@ pub enum Question {
     Whole(oneshot::Sender<Box<Whole>>),
     /// What is known of the checks behind this one, so many at most?
     Checks(Option<CheckKey>, usize, oneshot::Sender<Checks>),
+    /// What is the configuration in force?
+    Config(oneshot::Sender<Arc<InForce>>),
     /// Please do this.
     Order(Order),
 }
@@ -72,6 +76,15 @@ impl Questions {
     pub async fn checks(&self, after: Option<CheckKey>, most: usize) -> Result<Checks, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.ask(Question::Checks(after, most, answer), answered).await
+    }
+
+    /// The configuration in force.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn config(&self) -> Result<Arc<InForce>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Config(answer), answered).await
     }
 
     /// What is known of one address.

@@ -17,6 +17,7 @@ pub(super) use self::routes::exact;
 #[cfg(test)]
 pub(crate) use self::services::shown as service;
 
+use super::api::config::{ConfigShown, ConfigValue};
 use super::api::service::ServicesShown;
 use super::api::{Code, Refusal, json};
 use super::calls::{Api, Asked};
@@ -103,6 +104,15 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Vec<u8>, 
             json(&routes::answer(api, &scene, asked.query, limit).await?)
         }
         Call::Peers => json(&peers(&engine.whole().await?.scene)),
+        Call::Config => {
+            let config = engine.config().await?;
+            let values = config.values.iter().map(|value| ConfigValue {
+                key: value.key.clone(),
+                values: value.values.clone(),
+                from: value.from.clone(),
+            });
+            json(&ConfigShown { values: values.collect(), toml: config.toml.clone() })
+        }
         Call::Probes => probes::answer(engine, asked.query).await?,
         // Everything else is none of these.
         _ => json(&status::shown(&*engine.whole().await?, &api.ways.borrow())),

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::api::check::ProbesShown;
+use super::api::config::ConfigShown;
 use super::api::peer::PeersShown;
 use super::api::service::{RoutesShown, ServicesShown};
 use super::api::status::StatusShown;
@@ -59,6 +60,8 @@ pub enum Call {
     Routes,
     /// Show checks that are probed.
     Probes,
+    /// Show the configuration in force.
+    Config,
     /// Show what operators say.
     ListOverrides,
     /// Say something over the heads of the checks.
@@ -229,6 +232,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/v1/probes", Call::Probes, "All checks that are probed, with their newest results")
         .with(read::PAGE_QUERY)
         .gives(Gives::Json(shape::<ProbesShown>)),
+    get("/v1/config", Call::Config, "The configuration in force, and where each value comes from")
+        .gives(Gives::Json(shape::<ConfigShown>)),
     get("/v1/why/{address}", Call::Why, "Why an address is announced, or not")
         .gives(Gives::Json(shape::<Why>)),
     get("/v1/overrides", Call::ListOverrides, "What operators say over the heads of the checks")

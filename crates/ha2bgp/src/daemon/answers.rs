@@ -1,6 +1,7 @@
 //! Answers what the control interface asks: looks at what is, changes nothing.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ha2bgp_core::fact::Source;
 use ha2bgp_core::net::Prefix;
@@ -27,6 +28,9 @@ impl EngineTask {
             Question::Checks(after, most, answer) => {
                 let (checks, more) = self.engine.probed_checks(after, most);
                 drop(answer.send(Checks { scene: self.scene(), checks, more }));
+            }
+            Question::Config(answer) => {
+                drop(answer.send(Arc::clone(&self.configuration.settings.in_force)));
             }
             Question::Order(order) => self.order(order),
         }

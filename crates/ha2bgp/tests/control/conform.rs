@@ -21,6 +21,7 @@ const DONE: &[(&str, &str, &str)] = &[
     ("getServicesService", "/v1/services/web?limit=1000", ""),
     ("getServicesService", "/v1/services/127.0.0.0%2f8", ""),
     ("getPeers", "/v1/peers", ""),
+    ("getConfig", "/v1/config", ""),
     ("getProbes", "/v1/probes?limit=1", ""),
     ("getProbes", "/v1/probes?after=2@127.0.0.1", ""),
     ("postChecksCheck", "/v1/checks/up", r#"{"outcome":"pass"}"#),

@@ -300,6 +300,42 @@ mod tests {
         assert!(colored.contains("\x1b[31mwithdrawn\x1b[0m"), "{colored}");
     }
 
+    /// The screens of docs/commands.md are those that the program makes.
+    #[test]
+    fn the_guide_has_real_screens() {
+        let named = |at: usize, name: &str, vip: &str| ServiceShown {
+            service: name.to_owned(),
+            prefix: vip.to_owned(),
+            ..services().swap_remove(at)
+        };
+        let some = [
+            named(0, "web", "100.64.0.10/32"),
+            named(11, "mail", "100.64.0.25/32"),
+            named(19, "dns", "100.64.0.53/32"),
+            named(2, "dns", "2001:db8:100::53/128"),
+        ];
+        let counts = Counts { all: 4, announced: 1, withdrawn: 3, overridden: 1, last_choice: 0 };
+        let reasons = ["check-failed", "maintenance", "up-delay"];
+        let status = StatusShown {
+            services: counts,
+            withdrawn_by: reasons.into_iter().map(|code| (code.to_owned(), 1)).collect(),
+            guard: None,
+            trial: None,
+            ..status()
+        };
+        let view = View { status: &status, services: &some, filtered: false, zone: &TimeZone::UTC };
+        assert_screens("status-guide", |screen| view.show(screen));
+        let guide = include_str!("../../../../../docs/commands.md");
+        for screen in [
+            include_str!("../../../tests/screens/status-guide-80.txt"),
+            include_str!("../../../tests/screens/why-guard-80.txt"),
+            include_str!("../../../tests/screens/why-not-discovered-80.txt"),
+            include_str!("../../../tests/screens/peers-80.txt"),
+        ] {
+            assert!(guide.contains(screen), "docs/commands.md has not:\n{screen}");
+        }
+    }
+
     #[test]
     fn when_all_is_well_it_is_short() {
         let counts = Counts { all: 1, announced: 1, ..Counts::default() };
