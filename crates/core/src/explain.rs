@@ -142,6 +142,11 @@ impl Engine {
         Explanation { prefix, announced, reason, service }
     }
 
+    /// What people call the service of an address; empty when nobody named it.
+    pub fn service_name(&self, vip: IpAddr) -> Arc<str> {
+        self.catalog.entry(self.catalog.number_of(vip)).config.name.clone()
+    }
+
     /// What the guard has done and may still do.
     pub fn explain_guard(&self, now: Instant) -> GuardExplanation {
         GuardExplanation {

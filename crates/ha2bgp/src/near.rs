@@ -4,8 +4,11 @@
 /// comparing takes time and memory that grow with the length.
 const LENGTH_MAX: usize = 256;
 
+/// A shorter part of a name is too little to know it by.
+const PART_MIN: usize = 4;
+
 /// The known name that is most like `asked`, the first of several; nothing when more than one
-/// character and a quarter of `asked` would have to be changed.
+/// character and a quarter of `asked` would have to be changed, and it is no part of just one of them.
 pub(crate) fn nearest<'a>(
     known: impl IntoIterator<Item = &'a str>,
     asked: &str,
@@ -21,7 +24,18 @@ pub(crate) fn nearest<'a>(
         let changes = (least <= most).then(|| strsim::damerau_levenshtein(name, asked));
         changes.filter(|changes| *changes <= most).map(|changes| (changes, name))
     };
-    known.into_iter().filter_map(changes).min_by_key(|(changes, _)| *changes).map(|(_, name)| name)
+    let known: Vec<&str> = known.into_iter().collect();
+    let like = known.iter().copied().filter_map(changes).min_by_key(|(changes, _)| *changes);
+    like.map(|(_, name)| name).or_else(|| part(&known, asked))
+}
+
+/// The one name that `asked` is the beginning or the end of, or the other way round.
+fn part<'a>(known: &[&'a str], asked: &str) -> Option<&'a str> {
+    let within = |long: &str, short: &str| {
+        short.len() >= PART_MIN && (long.starts_with(short) || long.ends_with(short))
+    };
+    let mut found = known.iter().filter(|name| within(name, asked) || within(asked, name));
+    found.next().copied().filter(|_| found.next().is_none())
 }
 
 #[cfg(test)]
@@ -38,6 +52,10 @@ mod tests {
         assert_eq!(nearest(known, "doorbell"), None);
         assert_eq!(nearest(known, "中中中中中中"), None, "characters count, not octets");
         assert_eq!(nearest([], "x"), None);
+        let known = ["restart-time", "notification", "local-pref", "hold-time"];
+        assert_eq!(nearest(known, "local-preference"), Some("local-pref"));
+        assert_eq!(nearest(known, "restart"), Some("restart-time"));
+        assert_eq!(nearest(known, "time"), None, "of two");
     }
 
     #[test]

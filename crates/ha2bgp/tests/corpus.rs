@@ -27,6 +27,21 @@ fn push_body() {
 }
 
 #[test]
+fn import_exabgp() {
+    replay("import_exabgp", ha2bgp::import::fuzz_exabgp);
+}
+
+#[test]
+fn import_anycast() {
+    replay("import_anycast", ha2bgp::import::fuzz_anycast);
+}
+
+#[test]
+fn import_birdwatcher() {
+    replay("import_birdwatcher", ha2bgp::import::fuzz_birdwatcher);
+}
+
+#[test]
 fn request() {
     replay("request", ha2bgp::control::fuzz_request);
 }

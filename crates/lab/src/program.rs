@@ -21,8 +21,8 @@ pub fn path() -> Result<PathBuf, String> {
         .ok_or_else(|| "not built: cargo build --profile lab -p ha2bgp".to_owned())
 }
 
-/// The program with arguments, and of the environment only the path. It keeps no state unless a
-/// test says where: tests that run side by side would share the default place.
+/// The program with arguments, and of the environment only the path. It keeps no state and no history
+/// unless a test says where: tests that run side by side would share the default place.
 ///
 /// The program's absence is what [`crate::skip::Need::Ha2bgp`] is for; here it makes a command
 /// that does not start.
@@ -33,6 +33,6 @@ pub fn command(args: &[&str]) -> Command {
     if let Some(path) = std::env::var_os("PATH") {
         command.env("PATH", path);
     }
-    command.env("HA2BGP_STATE_FILE", "off").args(args);
+    command.env("HA2BGP_STATE_FILE", "off").env("HA2BGP_HISTORY_FILE", "off").args(args);
     command
 }

@@ -240,7 +240,7 @@ impl Parser<'_> {
         }
         if total < needed {
             let message = format!(
-                "at-least({needed}, …) can never be true: what stands in it weighs {total} together"
+                "at-least({needed}, …) can never be true: what stands in it weighs {total} together; ask for less"
             );
             return Err(fail(word.span.start..self.at, &message));
         }

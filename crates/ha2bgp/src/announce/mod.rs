@@ -1,6 +1,6 @@
 //! Announcers: tasks that make the desired routes so at the routers, and report back.
 //!
-//! The contract, which `tests/announcers.rs` holds every implementation to:
+//! The contract, which `tests/announcers` holds every implementation to:
 //!
 //! * The desired set is a level, not a stream of edges: an announcer looks at the newest one
 //!   whenever it can act, and what lay between is never sent.

@@ -1,5 +1,4 @@
-//! The built-in BGP speaker: one task that drives a [`Session`](ha2bgp_proto::bgp::Session) for
-//! each peer over TCP.
+//! The built-in BGP speaker: one task that drives a [`Session`] for each peer over TCP.
 //!
 //! All peers share the task, and none can hold it up: sockets do not block, each peer moves a
 //! bounded number of bytes before the others get their turn, and what a slow peer does not take
@@ -239,7 +238,8 @@ impl Task {
             let news = match before.iter().position(|it| it.address() == address) {
                 Some(index) => {
                     let mut running = before.remove(index);
-                    let news = running.change(peer, now);
+                    let mut tell = Tell { reports: &mut self.reports, news: &mut self.news };
+                    let news = running.change(peer, now, &mut tell);
                     self.peers.push(running);
                     news
                 }

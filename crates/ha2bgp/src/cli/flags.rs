@@ -359,13 +359,28 @@ pub const FLAGS: &[Flag] = &[
         )
     },
     Flag {
+        key: "history-file",
+        env: Some("HA2BGP_HISTORY_FILE"),
+        value: "PATH|off",
+        default: "auto",
+        ..flag(
+            "history-file",
+            OTHER,
+            Kind::Value,
+            "What happened, for `ha2bgp history`. auto: $STATE_DIRECTORY/history.jsonl, else in \
+             /var/lib/ha2bgp where that is, $RUNTIME_DIRECTORY or /run/ha2bgp; nowhere with \
+             --bgp-backend test",
+        )
+    },
+    Flag {
         env: Some("HA2BGP_CONFIG"),
         value: "FILE",
         ..flag(
             "config",
             OTHER,
             Kind::Repeated,
-            "Configuration file, see docs/configuration.md; flags and variables win over it",
+            "Configuration file, or directory of *.toml files, see docs/configuration.md; flags and \
+             variables win over it",
         )
     },
     Flag {
@@ -392,6 +407,19 @@ pub const FLAGS: &[Flag] = &[
             Kind::List,
             "HAProxy's configuration files and directories, for --socket: they tell which frontend \
              serves which IP. Without any: those of HAProxy's command line",
+        )
+    },
+    Flag {
+        key: "log.format",
+        env: Some("HA2BGP_LOG_FORMAT"),
+        value: "FORMAT",
+        default: "auto",
+        ..flag(
+            "log-format",
+            OTHER,
+            Kind::Value,
+            "text, json (an object a line) or journald (entries with fields). auto: journald where \
+             stderr is the journal's, else text",
         )
     },
     Flag { key: "log.no-color", ..flag("no-color", OTHER, Kind::Switch, "No colours in the log") },
@@ -477,8 +505,7 @@ fn rewrite(arg: String) -> String {
 }
 
 /// The reference page of the flags, in Markdown.
-#[cfg(test)]
-fn reference() -> String {
+pub fn reference() -> String {
     let mut page = String::from(
         "# Flags\n\nMade from the program's own table: `cargo test -p ha2bgp` rewrites this page when it is out of date.\n\n\
          A flag wins over its environment variable, a variable over the [configuration \

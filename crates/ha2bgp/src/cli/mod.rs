@@ -5,9 +5,13 @@
 
 mod ask;
 mod check;
+mod config;
 mod demo;
 mod filter;
 pub mod flags;
+mod history;
+mod host;
+mod import;
 mod nagios;
 mod overrides;
 mod peers;
@@ -16,36 +20,33 @@ mod reasons;
 mod replay;
 mod screen;
 mod status;
+mod watch;
 mod why;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 use ha2bgp_core::fact::Protocol;
-use ha2bgp_proto::bgp::Zone;
-use ha2bgp_proto::filter::{Filter, FilterError};
+use ha2bgp_proto::filter::{Filter, FilterError, Span};
 
 use self::flags::FLAGS;
-use crate::config::file;
-use crate::config::origin::Written;
+use crate::config::error::ConfigError;
+use crate::config::lint::{self, Warning};
+use crate::config::log::LogSettings;
+use crate::config::origin::{Origin, Written};
 use crate::config::raw::{Given, Raw};
-use crate::config::reader::Host;
-use crate::config::settings::{Backend, LogSettings, Settings};
+use crate::config::settings::{Backend, Settings};
 use crate::control::orders::FileText;
 use crate::daemon::{self, parent};
-use crate::log::{self, Style};
+use crate::log::{self, Format, Style};
 
 /// Bad usage or configuration.
 const EXIT_USAGE: u8 = 2;
-
-/// An address that no host has (RFC 5737), to see whether this one binds everything
-/// (`net.ipv4.ip_nonlocal_bind`).
-const PROBABLY_FOREIGN: std::net::Ipv4Addr = std::net::Ipv4Addr::new(192, 0, 2, 255);
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -59,7 +60,11 @@ pub fn main() -> ExitCode {
             Some(("demo", _)) => demo::main(),
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
+            Some(("config", matches)) => config::main(matches),
+            Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("history", matches)) => history::main(matches),
+            Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
             Some(("status", matches)) => status::main(matches),
             Some(("peers", matches)) => peers::main(matches),
@@ -104,9 +109,13 @@ fn command() -> Command {
             Command::new("run").about("Runs, as without any command: ha2bgp run --config FILE"),
         ))
         .subcommand(check::command())
+        .subcommand(config::command())
         .subcommand(filter::command())
+        .subcommand(history::command())
+        .subcommand(import::command())
         .subcommand(push::command())
         .subcommand(status::command())
+        .subcommand(watch::command())
         .subcommand(why::command())
         .subcommand(peers::command())
         .subcommand(nagios::command())
@@ -129,15 +138,21 @@ fn run(matches: &ArgMatches) -> ExitCode {
     let variables = FLAGS.iter().filter_map(|it| it.env);
     let variables = variables.filter_map(|name| Some((name, variable(name)?))).collect();
     let sources = Arc::new(Sources { given, variables });
-    let (raw, settings) = sources.load(None);
+    let Loaded { raw, settings } = sources.load(None);
     let log_settings = LogSettings::read(&raw);
-    let (settings, filter) = match settings {
-        Ok(loaded) => loaded,
-        Err(problems) => return refuse(&problems),
+    let Good { settings, filter, warnings } = match settings {
+        Ok(good) => good,
+        Err(errors) => return refuse(&texts(&errors)),
     };
     let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
-    let log = log::start(log_settings, Style::choose(log_settings, helper));
-    let loader: daemon::Loader = Arc::new(move |files| sources.load(files).1);
+    let log = log::start(log_settings, Format::choose(log_settings, helper));
+    for warning in &warnings {
+        tracing::warn!("{}", warning.line());
+    }
+    let loader: daemon::Loader = Arc::new(move |files| {
+        let good = sources.load(files).settings;
+        good.map(|good| (good.settings, good.filter)).map_err(|errors| texts(&errors))
+    });
     let code = daemon::run(settings, &filter, loader);
     log.flush();
     code
@@ -151,83 +166,78 @@ struct Sources {
 
 impl Sources {
     /// Reads the settings with the files as they are now, or with these in the place of all files.
-    fn load(&self, files: Option<&[FileText]>) -> (Raw, daemon::Loaded) {
+    fn load(&self, files: Option<&[FileText]>) -> Loaded {
         let names = files.map(|files| files.iter().map(|file| file.name.clone()).collect());
         let flag = |name| match &names {
             Some(names) if name == "config" => Vec::clone(names),
             _ => self.given.get(name).cloned().unwrap_or_default(),
         };
         let variable = |name: &str| self.variables.get(name).cloned();
-        let sent = |path: &str| {
-            let file = files.unwrap_or_default().iter().find(|file| file.name == path)?;
-            Some(file.text.clone().into_bytes())
-        };
-        let read = |path: &str| sent(path).map_or_else(|| read_file(path), Ok);
-        load(&Given { flag: &flag, variable: &variable }, &read)
+        load(&Given { flag: &flag, variable: &variable }, files.unwrap_or_default())
     }
 }
 
-/// Reads the settings; or everything that is wrong with them.
-fn load(
-    given: &Given<'_>,
-    read_file: &dyn Fn(&str) -> io::Result<Vec<u8>>,
-) -> (Raw, Result<(Settings, Filter), Vec<String>>) {
-    let credentials = std::env::var("CREDENTIALS_DIRECTORY").ok();
-    let uname = rustix::system::uname();
-    let host = Host {
-        device_exists: &|device| ha2bgp_sys::lookup::device_index(device).is_some(),
-        // Only an address of this host can be bound, unless the host permits all.
-        is_own_address: &|address| {
-            let device = address.zone();
-            let device = device.as_ref().map(Zone::as_str);
-            ha2bgp_sys::lookup::socket_address(address.ip(), 0, device)
-                .is_some_and(|own| std::net::UdpSocket::bind(own).is_ok())
-                && std::net::UdpSocket::bind((PROBABLY_FOREIGN, 0)).is_err()
-        },
-        read_file,
-        is_executable: &is_executable,
-        credentials: credentials.as_deref(),
-        name: uname.nodename().to_str().unwrap_or(""),
-    };
-    let raw = Raw::collect(given, &host);
-    let settings = match Settings::read(&raw, &host) {
-        Ok(settings) => match filter::parse(&settings.listen_filter.text, &settings.protocols) {
-            Ok(filter) => Ok((settings, filter)),
-            Err(error) => Err(vec![unreadable(&settings.listen_filter, &error)]),
-        },
-        Err(errors) => {
-            let mut problems: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            // Which protocols are meant may be what is wrong; service names differ between them.
-            if let Some(written) = raw.values.one("listen-filter")
-                && let Err(error) = filter::parse(&written.text, &[Protocol::Tcp])
-                && filter::parse(&written.text, &[Protocol::Udp]).is_err()
-            {
-                problems.push(unreadable(written, &error));
+/// What people are told.
+fn texts(told: &[impl ToString]) -> Vec<String> {
+    told.iter().map(ToString::to_string).collect()
+}
+
+/// What was read: good settings, or everything that is wrong.
+struct Loaded {
+    raw: Raw,
+    settings: Result<Good, Vec<ConfigError>>,
+}
+
+/// Good settings, and what there is to warn of.
+struct Good {
+    settings: Settings,
+    filter: Filter,
+    warnings: Vec<Warning>,
+}
+
+/// Reads the settings, with these texts in the place of files of their names; or everything that is
+/// wrong with them.
+fn load(given: &Given<'_>, sent: &[FileText]) -> Loaded {
+    host::with(sent, |host| {
+        let raw = Raw::collect(given, host);
+        let settings = match Settings::read(&raw, host) {
+            Ok(settings) => {
+                match filter::parse(&settings.listen_filter.text, &settings.protocols) {
+                    Ok(filter) => {
+                        let warnings = lint::check(&raw, &settings, &filter, host);
+                        Ok(Good { settings, filter, warnings })
+                    }
+                    Err(error) => Err(vec![unreadable(&settings.listen_filter, &error)]),
+                }
             }
-            Err(problems)
-        }
-    };
-    (raw, settings)
-}
-
-/// What a file holds, as far as anybody wants to know.
-fn read_file(path: &str) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(file::LENGTH_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Whether it is a file that somebody may execute.
-fn is_executable(path: &str) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = std::fs::metadata(path)?;
-    Ok(metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+            Err(mut errors) => {
+                // Which protocols are meant may be what is wrong; service names differ between them.
+                if let Some(written) = raw.values.one("listen-filter")
+                    && let Err(error) = filter::parse(&written.text, &[Protocol::Tcp])
+                    && filter::parse(&written.text, &[Protocol::Udp]).is_err()
+                {
+                    errors.push(unreadable(written, &error));
+                }
+                Err(errors)
+            }
+        };
+        Loaded { raw, settings }
+    })
 }
 
 /// Says what is wrong with a listen filter and points at the word.
-fn unreadable(written: &Written, error: &FilterError) -> String {
-    format!("{}: {error}\n{}", written.origin, error.render(&written.text))
+fn unreadable(written: &Written, error: &FilterError) -> ConfigError {
+    let Span { offset, length } = error.span;
+    let word = offset..offset.saturating_add(length);
+    match written.origin.part(&written.text, &word) {
+        origin @ Origin::File(_) if origin != written.origin => {
+            ConfigError { origin, message: error.to_string() }
+        }
+        origin => {
+            let message = format!("{error}\n{}", error.render(&written.text));
+            ConfigError { origin, message }
+        }
+    }
 }
 
 /// Reports bad usage or configuration and ends with 2.
@@ -236,7 +246,7 @@ fn unreadable(written: &Written, error: &FilterError) -> String {
 /// altogether on a process that dies more than five times in a minute.
 fn refuse(problems: &[String]) -> ExitCode {
     if parent::detect_exabgp().child_of_exabgp {
-        let log = log::start(LogSettings::default(), Style::Helper);
+        let log = log::start(LogSettings::default(), Format::Text(Style::Helper));
         for line in problems.iter().flat_map(|problem| problem.lines()) {
             tracing::error!("{line}");
         }
@@ -254,6 +264,10 @@ fn refuse(problems: &[String]) -> ExitCode {
 fn print_error(problem: &str) {
     // Nobody is left to be told that stderr takes nothing; the exit code still says it.
     let _ = writeln!(io::stderr(), "ha2bgp: error: {problem}");
+}
+
+fn print_warning(warning: &str) {
+    let _ = writeln!(io::stderr(), "ha2bgp: warning: {warning}");
 }
 
 /// Prints a line for a person. Unlike `println!`, it is no panic when nobody reads any more.

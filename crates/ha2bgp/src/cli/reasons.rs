@@ -1,10 +1,9 @@
 //! The reference page of reasons, made from the core's closed list.
-#![cfg(test)]
 
 use ha2bgp_core::reason::Reason;
 
 /// The page in Markdown.
-fn reference() -> String {
+pub(super) fn reference() -> String {
     let mut page = String::from(
         "# Reasons\n\nWhy a prefix is, or is not, announced. The code is the same in the log, in \
          the status dump and here. Made from the program's own list: `cargo test -p ha2bgp` \
@@ -16,7 +15,12 @@ fn reference() -> String {
     page
 }
 
-#[test]
-fn the_reference_page_is_fresh() {
-    super::flags::assert_fresh("docs/reference/reasons.md", &reference());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_page_is_fresh() {
+        super::super::flags::assert_fresh("docs/reference/reasons.md", &reference());
+    }
 }

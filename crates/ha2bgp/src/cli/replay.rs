@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{EXIT_USAGE, load, print_error, read_file};
+use super::{EXIT_USAGE, load, print_error, texts};
 use crate::config::raw::Given;
 use crate::config::settings::Settings;
 use crate::record::replay::{Found, Replay, Stand, Summary};
@@ -62,10 +62,10 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
         None
     } else {
         let flag = |name| if name == "config" { files.clone() } else { Vec::new() };
-        match load(&Given { flag: &flag, variable: &|_| None }, &read_file).1 {
-            Ok((settings, _)) => Some(settings),
-            Err(problems) => {
-                problems.iter().for_each(|problem| print_error(problem));
+        match load(&Given { flag: &flag, variable: &|_| None }, &[]).settings {
+            Ok(good) => Some(good.settings),
+            Err(errors) => {
+                texts(&errors).iter().for_each(|error| print_error(error));
                 return ExitCode::from(EXIT_USAGE);
             }
         }

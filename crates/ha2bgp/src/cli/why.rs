@@ -245,6 +245,8 @@ fn peer_text(peer: &PeerRoute, screen: Screen) -> String {
             text.push_str(&format!(", acknowledged {} later", time(after)));
         }
         (Some(_), _) => text.push_str(", acknowledged"),
+        // Nobody answers there.
+        (None, _) if peer.peer == "stdout" => {}
         (None, _) if peer.sent.is_some() => text.push_str(", not acknowledged yet"),
         _ => {}
     }

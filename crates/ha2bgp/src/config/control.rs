@@ -186,7 +186,6 @@ mod tests {
             (&format!("{unix}group = \"4294967295\""), "too large"),
             (&format!("{unix}write-users = [\"bob\"]"), "\"bob\" is no user in /etc/passwd"),
             ("[control]\nwrite-users = [\"ann\"]", "control.write-users: is of the control socket"),
-            (&format!("{unix}status-file = \"x\""), "writes no status file"),
         ] {
             let error = control(text).unwrap_err();
             assert!(error.contains(want), "{text}\n{error}");

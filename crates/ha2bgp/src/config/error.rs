@@ -26,13 +26,20 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.origin, self.message)?;
-        match &self.origin {
-            Origin::File(place) => {
-                place.snippet().map_or(Ok(()), |snippet| write!(f, "\n{snippet}"))
-            }
-            Origin::Flag(_) | Origin::Variable(_) | Origin::Default(_) => Ok(()),
-        }
+        shown(f, &self.origin, &self.message)
+    }
+}
+
+/// A place, what is said of it, and its line with carets.
+pub(super) fn shown(
+    f: &mut fmt::Formatter<'_>,
+    origin: &Origin,
+    message: &dyn fmt::Display,
+) -> fmt::Result {
+    write!(f, "{origin}: {message}")?;
+    match origin {
+        Origin::File(place) => place.snippet().map_or(Ok(()), |snippet| write!(f, "\n{snippet}")),
+        Origin::Flag(_) | Origin::Variable(_) | Origin::Default(_) => Ok(()),
     }
 }
 
@@ -40,7 +47,7 @@ impl std::error::Error for ConfigError {}
 
 /// Those of flags first, then those of files by position; each once, although what a flag says of
 /// all peers is read for each of them.
-pub(super) fn in_order(mut errors: Vec<ConfigError>) -> Vec<ConfigError> {
+pub(crate) fn in_order(mut errors: Vec<ConfigError>) -> Vec<ConfigError> {
     errors.sort_by_key(|error| error.origin.position());
     let mut known = BTreeSet::new();
     errors.retain(|error| {

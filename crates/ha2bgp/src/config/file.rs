@@ -3,7 +3,11 @@
 //! It knows which keys there are and the shape of their values, not what the values mean. Nothing
 //! is left out silently: what is not known, or not of the right shape, is an error.
 
+pub mod example;
 pub mod keys;
+pub mod reference;
+pub mod schema;
+mod syntax;
 
 use std::io;
 use std::path::Path;
@@ -15,6 +19,7 @@ use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 use self::keys::{Key, Kind};
 use super::check;
 use super::error::{ConfigError, ERRORS_MAX};
+use super::host::CREDENTIALS;
 use super::origin::{Origin, Place, Source, Written};
 use super::raw::{CheckSection, Section, ServiceSection, Values};
 use super::reader::Host;
@@ -22,8 +27,6 @@ use crate::near::nearest;
 
 /// A longer file is refused: it cannot be meant.
 pub const LENGTH_MAX: usize = 1024 * 1024;
-/// What a path begins with that is in the directory of systemd's credentials, as in unit files.
-pub const CREDENTIALS: &str = "%d/";
 /// More peers are refused.
 const PEERS_MAX: usize = 1024;
 /// More services are refused.
@@ -39,6 +42,8 @@ pub struct Document {
     pub values: Values,
     /// The `[[peer]]` entries.
     pub peers: Vec<Section>,
+    /// There are peers that could not be read, which was told.
+    pub has_bad_peers: bool,
     /// The `[[service]]` entries.
     pub services: Vec<ServiceSection>,
     /// The `[checks.NAME]` sections.
@@ -67,16 +72,39 @@ pub fn read(at: &Written, number: usize, host: &Host<'_>) -> Result<Document, Co
         return Err(ConfigError::new(at, error));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
-        let octet = error.utf8_error().valid_up_to();
-        let error = format!("\"{path}\" is not UTF-8 text from octet {octet} on: mend it there");
+        let valid = error.utf8_error().valid_up_to();
+        let read = String::from_utf8_lossy(error.as_bytes().get(..valid).unwrap_or_default());
+        let (line, column) = end(&read);
+        let fix = match error.as_bytes() {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "it looks like UTF-16: save it as UTF-8",
+            _ => "save it as UTF-8, or mend it there",
+        };
+        let error =
+            format!("\"{path}\" is not UTF-8 text from line {line}, column {column} on: {fix}");
         ConfigError::new(at, error)
     })?;
+    if let Some((before, _)) = text.split_once('\0') {
+        let (line, column) = end(before);
+        let error = format!(
+            "\"{path}\" has a NUL octet in line {line}, column {column}: is it a configuration file?"
+        );
+        return Err(ConfigError::new(at, error));
+    }
     Ok(Document::parse(number, path, &text))
+}
+
+/// Line and column behind a text, from 1 on.
+fn end(text: &str) -> (usize, usize) {
+    let lines = text.matches('\n').count();
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    (lines + 1, last.chars().count() + 1)
 }
 
 impl Document {
     /// Reads a text. What is wrong is in `errors`; the rest counts as it stands.
     pub fn parse(number: usize, name: &str, text: &str) -> Self {
+        // Editors of other systems begin with one; it would shift the columns.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (table, errors) = DeTable::parse_recoverable(text);
         // Without a place it is the end of the file.
         let spans = errors.iter().map(|error| error.span().unwrap_or(text.len()..text.len()));
@@ -85,7 +113,8 @@ impl Document {
         let source = Source::new(number, name, text, broken_at);
         let mut walk = Walk::new(source);
         for (error, span) in errors.iter().zip(spans) {
-            walk.fail("", span, format!("this is not TOML: {}", error.message()));
+            let told = syntax::explain(error.message(), text, &span);
+            walk.fail("", span, told);
         }
         // What follows on a line is mostly a consequence.
         walk.errors.sort_by_key(|error| error.origin.position());
@@ -93,10 +122,10 @@ impl Document {
         let mut values = Values::default();
         let told = walk.errors.len();
         walk.table("", table.get_ref(), &mut values);
-        let Walk { source, peers, services, checks, unread, mut errors, .. } = walk;
+        let Walk { source, peers, has_bad_peers, services, checks, unread, mut errors, .. } = walk;
         let guessed = errors.split_off(told).into_iter();
         errors.extend(guessed.filter(|error| error.origin.is_sure()));
-        Self { source, values, peers, services, checks, unread, errors }
+        Self { source, values, peers, has_bad_peers, services, checks, unread, errors }
     }
 
     /// True when a part of it is not TOML.
@@ -113,6 +142,7 @@ impl Document {
 struct Walk {
     source: Arc<Source>,
     peers: Vec<Section>,
+    has_bad_peers: bool,
     services: Vec<ServiceSection>,
     /// Of the section that is read: of the top, or of a service.
     checks: Vec<CheckSection>,
@@ -127,6 +157,7 @@ impl Walk {
         Self {
             source: Arc::new(source),
             peers: Vec::new(),
+            has_bad_peers: false,
             services: Vec::new(),
             checks: Vec::new(),
             unread: Vec::new(),
@@ -169,6 +200,7 @@ impl Walk {
                     self.entries(if path == "peer" { "peer" } else { "service" }, entries);
                 }
                 (_, _) if matches!(path.as_str(), "peer" | "service") => {
+                    self.has_bad_peers |= path == "peer";
                     let fix = format!("is a list of sections: write [[{path}]] with two brackets");
                     self.fail(&path, name.span(), fix);
                 }
@@ -201,7 +233,9 @@ impl Walk {
     fn entries(&mut self, what: &'static str, entries: &DeArray<'_>) {
         for entry in entries {
             let DeValue::Table(table) = entry.get_ref() else {
-                self.fail(what, entry.span(), format!("is not a section: write [[{what}]]"));
+                self.has_bad_peers |= what == "peer";
+                let fix = format!("is not a section: write [[{what}]], and its keys below");
+                self.fail(what, entry.span(), fix);
                 continue;
             };
             let (count, limit) = match what {
@@ -382,9 +416,15 @@ fn unknown(section: &str, name: &str) -> String {
     let mut here = keys::within(section);
     if matches!(section, "" | "service") {
         here.push("checks");
+        here.sort_unstable();
     }
     if let Some(nearest) = nearest(here.iter().copied(), name) {
-        return format!("there is no such key {place}: did you mean {nearest}?");
+        let meant = match (section, nearest) {
+            ("", "peer" | "service") => format!("[[{nearest}]]"),
+            ("", _) if keys::find(nearest).is_none() => format!("[{nearest}]"),
+            _ => nearest.to_owned(),
+        };
+        return format!("there is no such key {place}: did you mean {meant}?");
     }
     let elsewhere = keys::all()
         .filter_map(|key| key.path.rsplit_once('.').or(Some(("", key.path))))
@@ -401,7 +441,5 @@ fn unknown(section: &str, name: &str) -> String {
     }
 }
 
-#[cfg(test)]
-mod reference;
 #[cfg(test)]
 mod tests;

@@ -182,14 +182,7 @@ mod tests {
                     [service.checks.page]\ntype = \"http\"\nurl = \"http://u:hunter2@{vip}/\"\n\
                     request-headers = [\"Authorization: Bearer hunter2\"]\n# the password is hunter2\n\
                     [[peer]]\naddress = \"10.9.9.9\"\nremote-as = 65001\n";
-        let host = Host {
-            device_exists: &|_| true,
-            is_own_address: &|_| true,
-            is_executable: &|_| Ok(true),
-            read_file: &|_| Ok(file.as_bytes().to_vec()),
-            credentials: None,
-            name: "host",
-        };
+        let host = Host { read_file: &|_| Ok(file.as_bytes().to_vec()), ..Host::BARE };
         let flag = |name| match name {
             "config" => vec!["a.toml".to_owned()],
             "down-delay" => vec!["7s".to_owned()],

@@ -41,9 +41,14 @@ impl Origin {
 
     /// The line in its file, from 1 on; 0 outside of files.
     pub(super) fn line(&self) -> usize {
+        self.line_and_column().0
+    }
+
+    /// Line and column in its file, from 1 on; zeros outside of files.
+    pub fn line_and_column(&self) -> (usize, usize) {
         match self {
-            Self::File(place) => place.line(),
-            Self::Flag(_) | Self::Variable(_) | Self::Default(_) => 0,
+            Self::File(place) => place.line_and_column(),
+            Self::Flag(_) | Self::Variable(_) | Self::Default(_) => (0, 0),
         }
     }
 
@@ -72,7 +77,7 @@ impl Origin {
 
     /// The place of some octets of a text value: where the text stands in the file as it is, that
     /// part of it, else all of it.
-    pub(super) fn part(&self, text: &str, part: &Range<usize>) -> Self {
+    pub fn part(&self, text: &str, part: &Range<usize>) -> Self {
         let Self::File(place) = self else { return self.clone() };
         let whole = place.source.text.get(place.span.clone()).unwrap_or_default();
         let Some(begin) = whole.find(text).filter(|_| !text.is_empty()) else {
@@ -82,6 +87,23 @@ impl Origin {
         // The end of the text is shown at its last octet, which the quote follows.
         let end = (place.span.start + begin + part.end).max(start + 1);
         Self::File(Place { span: start..end, ..place.clone() })
+    }
+
+    /// Where this is, for somebody who looks at `other`: `, first in line 3`, or in which file.
+    /// Nothing outside of files.
+    pub(super) fn first_for(&self, other: &Self) -> String {
+        match (self, other) {
+            (Self::File(first), Self::File(place))
+                if first.source.number == place.source.number =>
+            {
+                format!(", first in line {}", first.line())
+            }
+            (Self::File(first), _) => {
+                let (line, column) = first.line_and_column();
+                format!(", first in {}:{line}:{column}", first.source.name)
+            }
+            _ => String::new(),
+        }
     }
 
     /// For sorting: files behind the rest, by position.
@@ -172,9 +194,21 @@ impl Place {
         self.source.line_and_column(self.span.start)
     }
 
+    /// True when it is the file, and no place in it.
+    pub fn is_whole_file(&self) -> bool {
+        self.span.is_empty() && self.span.start == 0
+    }
+
+    /// What stands there; nothing for the file as a whole, and where a secret may stand in the line.
+    pub fn value(&self) -> Option<&str> {
+        let line = self.source.text.lines().nth(self.line_and_column().0 - 1).unwrap_or_default();
+        let hidden = self.is_whole_file() || may_hold_secret(line);
+        self.source.text.get(self.span.clone()).filter(|_| !hidden)
+    }
+
     /// The line with carets under the value; nothing for a file as a whole.
     pub fn snippet(&self) -> Option<String> {
-        if self.span.is_empty() && self.span.start == 0 {
+        if self.is_whole_file() {
             return None;
         }
         let (number, column) = self.line_and_column();
@@ -189,6 +223,7 @@ impl Place {
         // Control characters, tabs among them, would shift the carets or do worse to a terminal.
         let shown: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let rest = shown.chars().count().saturating_sub(column - 1).max(1);
+        let shown = shown.trim_end();
         let marked = self.source.text.get(self.span.clone()).unwrap_or_default();
         let carets = marked.lines().next().unwrap_or_default().chars().count().clamp(1, rest);
         Some(format!(
@@ -202,7 +237,7 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source.name)?;
-        if !self.span.is_empty() || self.span.start > 0 {
+        if !self.is_whole_file() {
             let (line, column) = self.line_and_column();
             write!(f, ":{line}:{column}")?;
         }

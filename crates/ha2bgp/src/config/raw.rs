@@ -4,8 +4,10 @@
 use super::check;
 use super::error::ConfigError;
 use super::file::{self, Document, keys};
+use super::lint::{self, Warning};
 use super::origin::{Origin, Place, Written};
 use super::reader::Host;
+use super::sources;
 use crate::cli::flags::{FLAGS, Flag, Kind};
 
 /// Some settings by their names. What was not given is not there; a list that was given empty is.
@@ -21,11 +23,6 @@ impl Values {
     pub fn get(&self, name: &str) -> Option<&[Written]> {
         let found = self.given.iter().find(|(known, _)| *known == name);
         found.map(|(_, values)| values.as_slice())
-    }
-
-    /// All that was given, in the order in which it was read.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[Written])> {
-        self.given.iter().map(|(name, values)| (*name, values.as_slice()))
     }
 
     /// Every value of a repeatable setting.
@@ -47,6 +44,11 @@ impl Values {
     /// Notes that a setting was given, but is no value: that was told, and it is not missing.
     pub fn set_unreadable(&mut self, name: &'static str) {
         self.unreadable.push(name);
+    }
+
+    /// Everything that was given, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &[Written])> {
+        self.given.iter().map(|(name, values)| (*name, values.as_slice()))
     }
 
     /// True when nobody gave it.
@@ -103,8 +105,12 @@ pub struct Raw {
     pub unread: Vec<String>,
     /// Some file has peers, whether they count or not.
     pub peers_in_files: bool,
+    /// Some of them could not be read, which was told.
+    pub has_bad_peers: bool,
     /// What could not be read at all.
     pub errors: Vec<ConfigError>,
+    /// What was left out, and may have been meant.
+    pub warnings: Vec<Warning>,
     /// The first configuration file, to name it where something is missing.
     file: Option<Place>,
     /// A part of some file is not TOML.
@@ -122,20 +128,33 @@ pub struct Given<'a> {
 
 impl Raw {
     /// Collects the settings: a flag replaces its variable, a variable the key in a file, and a
-    /// key the default. A later file replaces the keys of earlier ones; their peers add up.
+    /// key the default. What a later `--config` names replaces the keys of earlier ones, but the
+    /// files of one directory may not replace each other's; sections of which there may be many add
+    /// up.
     ///
     /// An empty variable counts as not set, as an empty `Environment=` line would mean it.
     pub fn collect(given: &Given<'_>, host: &Host<'_>) -> Self {
         let mut raw = Self::default();
-        let mut documents = Vec::new();
-        for (at, number) in written(named("config"), given).iter().zip(1..) {
-            match file::read(at, number, host) {
-                Ok(document) => documents.push(document),
+        let sources = sources::find(&written(named("config"), given), host);
+        raw.errors = sources.errors;
+        raw.warnings = sources.ignored.iter().map(lint::ignored_file).collect();
+        let mut documents: Vec<Document> = Vec::new();
+        // Each document's argument.
+        let mut arguments = Vec::new();
+        for (file, number) in sources.files.iter().zip(1..) {
+            match file::read(&file.at, number, host) {
+                Ok(document) => {
+                    raw.compare(&document, file.argument, documents.iter().zip(&arguments));
+                    documents.push(document);
+                    arguments.push(file.argument);
+                }
                 Err(error) => raw.errors.push(error),
             }
         }
         raw.file = documents.first().map(Document::whole);
-        raw.peers_in_files = documents.iter().any(|document| !document.peers.is_empty());
+        raw.has_bad_peers = documents.iter().any(|document| document.has_bad_peers);
+        raw.peers_in_files =
+            raw.has_bad_peers || documents.iter().any(|document| !document.peers.is_empty());
         raw.broken = documents.iter().any(Document::is_broken);
         for flag in FLAGS {
             raw.values.set(flag.long, value(flag, given, &documents));
@@ -152,11 +171,51 @@ impl Raw {
         raw.peers = peers(given, &documents, &mut raw.errors);
         for document in documents {
             raw.services.extend(document.services);
-            raw.checks.extend(document.checks);
+            for check in document.checks {
+                let before = raw.checks.iter().find(|before| before.name.text == check.name.text);
+                match before.map(|before| before.name.origin.first_for(&check.name.origin)) {
+                    None => raw.checks.push(check),
+                    Some(first) => {
+                        let name = &check.name.text;
+                        let error = format!("\"{name}\" is given twice{first}: rename one");
+                        raw.errors.push(ConfigError::new(&check.name, error));
+                    }
+                }
+            }
             raw.unread.extend(document.unread);
             raw.errors.extend(document.errors);
         }
         raw
+    }
+
+    /// Finds the keys of a document that earlier ones have too.
+    fn compare<'a>(
+        &mut self,
+        document: &Document,
+        argument: usize,
+        before: impl Iterator<Item = (&'a Document, &'a usize)> + Clone,
+    ) {
+        for (name, values) in document.values.iter() {
+            let found = before.clone().find_map(|(other, of)| {
+                other.values.get(name).and_then(<[Written]>::first).map(|first| (first, *of))
+            });
+            let (Some((first, of)), Some(at)) = (found, values.first()) else { continue };
+            // A section that is there switches on, and may stand in several files.
+            let is_switch = keys::find(name).is_some_and(|key| key.kind == keys::Kind::Switch);
+            if is_switch && first.text == at.text {
+                continue;
+            }
+            if of == argument {
+                let error = format!(
+                    "is given twice{}: files of one directory do not replace each other's keys, so \
+                     leave one out",
+                    first.origin.first_for(&at.origin)
+                );
+                self.errors.push(ConfigError::new(at, error));
+            } else if keys::find(name).is_some_and(|key| key.kind.is_list()) {
+                self.warnings.push(lint::replaced_list(at, first));
+            }
+        }
     }
 
     /// Where something is missing: in the file if there is one, else on the command line.

@@ -14,7 +14,7 @@ use ha2bgp_core::rule::{self, Name, Rule};
 use super::check::{self, Check};
 use super::duration;
 use super::error::ConfigError;
-use super::origin::{Origin, Written};
+use super::origin::Written;
 use super::raw::{CheckSection, Raw, ServiceSection};
 use super::reader::{Host, Reader};
 use super::settings::{allow_list, damping};
@@ -138,7 +138,7 @@ impl Book<'_> {
         if let Err(error) = service_name(&at.text) {
             self.fail(at, error);
         } else if let Some(before) = names.insert(at.text.clone(), at.clone()) {
-            let error = format!("\"{}\" is given twice{}: rename one", at.text, first(&before));
+            let error = format!("\"{}\" is given twice{}: rename one", at.text, first(&before, at));
             self.fail(at, error);
         }
         at.text.clone()
@@ -160,7 +160,8 @@ impl Book<'_> {
             match known_vips.insert(vip, at.clone()) {
                 None => vips.push(vip),
                 Some(other) => {
-                    let error = format!("\"{vip}\" is given twice{}: leave one out", first(&other));
+                    let error =
+                        format!("\"{vip}\" is given twice{}: leave one out", first(&other, at));
                     self.fail(at, error);
                 }
             }
@@ -175,8 +176,9 @@ impl Book<'_> {
                 self.fail(at, error);
             } else if let Some(other) = known_nets.insert(network, at.clone()) {
                 let error = format!(
-                    "\"{network}\" is of two services{}: an address in it can be of one only",
-                    first(&other)
+                    "\"{network}\" is of two services{}, and an address in it can be of one only: leave it out \
+                     of one",
+                    first(&other, at)
                 );
                 self.fail(at, error);
             } else {
@@ -458,11 +460,8 @@ fn contains_not(rule: &Rule<CheckIndex>) -> bool {
 }
 
 /// Where something was given first.
-fn first(before: &Written) -> String {
-    match &before.origin {
-        Origin::File(place) => format!(", first in line {}", place.line()),
-        _ => String::new(),
-    }
+fn first(before: &Written, at: &Written) -> String {
+    before.origin.first_for(&at.origin)
 }
 
 fn service_name(text: &str) -> Result<(), String> {

@@ -22,10 +22,15 @@ use super::peer;
 use super::raw::{Raw, Values};
 use super::reader::{Host, Reader, go_bool};
 use super::service;
+use super::size;
 use super::speaker::{self, SpeakerSettings};
+use super::status;
+use super::{history, log};
+use crate::history::HistorySettings;
 use crate::observe::check::haproxy::HaproxyProbe;
 use crate::observe::check::{CheckSpecs, Limits};
 use crate::record::RecordSettings;
+use crate::status::StatusSettings;
 
 /// Where the routes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,6 +72,10 @@ pub struct Settings {
     pub speaker: Option<SpeakerSettings>,
     /// Where the state is kept for the process that comes after this one.
     pub state_file: StateFile,
+    /// Which files show the status.
+    pub status: StatusSettings,
+    /// Where what happened is kept.
+    pub history: HistorySettings,
     /// Where the overrides of operators are kept.
     pub overrides_file: StateFile,
     /// The flight recorder; `None`: nothing is recorded.
@@ -87,24 +96,6 @@ pub enum StateFile {
     Off,
     /// In this file.
     Path(String),
-}
-
-/// How the log looks. Read apart from [`Settings`], because errors in those are logged too.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct LogSettings {
-    /// Log every step.
-    pub debug: bool,
-    /// Never use colours.
-    pub no_color: bool,
-}
-
-impl LogSettings {
-    /// Reads the two switches; a bad value counts as not given here and is reported by
-    /// [`Settings::read`].
-    pub fn read(raw: &Raw) -> Self {
-        let on = |name| raw.values.one(name).is_some_and(|at| go_bool(&at.text).unwrap_or(false));
-        Self { debug: on("debug"), no_color: on("no-color") }
-    }
 }
 
 impl Settings {
@@ -200,9 +191,12 @@ impl Settings {
         let state_file = state_file.unwrap_or_default();
         let record = record(&mut reader, values);
         let control = control::read(&mut reader, raw, host);
+        let history = history::read(&mut reader, values, backend);
+        let status = status::read(&mut reader, raw);
         for name in ["debug", "no-color"] {
             reader.switch(values, name);
         }
+        reader.one(values, "log-format", log::format);
         match (values.one("listen-filter"), backend, exabgp_api, reassert) {
             (Some(filter), Some(backend), Some(exabgp_api), Some(reassert))
                 if reader.errors.is_empty() =>
@@ -222,6 +216,8 @@ impl Settings {
                     reassert,
                     speaker,
                     state_file,
+                    history,
+                    status,
                     overrides_file,
                     record,
                     control,
@@ -394,7 +390,7 @@ fn haproxy(reader: &mut Reader, values: &Values) -> Option<HaproxyProbe> {
 
 /// The flight recorder.
 fn record(reader: &mut Reader, values: &Values) -> Option<RecordSettings> {
-    let size = reader.one(values, "record-size", size).unwrap_or(64 << 20);
+    let size = reader.one(values, "record-size", record_size).unwrap_or(64 << 20);
     let path = values.one("record").map(|at| at.text.clone());
     if let (Some(at), None) = (values.one("record-size"), &path) {
         let error = "is for the flight recorder: add record = \"/var/lib/ha2bgp/record\"";
@@ -403,17 +399,12 @@ fn record(reader: &mut Reader, values: &Values) -> Option<RecordSettings> {
     Some(RecordSettings { path: path?, size })
 }
 
-/// Octets: a whole number with a unit.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u32); 3] = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
-    let unit = UNITS.iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)));
-    let octets = unit.and_then(|(number, shift)| {
-        let number: u64 = number.trim_end().parse().ok()?;
-        number.checked_mul(1 << shift)
-    });
-    octets.filter(|octets| (1 << 16..=1 << 40).contains(octets)).ok_or_else(|| {
-        format!("\"{text}\" is not a size from 64KiB to 1024GiB: write for example 64MiB")
-    })
+/// What the files of the recorder may have.
+fn record_size(text: &str) -> Result<u64, String> {
+    match size::parse(text)? {
+        octets if (1 << 16..=1 << 40).contains(&octets) => Ok(octets),
+        _ => Err(format!("\"{text}\" is not from 64KiB to 1024GiB: write for example 64MiB")),
+    }
 }
 
 /// How many probes may be made at once.
@@ -483,7 +474,7 @@ fn backend(text: &str) -> Result<Backend, String> {
     }
 }
 
-fn state_file(text: &str) -> Result<StateFile, String> {
+pub(super) fn state_file(text: &str) -> Result<StateFile, String> {
     match text {
         "auto" => Ok(StateFile::Auto),
         "off" => Ok(StateFile::Off),

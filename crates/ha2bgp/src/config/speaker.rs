@@ -46,9 +46,21 @@ pub(super) fn refuse(reader: &mut Reader, raw: &Raw) {
     let given = flags.chain(keys).filter_map(|name| raw.values.one(name));
     let by_file = |section: &&Section| matches!(section.at.origin, Origin::File(_));
     let peers = raw.peers.iter().filter(by_file).map(|section| &section.at);
+    // Whoever says nothing of a backend has forgotten the routers.
+    let chosen = raw.values.one("bgp-backend").map(|at| &at.origin);
+    let is_chosen = chosen.is_some_and(|origin| !matches!(origin, Origin::Default(_)));
     for at in given.filter(|at| !matches!(at.origin, Origin::Default(_))).chain(peers) {
-        let fix = at.origin.spell("bgp-backend", "\"speaker\"");
-        let error = format!("is of the built-in speaker: add {fix}, or leave it out");
+        let error = match at.origin {
+            Origin::File(_) if !is_chosen => {
+                "is of the built-in speaker, and no [[peer]] says whom it speaks to: add one, or leave \
+                 it out"
+                    .to_owned()
+            }
+            _ => {
+                let fix = at.origin.spell("bgp-backend", "\"speaker\"");
+                format!("is of the built-in speaker: add {fix}, or leave it out")
+            }
+        };
         reader.errors.push(ConfigError::new(at, error));
     }
 }
@@ -67,7 +79,7 @@ pub(super) fn read(
     };
     let listen = listen(reader, &raw.values);
     let route = Route::defaults(reader, &raw.values, &common.next_hops);
-    if raw.peers.is_empty() {
+    if raw.peers.is_empty() && !raw.has_bad_peers {
         missing(reader, raw, "peer", "192.0.2.1");
         if raw.values.all("peer-as").is_empty() && !raw.has_file() {
             missing(reader, raw, "peer-as", "64512");
@@ -81,7 +93,7 @@ pub(super) fn read(
         let address = peer::address_of(reader, section);
         if let (Some(address), Some(at)) = (address, section.values.one("address")) {
             if let Some((_, before)) = known.iter().find(|(known, _)| *known == address) {
-                let error = twice(address, before);
+                let error = twice(address, at, before);
                 reader.errors.push(ConfigError::new(at, error));
                 continue;
             }
@@ -121,14 +133,9 @@ fn check_key(reader: &mut Reader, section: &Section, peer: &PeerSettings, others
     }
 }
 
-fn twice(address: PeerAddress, before: &Written) -> String {
-    match &before.origin {
-        Origin::File(place) => {
-            let line = place.line();
-            format!("\"{address}\" is given twice, first in line {line}: leave one out")
-        }
-        _ => format!("\"{address}\" is given twice: leave one out"),
-    }
+fn twice(address: PeerAddress, at: &Written, before: &Written) -> String {
+    let first = before.origin.first_for(&at.origin);
+    format!("\"{address}\" is given twice{first}: leave one out")
 }
 
 /// The identifier for those who give none: the first local address that can be one. It is in the

@@ -11,8 +11,9 @@ use super::push::Pushes;
 use super::query::Query;
 use super::questions::Questions;
 use super::route::Call;
-use super::{WaysIn, openapi, orders, read, why};
+use super::{WaysIn, happened, openapi, orders, read, why};
 use crate::announce;
+use crate::events::EventLog;
 
 /// What requests are answered from.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Api {
     pub routes: announce::questions::Questions,
     /// What is known of services and checks.
     pub metrics: Metrics,
+    /// What happened, and what happens.
+    pub events: EventLog,
     /// Which ways in are open.
     pub ways: watch::Receiver<WaysIn>,
 }
@@ -66,6 +69,8 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
             orders::answer(call, &api.engine, asked.names, asked.body, asked.caller).await
         }
         Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
+        Call::History => happened::history(&api.events, asked.query).await,
+        Call::Events => return happened::events(&api.events, &asked),
         Call::OpenApi => Ok(openapi::text()),
         Call::Why => why::answer(api, asked.names).await,
         Call::Status

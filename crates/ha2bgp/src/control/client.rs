@@ -1,4 +1,7 @@
-//! The other end of the control socket, for commands: one request, one answer, a few seconds.
+//! The other end of the control socket, for commands: one request, one answer, a few seconds; or a
+//! [`stream`] of events.
+
+pub mod stream;
 
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,7 +12,9 @@ use socket2::{Domain, SockAddr, Socket, Type};
 /// How long each step may take: to connect, to send, to get something of the answer.
 const STEP_TIME: Duration = Duration::from_secs(10);
 /// A longer answer is none of ours.
-const ANSWER_MAX: u64 = 4 * 1024 * 1024;
+const ANSWER_MAX: u64 = 32 * 1024 * 1024;
+/// How long nothing may come over a stream of events: a few heartbeats.
+const STREAM_TIME: Duration = Duration::from_secs(60);
 
 /// What was answered.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,21 +53,7 @@ pub enum ClientError {
 /// # Errors
 /// When nobody is there, or what is there does not answer.
 pub fn ask(path: &Path, method: &str, target: &str, body: &[u8]) -> Result<Answer, ClientError> {
-    let unreachable = |error: io::Error| {
-        let fix = match error.kind() {
-            io::ErrorKind::NotFound => {
-                "is ha2bgp running, with this as [control] unix = …? Another path goes into \
-                 --socket or HA2BGP_CONTROL"
-            }
-            io::ErrorKind::ConnectionRefused => "the ha2bgp that made it is gone: start it",
-            io::ErrorKind::PermissionDenied => {
-                "this user may not: [control] mode and group say who may"
-            }
-            _ => "is it ha2bgp's control socket?",
-        };
-        ClientError::Unreachable { path: path.to_owned(), error, fix }
-    };
-    let mut socket = connect(path).map_err(unreachable)?;
+    let mut socket = connect(path).map_err(|error| unreachable(path, error))?;
     let head = format!(
         "{method} {target} HTTP/1.1\r\nhost: ha2bgp\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n",
@@ -80,6 +71,22 @@ pub fn ask(path: &Path, method: &str, target: &str, body: &[u8]) -> Result<Answe
             _ => why.to_owned(),
         })),
     }
+}
+
+/// Nobody could be reached, and what helps.
+fn unreachable(path: &Path, error: io::Error) -> ClientError {
+    let fix = match error.kind() {
+        io::ErrorKind::NotFound => {
+            "is ha2bgp running, with this as [control] unix = …? Another path goes into --socket or \
+             HA2BGP_CONTROL"
+        }
+        io::ErrorKind::ConnectionRefused => "the ha2bgp that made it is gone: start it",
+        io::ErrorKind::PermissionDenied => {
+            "this user may not: [control] mode and group say who may"
+        }
+        _ => "is it ha2bgp's control socket?",
+    };
+    ClientError::Unreachable { path: path.to_owned(), error, fix }
 }
 
 fn timed_out(error: &io::Error) -> String {

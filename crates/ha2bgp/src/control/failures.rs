@@ -41,3 +41,24 @@ impl Failures {
         lines.get_or_insert_with(|| Rate::new(LINES.0, LINES.1, now)).take(now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn each_takes_its_time_and_few_are_told() {
+        let (failures, start) = (Failures::default(), Instant::now());
+        let from = IpAddr::from([192, 0, 2, 1]);
+        failures.tell(from, "unauthorized").await;
+        assert_eq!(start.elapsed(), PAUSE);
+        let told = (0..100).filter(|_| failures.may_tell()).count();
+        assert_eq!(told, usize::try_from(LINES.1).unwrap());
+        tokio::join!(failures.tell(from, "x"), failures.tell(from, "y"));
+        assert_eq!(failures.left_out.get(), 2);
+        // The next one that is told has their number.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        failures.tell(from, "z").await;
+        assert_eq!(failures.left_out.get(), 0);
+    }
+}

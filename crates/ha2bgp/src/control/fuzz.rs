@@ -21,6 +21,8 @@ use super::request::Context;
 use super::server::Shared;
 use super::tokens::{Tokens, bearer};
 use crate::announce;
+use crate::clock::Clock;
+use crate::events;
 use crate::observe::check::CheckSpecs;
 
 /// The longest input. All of it is sent, and all answers to it are kept.
@@ -53,6 +55,7 @@ async fn answers(input: &[u8]) -> Vec<u8> {
         routes: announce::questions::Questions::channel().0,
         metrics: Metrics::new(Questions(asking)),
         ways: watch::channel(ways).1,
+        events: events::start(None, Clock::start()).1,
     };
     let shared = Rc::new(Shared::new(api, watch::channel(Vec::new()).0));
     let who = Who::User(0, Vec::new());

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::access::Who;
 use super::api::{Code, Refusal};
@@ -229,6 +229,9 @@ fn take(
     let shared = Rc::clone(shared);
     let tls = matches!(stream, Stream::Tcp(_)).then(|| shared.tls.borrow().clone()).flatten();
     let way = shared.way(&who);
+    if tls.is_some() && !way.handshakes.borrow_mut().take(Instant::now()) {
+        return;
+    }
     let Some(place) = way.places.borrow_mut().enter(who.source()) else {
         match stream {
             Stream::Unix(stream) => turn_away(|octets| stream.try_write(octets)),

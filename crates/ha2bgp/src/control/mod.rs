@@ -26,6 +26,7 @@ mod deadline;
 pub mod events;
 mod failures;
 mod fuzz;
+pub mod happened;
 mod listen;
 pub mod metrics;
 pub mod openapi;

@@ -28,19 +28,28 @@ use super::server::Shared;
 pub const BODY_TIME: Duration = Duration::from_secs(5);
 /// Requests a second over all connections of one way in, and at once after a rest.
 pub const RATE: (u32, u32) = (1000, 2000);
+/// The same for handshakes of TLS; connections beyond that are closed.
+pub const HANDSHAKE_RATE: (u32, u32) = (100, 200);
 
 /// One way in: what its connections share, so that no other way in has less.
 #[derive(Debug)]
 pub(super) struct Way {
     pub(super) places: RefCell<Places>,
+    /// Handshakes of TLS: each costs this thread a signature, before anybody has shown a token.
+    pub(super) handshakes: RefCell<Rate>,
     streams: Rc<Streams>,
     rate: RefCell<Rate>,
 }
 
 impl Way {
     pub(super) fn new() -> Self {
-        let rate = RefCell::new(Rate::new(RATE.0, RATE.1, Instant::now()));
-        Self { places: RefCell::default(), streams: Rc::default(), rate }
+        let rate = |(rate, burst)| RefCell::new(Rate::new(rate, burst, Instant::now()));
+        Self {
+            places: RefCell::default(),
+            handshakes: rate(HANDSHAKE_RATE),
+            streams: Rc::default(),
+            rate: rate(RATE),
+        }
     }
 }
 

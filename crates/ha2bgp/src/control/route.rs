@@ -12,6 +12,7 @@ use super::api::service::{RoutesShown, ServicesShown};
 use super::api::status::StatusShown;
 use super::api::why::{Why, Whys};
 use super::api::{ChecksShown, Code, ControlShown, PushBody, PushTaken, Refusal};
+use super::happened::{self, Happened};
 use super::metrics;
 use super::orders::{
     Confirmed, DampingBody, Done, LiftBody, OverrideBody, OverrideShown, OverridesShown, PlanBody,
@@ -19,6 +20,7 @@ use super::orders::{
 };
 use super::query::{self, Param};
 use super::read;
+use crate::events::Record;
 use crate::near::nearest;
 
 /// What a request may do, and what is allowed to whoever asks: who may write may read.
@@ -78,6 +80,10 @@ pub enum Call {
     ResetDamping,
     /// Show the ways in.
     Control,
+    /// Show what happened.
+    History,
+    /// Tell what happens.
+    Events,
     /// Show the description of all this.
     OpenApi,
 }
@@ -273,6 +279,20 @@ pub const ENDPOINTS: &[Endpoint] = &[
         .takes(shape::<DampingBody>)
         .gives(Gives::Json(shape::<Done>))
         .or(&[Code::BadBody]),
+    get(
+        "/v1/history",
+        Call::History,
+        "What happened, the oldest first: the newest records, or those behind `after`",
+    )
+    .with(happened::HISTORY)
+    .gives(Gives::Json(shape::<Happened>)),
+    get(
+        "/v1/events",
+        Call::Events,
+        "What happens, as server-sent events; those behind `after` first, each once",
+    )
+    .with(happened::EVENTS)
+    .gives(Gives::Events(shape::<Record>)),
     get("/v1/checks", Call::ListChecks, "All checks of type `push` with their newest results")
         .gives(Gives::Json(shape::<ChecksShown<'_>>)),
     get("/v1/checks/{check}", Call::ShowCheck, "One check of all services")

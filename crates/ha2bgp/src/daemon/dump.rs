@@ -5,7 +5,7 @@ use ha2bgp_core::engine::Engine;
 use ha2bgp_core::explain::{CheckExplanation, Explanation};
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bgp::{Counters, Others};
+use ha2bgp_proto::bgp::{Count, Counters, Others};
 use ha2bgp_proto::exabgp::{Acks, Snapshot};
 
 use super::output::Progress;
@@ -129,12 +129,17 @@ fn others(text: &mut String, prefix: Prefix, peers: &[PeerState]) {
         let Ok(at) = peer.others.binary_search_by_key(&prefix, |(prefix, _)| *prefix) else {
             continue;
         };
-        let count = match peer.others.get(at) {
-            Some((_, Others::Known(count))) => count.to_string(),
-            Some((_, Others::AtLeast(count))) => format!("{count}-or-more"),
-            Some((_, Others::Unknown)) | None => "unknown".to_owned(),
+        let others = peer.others.get(at).map_or(Others::UNKNOWN, |(_, others)| *others);
+        let count = match others.full {
+            Count::Known(count) => count.to_string(),
+            Count::AtLeast(count) => format!("{count}-or-more"),
+            Count::Unknown => "unknown".to_owned(),
         };
         text.push_str(&format!(" others-at-{}={count}", peer.peer));
+        if others.last_choice > 0 {
+            let last = others.last_choice;
+            text.push_str(&format!(" others-as-last-choice-at-{}={last}", peer.peer));
+        }
     }
 }
 

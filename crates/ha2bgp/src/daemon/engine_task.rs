@@ -5,7 +5,7 @@
 //! probes                  ▲  │   ├──watch(RouteSet)──► observers
 //!                         │  │   ├──watch(CheckKey…)─► probes
 //!                         │  │   └──doorbells────────► announcer
-//!              signals ───┘  └──► journal (log)
+//!              signals ───┘  └──Teller──────────► log, history, stream of events
 //! ```
 //! The watch channel holds only the newest set: a slow or stuck announcer costs the engine nothing.
 
@@ -20,7 +20,6 @@ use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
 
-use super::journal::Journal;
 use super::keys::KeyFiles;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
@@ -32,6 +31,7 @@ use crate::clock::Clock;
 use crate::config::duration;
 use crate::control::orders::{Author, Reload};
 use crate::control::questions::Question;
+use crate::events::{Teller, from_engine};
 use crate::record::Recorder;
 
 /// How many observations are taken in one go before the timers are looked at again.
@@ -49,7 +49,6 @@ const THAW: Duration = Duration::from_millis(250);
 pub(super) struct EngineTask {
     pub(super) engine: Engine,
     pub(super) clock: Clock,
-    journal: Journal,
     observations: mpsc::Receiver<Observation>,
     pub(super) ends: Ends,
     /// Stopping was asked for: until here the routes are announced as the last choice.
@@ -77,6 +76,8 @@ pub(super) struct Ends {
     pub(super) keys: KeyFiles,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
+    /// Where it is told what happens.
+    pub(super) teller: Teller,
     /// How listeners are noticed, in words.
     pub(super) notice: watch::Receiver<String>,
     /// What the control interface wants to know.
@@ -101,7 +102,6 @@ impl EngineTask {
             keeper,
             recorder,
             clock,
-            journal: Journal::new(clock),
             observations,
             ends,
             draining: None,
@@ -276,11 +276,18 @@ impl EngineTask {
         }
         // Announcing is urgent, telling is not.
         for event in &events {
-            self.journal.event(event);
             if let Event::OverrideEnded(over) = event {
                 self.override_ended(over.id);
             }
         }
+        let engine = &self.engine;
+        // What is known of an override is told above.
+        let events = events.into_iter().filter(|it| !matches!(it, Event::OverrideEnded(_)));
+        let named = events.map(|event| {
+            let name = from_engine::vip(&event).map(|vip| engine.service_name(vip));
+            (event, name.unwrap_or_default())
+        });
+        self.ends.teller.engine(named);
     }
 
     fn drain_outputs(&mut self, routes: &mut bool, checks: &mut bool, events: &mut Vec<Event>) {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::control::orders::{DrainPlan, NewOverride, OverrideShown};
+use crate::events::{Draft, Kind, Level};
 
 /// The version of the file.
 const VERSION: u32 = 1;
@@ -222,6 +223,26 @@ impl Entry {
             connections_left: self.connections_left,
             saved,
         }
+    }
+
+    /// What is told of it; the author is whoever does something to it now.
+    pub(super) fn draft(&self, kind: Kind, text: &str, author: &str) -> Draft {
+        let text = format!("{text}: {}", self.words());
+        let draft = Draft::new(kind, Level::Warn, text).author(author).detail(&self.reason);
+        let draft = draft.more("override", self.id).to(&self.kind);
+        match &self.scope {
+            KeptScope::All => draft,
+            KeptScope::Service(name) => draft.service(name),
+            KeptScope::Prefix(prefix) => match prefix.parse() {
+                Ok(prefix) => draft.prefix(prefix),
+                Err(_) => draft,
+            },
+        }
+    }
+
+    /// Who has made it.
+    pub(super) fn author(&self) -> &str {
+        &self.author
     }
 
     /// In words, for the log.

@@ -3,7 +3,6 @@
 mod answers;
 mod dump;
 mod engine_task;
-mod journal;
 mod keys;
 mod ledger;
 mod ledger_file;
@@ -14,7 +13,7 @@ mod plan;
 mod reload;
 mod signals;
 mod state;
-mod state_file;
+pub(crate) mod state_file;
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -22,12 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::engine::Input;
-use ha2bgp_core::net::NextHop;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_proto::filter::Filter;
 use ha2bgp_sys::lookup;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use self::engine_task::{Ends, EngineTask, Stop};
 use self::keys::KeyFiles;
@@ -49,10 +48,13 @@ use crate::control::calls::Api;
 use crate::control::metrics::Metrics;
 use crate::control::push::Pushes;
 use crate::control::questions::{QUESTIONS_MAX, Questions};
+use crate::events::{self, EventLog, Teller, from_announcer};
+use crate::history;
 use crate::observe::check::{CheckSpecs, push};
 use crate::observe::{address, check, listen};
 use crate::record::Recorder;
 use crate::record::file::Head;
+use crate::status::{self, Status};
 
 /// How many observations may wait for the engine; then observers wait.
 const OBSERVATIONS_MAX: usize = 4096;
@@ -62,6 +64,9 @@ const REPORTS_MAX: usize = 1024;
 
 /// How long the state file may take at the end.
 const STATE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long it may take at the end until everything is told and on disk.
+const EVENTS_WAIT: Duration = Duration::from_secs(2);
 
 /// How long announcers may take to withdraw everything at the end.
 const FINISH_WAIT: Duration = Duration::from_secs(6);
@@ -108,10 +113,12 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
             return ExitCode::FAILURE;
         }
     };
-    tell_settings(&settings, filter);
+    tell_settings(&settings);
     let clock = Clock::start();
     let store = Store::open(&settings.state_file);
     let beginning = begin(&settings, store.as_ref());
+    let (teller, events, keeper) = events::start(history::open(&settings.history), clock);
+    let keeper = tokio::spawn(keeper.run());
     let (observed, observations) = mpsc::channel(OBSERVATIONS_MAX);
     let (routes, announced) = watch::channel(RouteSet::new());
     let (desiring, desired) = watch::channel(Desired::default());
@@ -129,8 +136,17 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
     let (routes_of, inbox) = announce::questions::Questions::channel();
+    let asking = Questions(asking);
+    let source = status::Source { engine: asking.clone(), events: events.clone(), clock };
+    let status = match status::spawn(&settings.status, &source) {
+        Ok(status) => status,
+        Err(error) => {
+            tracing::error!(%error, "cannot start the thread for status files");
+            return ExitCode::FAILURE;
+        }
+    };
     let (specs, specs_changed) = watch::channel(Arc::new(specs(&settings)));
-    let control = open_control(&settings, specs_changed.clone(), hub, Questions(asking), routes_of);
+    let control = open_control(&settings, specs_changed.clone(), hub, asking, (routes_of, events));
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -141,7 +157,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (listen, listen_config) = watch::channel(listen_config);
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
-    tokio::spawn(tell_reports(reports, progress));
+    tokio::spawn(tell_reports(reports, progress, teller.clone()));
     let doorbells = Doorbells { keys: new_keys, addresses: address_changes, ..Doorbells::silent() };
     let around = (doorbells, inbox);
     let announcer = match output::announcer(&settings, &beginning, around, clock) {
@@ -152,7 +168,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         }
     };
     let mut announcer = tokio::spawn(announcer.run(desired.clone(), reporting));
-    let keeper = store.map(|store| tokio::spawn(store.keep(desired, beginning.before.clone())));
+    let storing = store.map(|store| tokio::spawn(store.keep(desired, beginning.before.clone())));
 
     let speaker = settings.speaker.as_ref();
     let ends = Ends {
@@ -162,6 +178,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         addresses,
         keys: KeyFiles::new(speaker, keys),
         announcer: announcer_state,
+        teller,
         notice,
         questions,
         drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
@@ -186,7 +203,9 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         Stop::AnnouncerEnded => {
             engine.configuration.ways.control.end().await;
             drop(engine);
+            status_end(status).await;
             probes_end(probes).await;
+            events_end(keeper).await;
             return early.as_ref().map_or(ExitCode::FAILURE, conclude);
         }
         Stop::ObserversEnded => tracing::error!("no observer is left: stopping"),
@@ -194,6 +213,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         Stop::Asked => {}
     }
     engine.configuration.ways.control.end().await;
+    status_end(status).await;
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
@@ -202,13 +222,14 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         () = tokio::time::sleep(FINISH_WAIT) => None,
     };
     probes_end(probes).await;
-    if let Some(keeper) = keeper
-        && let Ok(Ok(store)) = tokio::time::timeout(STATE_WAIT, keeper).await
+    if let Some(storing) = storing
+        && let Ok(Ok(store)) = tokio::time::timeout(STATE_WAIT, storing).await
         && stop == Stop::Asked
         && matches!(ended, Some(Ok(Ended::Finished)))
     {
         store.clear();
     }
+    events_end(keeper).await;
     ended.as_ref().map_or_else(
         || {
             tracing::error!("ended before every withdrawal was sent");
@@ -238,13 +259,28 @@ fn open_control(
     specs: watch::Receiver<Arc<CheckSpecs>>,
     hub: mpsc::Sender<push::Request>,
     asking: Questions,
-    routes: announce::questions::Questions,
+    (routes, events): (announce::questions::Questions, EventLog),
 ) -> Control {
     let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone()));
     let (telling, ways) = watch::channel(Vec::new());
-    let mut control = Control::new(Api { pushes, engine: asking, routes, metrics, ways }, telling);
+    let api = Api { pushes, engine: asking, routes, metrics, ways, events };
+    let mut control = Control::new(api, telling);
     control.configure(settings.control.as_ref());
     control
+}
+
+/// Waits until everything is told and on disk.
+async fn events_end(keeper: JoinHandle<()>) {
+    if tokio::time::timeout(EVENTS_WAIT, keeper).await.is_err() {
+        tracing::warn!("the history lacks what happened at the end");
+    }
+}
+
+/// Says in the status files that it is the end.
+async fn status_end(status: Option<Status>) {
+    if let Some(status) = status {
+        status.end().await;
+    }
 }
 
 /// Waits until no probe is left, and no process of one.
@@ -272,12 +308,8 @@ fn begin(settings: &Settings, store: Option<&Store>) -> Beginning {
 }
 
 /// The notices of the start: what will be looked at, what may be announced.
-fn tell_settings(settings: &Settings, filter: &Filter) {
-    tracing::debug!(version = env!("CARGO_PKG_VERSION"), "starting");
+fn tell_settings(settings: &Settings) {
     tracing::info!("ss filter: {}", settings.listen_filter.text);
-    for warning in filter.warnings() {
-        tracing::warn!("ss filter: {warning}");
-    }
     if settings.test_mode {
         tracing::info!(
             "please specify allowed networks with --network; running in test mode: only localhost \
@@ -288,14 +320,6 @@ fn tell_settings(settings: &Settings, filter: &Filter) {
         tracing::info!("adding network {network} to filter");
     }
     output::tell_settings(settings);
-    if let NextHop::Address(address) = settings.engine.next_hop
-        && settings.engine.networks.iter().any(|net| net.is_ipv4() != address.is_ipv4())
-    {
-        tracing::warn!(
-            next_hop = %address,
-            "the next hop is of the other family than a network: routers may refuse such routes"
-        );
-    }
     tracing::info!(
         "announcing what is up for {}, withdrawing what is down for {}",
         duration::show(settings.engine.defaults.up_delay),
@@ -303,13 +327,17 @@ fn tell_settings(settings: &Settings, filter: &Filter) {
     );
 }
 
-/// Logs what the announcer reports, for as long as it runs, and keeps its last snapshot.
+/// Tells what the announcer reports, for as long as it runs, and keeps its last snapshot.
 async fn tell_reports(
     mut reports: mpsc::Receiver<Report>,
     progress: watch::Sender<Option<Progress>>,
+    teller: Teller,
 ) {
     while let Some(report) = reports.recv().await {
-        journal::report(&report.what);
+        match from_announcer::draft(&report.what) {
+            Some(draft) => teller.tell(draft),
+            None => from_announcer::trace(&report.what),
+        }
         if let Some(state) = Progress::of(report.what) {
             progress.send_replace(Some(state));
         }

@@ -14,6 +14,7 @@ use crate::control::api::{Code, Refusal};
 use crate::control::orders::{
     Answer, Author, Confirmed, Lifted, NewOverride, Order, OverrideShown, Planned, Reload,
 };
+use crate::events::{Draft, Kind, Level};
 use crate::near::nearest;
 use crate::observe::listen::ListenConfig;
 
@@ -42,7 +43,8 @@ impl EngineTask {
                 }
             }
             Order::ResetDamping(scope, author, answer) => {
-                tracing::info!(author = %author.0, "what flap damping has counted is forgotten");
+                let text = "what flap damping has counted is forgotten";
+                self.tell(Draft::new(Kind::Released, Level::Info, text).author(&author.0));
                 self.handle_all([Input::ResetDamping(scope)]);
                 tell(answer, ());
             }
@@ -54,6 +56,17 @@ impl EngineTask {
         self.ledger.entries().iter().map(|entry| entry.shown(now, true)).collect()
     }
 
+    fn tell(&self, draft: Draft) {
+        self.ends.teller.tell(draft);
+    }
+
+    /// Says no, and tells it.
+    fn refuse(&self, answer: Option<Answer<Planned>>, refusal: Refusal) {
+        let text = format!("not reloaded: {}", refusal.message);
+        self.tell(Draft::new(Kind::ReloadRefused, Level::Error, text));
+        refuse_quietly(answer, refusal);
+    }
+
     fn say(&mut self, new: &NewOverride, answer: Answer<OverrideShown>) {
         if let Err(refusal) = self.means_something(&new.scope) {
             return tell(answer, Err(refusal));
@@ -62,7 +75,7 @@ impl EngineTask {
             let text = format!("there are {OVERRIDES_MAX} overrides already: take some back");
             return tell(answer, Err(Refusal::new(Code::Busy, text)));
         };
-        tracing::warn!(id = entry.id, "an operator says: {}", entry.words());
+        self.tell(entry.draft(Kind::OverrideSet, "an operator says", entry.author()));
         self.overrides_changed(entry, answer);
     }
 
@@ -108,23 +121,22 @@ impl EngineTask {
             let text = format!("there is no override {}: GET /v1/overrides lists them", id.0);
             return tell(answer, Err(Refusal::new(Code::NoSuchOverride, text)));
         };
-        tracing::warn!(
-            id = entry.id, author = %lifted.author.0, why = lifted.reason,
-            "an operator takes back: {}", entry.words()
-        );
+        let draft = entry.draft(Kind::OverrideEnded, "an operator takes back", &lifted.author.0);
+        self.tell(draft.more("why", &lifted.reason));
         self.overrides_changed(entry, answer);
     }
 
     fn drained(&mut self, id: OverrideId, connections: u32) {
         let Some(entry) = self.ledger.drained(id, connections) else { return };
-        tracing::warn!(id = id.0, connections, "drained, withdrawing: {}", entry.words());
+        let draft = entry.draft(Kind::OverrideSet, "drained, withdrawing", entry.author());
+        self.tell(draft.more("connections", connections));
         self.overrides_changed(entry, oneshot::channel().0);
     }
 
     /// The engine has found that the time of an override is over.
     pub(super) fn override_ended(&mut self, id: OverrideId) {
         if let Some(entry) = self.ledger.remove(id) {
-            tracing::warn!(id = id.0, "its time is over: {}", entry.words());
+            self.tell(entry.draft(Kind::OverrideEnded, "its time is over", ""));
             self.keeper.keep(&self.ledger, |_| {});
         }
     }
@@ -146,12 +158,12 @@ impl EngineTask {
                 "a configuration is on trial for {} s more: confirm it, or wait",
                 left.as_secs()
             );
-            return refuse(answer, Refusal::new(Code::Busy, text));
+            return self.refuse(answer, Refusal::new(Code::Busy, text));
         }
         if let Some(Purpose::Reload(_, answer)) =
             self.configuration.load(Purpose::Reload(reload, answer), None)
         {
-            refuse(answer, busy());
+            self.refuse(answer, busy());
         }
     }
 
@@ -168,7 +180,7 @@ impl EngineTask {
                             tracing::error!("{line}");
                         }
                         let text = "bad configuration: everything stays as it is";
-                        tracing::error!("{text}");
+                        self.tell(Draft::new(Kind::ReloadRefused, Level::Error, text));
                         refuse_quietly(answer, refusal);
                     }
                 };
@@ -201,7 +213,7 @@ impl EngineTask {
                  reload with force",
                 planned.beyond_guard
             );
-            return refuse(answer, Refusal::new(Code::Guarded, text));
+            return self.refuse(answer, Refusal::new(Code::Guarded, text));
         }
         let now = self.clock.now();
         if let Some(time) = reload.confirm {
@@ -214,11 +226,10 @@ impl EngineTask {
             tracing::warn!("{what} counts only after a restart");
         }
         self.put_in_force(Box::new(then), listen);
-        tracing::info!(
-            author = %reload.author.0,
-            announce = count(&planned, "announce"), withdraw = count(&planned, "withdraw"),
-            "the configuration was read again and counts now"
-        );
+        let text = "the configuration was read again and counts now";
+        let draft = Draft::new(Kind::Reconfigured, Level::Info, text).author(&reload.author.0);
+        let (up, down) = (count(&planned, "announce"), count(&planned, "withdraw"));
+        self.tell(draft.more("announce", up).more("withdraw", down));
         if let Some(answer) = answer {
             tell(answer, Ok(planned));
         }
@@ -239,17 +250,17 @@ impl EngineTask {
             let text = "no configuration is on trial: there is nothing to confirm";
             return tell(answer, Err(Refusal::new(Code::NothingToConfirm, text)));
         };
-        tracing::info!(author = %author.0, loaded_by = %trial.author.0, "the configuration stays");
+        let draft = Draft::new(Kind::Reconfigured, Level::Info, "the configuration stays");
+        self.tell(draft.author(&author.0).more("loaded_by", &trial.author.0));
         tell(answer, Ok(Confirmed { left_seconds: left.as_secs_f64() }));
     }
 
     /// Nobody has confirmed in time: what was before counts again.
     pub(super) fn roll_back(&mut self) {
         let Some(Trial { before, author, .. }) = self.configuration.trial.take() else { return };
-        tracing::warn!(
-            loaded_by = %author.0,
-            "nobody has confirmed the configuration in time: the one before counts again"
-        );
+        let text = "nobody has confirmed the configuration in time: the one before counts again";
+        let draft = Draft::new(Kind::Reconfigured, Level::Warn, text);
+        self.tell(draft.more("loaded_by", &author.0));
         // What the trial had in common with it has kept its numbers, so all of it fits.
         let (mut settings, listen) = before;
         crate::config::carry::carry_over(&self.configuration.settings, &mut settings);
@@ -263,12 +274,6 @@ fn count(planned: &Planned, change: &str) -> usize {
 
 fn busy() -> Refusal {
     Refusal::new(Code::Busy, "configurations are being read: try again")
-}
-
-/// Says no, and says so in the log.
-fn refuse(answer: Option<Answer<Planned>>, refusal: Refusal) {
-    tracing::error!("not reloaded: {}", refusal.message);
-    refuse_quietly(answer, refusal);
 }
 
 fn refuse_quietly(answer: Option<Answer<Planned>>, refusal: Refusal) {

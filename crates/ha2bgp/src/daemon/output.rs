@@ -11,7 +11,7 @@ use super::parent;
 use super::state::{Beginning, Times};
 pub(super) use crate::announce::Progress;
 use crate::announce::questions::Inbox;
-use crate::announce::speaker::{Doorbells, Peer};
+use crate::announce::speaker::{Configuration, Doorbells, Peer};
 use crate::announce::{Announcer, ExaBgp, Plain, Speaker, Stdio};
 use crate::clock::Clock;
 use crate::config::duration;
@@ -25,12 +25,11 @@ pub(super) fn announcer(
     (doorbells, inbox): (Doorbells, Inbox),
     clock: Clock,
 ) -> io::Result<Box<dyn Announcer>> {
-    if let (Backend::Speaker, Some(speaker)) = (settings.backend, &settings.speaker) {
-        let peers = speaker.peers.iter().map(|peer| self::peer(peer, beginning));
+    if settings.backend == Backend::Speaker && settings.speaker.is_some() {
+        let Configuration { peers, listen } = configuration(settings, beginning);
         // Timers of many hosts that start at once shall not stay in step.
         let seed = RandomState::new().build_hasher().finish();
-        let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into());
-        let speaker = Speaker::new(peers.collect(), listen.collect(), clock, seed);
+        let speaker = Speaker::new(peers, listen, clock, seed);
         return Ok(Box::new(speaker.with(doorbells).answering(inbox)));
     }
     let detected = parent::detect_exabgp();
@@ -50,6 +49,14 @@ pub(super) fn announcer(
             Box::new(exabgp.after(beginning.before.clone()))
         }
     })
+}
+
+/// To whom the speaker speaks, as the settings have it.
+pub(super) fn configuration(settings: &Settings, beginning: &Beginning) -> Configuration {
+    let Some(speaker) = &settings.speaker else { return Configuration::default() };
+    let peers = speaker.peers.iter().map(|peer| self::peer(peer, beginning));
+    let listen = speaker.listen.iter().map(|address| (*address, BGP_PORT).into());
+    Configuration { peers: peers.collect(), listen: listen.collect() }
 }
 
 /// One peer of the speaker.
@@ -106,19 +113,5 @@ pub(super) fn tell_settings(settings: &Settings) {
             hold = config.hold_time.as_secs(), md5 = socket.key.is_some(),
             "announcing to this router"
         );
-        for network in config.policy.networks.iter() {
-            let offered = config.families;
-            if !(if network.is_ipv4() { offered.ipv4 } else { offered.ipv6 }) {
-                let need = if network.is_ipv4() {
-                    "IPv4 routes over IPv6 need extended next hops, or an IPv4 next hop"
-                } else {
-                    "IPv6 routes over IPv4 need an IPv6 next hop, or a peer with an IPv6 address"
-                };
-                tracing::warn!(
-                    peer = %config.peer, %network,
-                    "this network is not announced to this peer: {need}"
-                );
-            }
-        }
     }
 }

@@ -31,6 +31,8 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         "state-file": state_file,
         "overrides-file": overrides_file,
         "record": record,
+        "history": history,
+        "status files": status,
         "doorbell": doorbell,
         "exabgp-api": exabgp_api,
         "exabgp-group": exabgp_group,

@@ -70,7 +70,7 @@ impl Store {
                 }
             },
         };
-        let opened = place().and_then(|place| Ok((place, lock(&path)?)));
+        let opened = place().and_then(|place| Ok((place, lock(&path, "--state-file")?)));
         match opened {
             Ok((place, lock)) => Some(Self { path, place, _lock: lock, file: None }),
             Err(error) if *settings == StateFile::Auto => {
@@ -209,7 +209,7 @@ fn union(before: &RouteSet, routes: &RouteSet) -> RouteSet {
 }
 
 /// The directory that the system gave us, or our own.
-fn directory() -> io::Result<PathBuf> {
+pub(crate) fn directory() -> io::Result<PathBuf> {
     if let Some(given) = std::env::var_os("RUNTIME_DIRECTORY") {
         // Several are separated by colons (systemd.exec(5)).
         let given = given.to_string_lossy().into_owned();
@@ -225,12 +225,12 @@ fn directory() -> io::Result<PathBuf> {
 }
 
 /// Makes sure that nobody else writes the file.
-fn lock(path: &Path) -> io::Result<File> {
+pub(crate) fn lock(path: &Path, flag: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let lock = options.write(true).create(true).truncate(false).open(beside(path, "lock"))?;
     flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
         if error == rustix::io::Errno::WOULDBLOCK {
-            io::Error::other("another ha2bgp uses it: give each its own with --state-file")
+            io::Error::other(format!("another ha2bgp uses it: give each its own with {flag}"))
         } else {
             error.into()
         }
@@ -238,7 +238,8 @@ fn lock(path: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-fn beside(path: &Path, what: &str) -> PathBuf {
+/// A name beside a file.
+pub(crate) fn beside(path: &Path, what: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{what}"));
     PathBuf::from(name)

@@ -1,26 +1,39 @@
-//! Writes log lines from a thread of its own: a blocked stderr must never block announcing.
+//! Writes the log from a thread of its own: a blocked stderr or journal must never block announcing.
 //!
 //! At most [`LINES_MAX`] lines wait. When more come, they are dropped and counted, and the count
 //! is the next line that gets through.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
-use tracing_subscriber::fmt::MakeWriter;
+use super::journald::Journal;
+use super::level::{LevelState, Levels};
+use crate::events::Level;
 
-/// How many lines may wait for stderr.
+/// How many lines may wait.
 const LINES_MAX: usize = 4096;
 
-/// How long the end of the program waits for stderr to take what is left.
+/// How long the end of the program waits until what is left is written.
 const FLUSH_WAIT: Duration = Duration::from_millis(500);
 
 enum Message {
     Line(Vec<u8>),
+    /// An entry of the journal, and the same as text.
+    Entry(Vec<u8>, Vec<u8>),
     /// Everything before this is written when it is answered.
     Flush(SyncSender<()>),
+    /// The level has changed, and with it what the thread waits for.
+    Level,
+}
+
+/// Where lines go.
+#[derive(Debug)]
+pub(super) enum Output {
+    Stderr,
+    Journal(Journal),
 }
 
 /// The running log.
@@ -28,23 +41,29 @@ enum Message {
 pub struct Log {
     lines: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
+    levels: Levels,
 }
 
 impl Log {
     /// Starts the thread.
-    pub(super) fn start() -> Self {
+    pub(super) fn start(output: Output, levels: Levels) -> Self {
         let (lines, waiting) = sync_channel(LINES_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&dropped);
+        let (counter, changing) = (Arc::clone(&dropped), levels.clone());
         let thread = std::thread::Builder::new().name("log".to_owned());
         // Without a thread there is no log, but there is still a daemon.
-        let _ = thread.spawn(move || write_all(&waiting, &counter));
-        Self { lines, dropped }
+        let _ = thread.spawn(move || write_all(&waiting, &counter, output, &changing));
+        Self { lines, dropped, levels }
     }
 
     /// What hands lines to the thread.
     pub(super) fn maker(&self) -> Maker {
         Maker { lines: self.lines.clone(), dropped: Arc::clone(&self.dropped) }
+    }
+
+    /// What changes the level while the program runs.
+    pub fn level(&self) -> LevelHandle {
+        LevelHandle { levels: self.levels.clone(), lines: self.lines.clone() }
     }
 
     /// Waits until everything logged so far is written, but not for long.
@@ -56,65 +75,97 @@ impl Log {
     }
 }
 
+/// Changes the level of the log while the program runs.
+#[derive(Clone, Debug)]
+pub struct LevelHandle {
+    levels: Levels,
+    lines: SyncSender<Message>,
+}
+
+impl LevelHandle {
+    /// What is written now.
+    pub fn get(&self) -> LevelState {
+        self.levels.get()
+    }
+
+    /// Writes from now on this level and what is more urgent; for a time, or until the next change.
+    pub fn set(&self, level: Level, time: Option<Duration>) {
+        self.levels.set(level, time);
+        // A thread that has lines to write looks at the time after each.
+        let _ = self.lines.try_send(Message::Level);
+    }
+}
+
 impl Drop for Log {
     fn drop(&mut self) {
         self.flush();
     }
 }
 
-fn write_all(waiting: &Receiver<Message>, dropped: &AtomicU64) {
-    let mut stderr = std::io::stderr();
-    for message in waiting {
+fn write_all(
+    waiting: &Receiver<Message>,
+    dropped: &AtomicU64,
+    mut output: Output,
+    levels: &Levels,
+) {
+    loop {
+        let message = match levels.expire(Instant::now()) {
+            Some(until) => waiting.recv_timeout(until.saturating_duration_since(Instant::now())),
+            None => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        let message = match message {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = writeln!(stderr, "[ha2bgp] [W] {lost} log lines lost: stderr is too slow");
+            let text = format!("[ha2bgp] [W] {lost} log lines lost: the log is too slow\n");
+            let entry = format!("MESSAGE={lost} log lines lost\nPRIORITY=4\n");
+            write(&mut output, entry.as_bytes(), text.as_bytes());
         }
         match message {
-            // A log that cannot be written cannot be reported either.
-            Message::Line(line) => drop(stderr.write_all(&line)),
+            Message::Line(line) => write(&mut Output::Stderr, &[], &line),
+            Message::Entry(entry, line) => write(&mut output, &entry, &line),
             Message::Flush(done) => drop(done.try_send(())),
+            Message::Level => {}
         }
     }
 }
 
-/// Makes a writer for each line.
+/// Writes to the journal, or to stderr where there is none.
+fn write(output: &mut Output, entry: &[u8], line: &[u8]) {
+    let sent = match output {
+        Output::Journal(journal) => journal.send(entry).is_ok(),
+        Output::Stderr => false,
+    };
+    if !sent {
+        // A log that cannot be written cannot be reported either.
+        let _ = io::stderr().write_all(line);
+    }
+}
+
+/// Hands lines to the thread; never waits.
 #[derive(Debug)]
 pub(super) struct Maker {
     lines: SyncSender<Message>,
     dropped: Arc<AtomicU64>,
 }
 
-/// Collects one line and hands it over when dropped.
-#[derive(Debug)]
-pub(super) struct LineWriter<'a> {
-    maker: &'a Maker,
-    line: Vec<u8>,
-}
-
-impl<'a> MakeWriter<'a> for Maker {
-    type Writer = LineWriter<'a>;
-
-    fn make_writer(&'a self) -> LineWriter<'a> {
-        LineWriter { maker: self, line: Vec::new() }
-    }
-}
-
-impl std::io::Write for LineWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.line.extend_from_slice(bytes);
-        Ok(bytes.len())
+impl Maker {
+    /// A line of text or JSON.
+    pub(super) fn line(&self, line: Vec<u8>) {
+        self.send(Message::Line(line));
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    /// An entry of the journal, and what stands on stderr where that does not take it.
+    pub(super) fn entry(&self, entry: Vec<u8>, line: Vec<u8>) {
+        self.send(Message::Entry(entry, line));
     }
-}
 
-impl Drop for LineWriter<'_> {
-    fn drop(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        if self.maker.lines.try_send(Message::Line(line)).is_err() {
-            self.maker.dropped.fetch_add(1, Ordering::Relaxed);
+    fn send(&self, message: Message) {
+        if self.lines.try_send(message).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

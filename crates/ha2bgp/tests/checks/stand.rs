@@ -50,8 +50,7 @@ fn read(text: &str) -> Result<CheckSpecs, String> {
             let mode = std::fs::metadata(path)?.permissions().mode();
             Ok(mode & 0o111 != 0)
         },
-        credentials: None,
-        name: "host",
+        ..Host::BARE
     };
     let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
     let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);

@@ -3,6 +3,7 @@
 
 mod conform;
 mod engine;
+mod happened;
 mod hostile;
 mod program;
 mod push;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ha2bgp::announce;
+use ha2bgp::clock::Clock;
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
@@ -16,6 +17,7 @@ use ha2bgp::control::calls::Api;
 use ha2bgp::control::metrics::Metrics;
 use ha2bgp::control::push::Pushes;
 use ha2bgp::control::questions::Questions;
+use ha2bgp::events::{self, Teller};
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::engine::Engine;
@@ -36,6 +38,7 @@ pub(crate) struct Stage {
     pub(crate) path: PathBuf,
     pub(crate) observed: mpsc::Receiver<Observation>,
     control: Option<Control>,
+    pub(crate) teller: Teller,
     _wanting: watch::Sender<BTreeSet<CheckKey>>,
     dir: TempDir,
 }
@@ -68,6 +71,9 @@ impl Stage {
         std::thread::spawn(move || engine::answer(&engine, questions));
         let engine = Questions(asking);
         let metrics = Metrics::new(engine.clone());
+        let (teller, events, keeper) = events::start(None, Clock::start());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        std::thread::spawn(move || runtime.block_on(keeper.run()));
         let (telling, ways) = watch::channel(Vec::new());
         let api = Api {
             pushes: Pushes { specs, hub },
@@ -76,11 +82,12 @@ impl Stage {
             routes: announce::questions::Questions::channel().0,
             metrics,
             ways,
+            events,
         };
         let mut control = Control::new(api, telling);
         control.configure(settings.control.as_ref());
         let control = Some(control);
-        let stage = Self { path, observed, control, _wanting: wanting, dir };
+        let stage = Self { path, observed, control, teller, _wanting: wanting, dir };
         until("the socket is there", || UnixStream::connect(&stage.path).is_ok());
         stage.waits_for_checks();
         stage
@@ -172,8 +179,7 @@ fn settings(dir: &TempDir, section: &str) -> Settings {
             "a.toml" => Ok(file.clone().into_bytes()),
             path => std::fs::read(path),
         },
-        credentials: None,
-        name: "host",
+        ..Host::BARE
     };
     let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
     let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);

@@ -28,15 +28,17 @@ pub(crate) struct Receiver {
     listener: TcpListener,
     stream: Option<TcpStream>,
     lines: Vec<u8>,
+    /// Code and subcode of the NOTIFICATION that ended the session.
+    pub(crate) notification: Option<[u8; 2]>,
 }
 
 impl Receiver {
     /// A receiver on a port of its own. What it does not read stays with the sender.
-    pub(crate) fn listen() -> io::Result<(Self, SocketAddr)> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    pub(crate) fn listen(address: Ipv4Addr) -> io::Result<(Self, SocketAddr)> {
+        let listener = TcpListener::bind((address, 0))?;
         SockRef::from(&listener).set_recv_buffer_size(4096)?;
         let address = listener.local_addr()?;
-        Ok((Self { listener, stream: None, lines: Vec::new() }, address))
+        Ok((Self { listener, stream: None, lines: Vec::new(), notification: None }, address))
     }
 
     /// Accepts and agrees to speak; without keepalives.
@@ -64,7 +66,11 @@ impl Read for Receiver {
         while self.lines.is_empty() && !buffer.is_empty() {
             match message(stream)? {
                 (UPDATE, body) => self.lines = lines(&body).into_bytes(),
-                (NOTIFICATION, _) => return Ok(0),
+                (NOTIFICATION, body) => {
+                    self.notification = body.first_chunk().copied();
+                    self.stream = None;
+                    return Ok(0);
+                }
                 _ => {}
             }
         }

@@ -5,6 +5,7 @@ use crate::stage::{SOON, Stage, VIP, host};
 use ha2bgp_lab::fake_exabgp::Answer;
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{LabError, Result, program, readme, require, tools, wait};
+use rustix::process::Signal;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -79,6 +80,55 @@ fn resident_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// A reload opens, closes and forgets over TCP, and nobody on the socket notices.
+#[test]
+fn a_reload_changes_ports_and_tokens() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+    let files = Files::new()?;
+    let mut stage = files.start("reload")?;
+    files.pushes("pass")?;
+    stage.settles_on(&[VIP])?;
+    over_tcp(&stage, "warn")?;
+    let (old, new) = (PORT, "127.0.0.1:9180");
+    let rewrite = |path: &std::path::Path, from: &str, to: &str| -> Result<()> {
+        let text = std::fs::read_to_string(path).map_err(LabError::io("read it again"))?;
+        assert!(text.contains(from), "{from}: {text}");
+        std::fs::write(path, text.replace(from, to)).map_err(LabError::io("write it again"))
+    };
+    rewrite(files.config.as_ref(), old, new)?;
+    rewrite(&files.dir.path().join("tokens"), WRITE, "another-secret-of-ours")?;
+    stage.fake.child().signal(Signal::HUP)?;
+    let open = |port: &str| stage.host.within(|| TcpStream::connect(port).is_ok());
+    wait::until_true(SOON, "the new port is open", || open(new).unwrap_or(false))?;
+    wait::until_true(SOON, "the old one is closed", || !open(old).unwrap_or(true))?;
+    assert_eq!(ask(&stage, new, WRITE)?, 401);
+    assert_eq!(ask(&stage, new, "another-secret-of-ours")?, 200);
+    // A file of tokens that is no good changes nothing.
+    rewrite(&files.dir.path().join("tokens"), "ops write", "ops admin")?;
+    stage.fake.child().signal(Signal::HUP)?;
+    let what = "it is told";
+    wait::until_true(SOON, what, || stage.fake.child().stderr().contains("may neither read nor"))?;
+    assert_eq!(ask(&stage, new, "another-secret-of-ours")?, 200);
+    files.pushes("fail")?;
+    stage.settles_on(&[])
+}
+
+/// The status of the answer to a request with this token.
+fn ask(stage: &Stage, port: &str, token: &str) -> Result<u16> {
+    let whole = format!(
+        "GET /v1/checks HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\nconnection: \
+         close\r\n\r\n"
+    );
+    let answer = stage.host.within(|| -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(port)?;
+        stream.set_read_timeout(Some(SOON))?;
+        stream.write_all(whole.as_bytes())?;
+        std::io::read_to_string(stream)
+    })?;
+    let answer = answer.map_err(LabError::io("ask over TCP"))?;
+    Ok(answer.get(9..12).and_then(|status| status.parse().ok()).unwrap_or(0))
 }
 
 /// Thousands of requests, good and bad, made from the document: none breaks anything, and every

@@ -34,8 +34,7 @@ fn read(vip: &str, keys: &str) -> Result<CheckSpecs> {
         is_own_address: &|_| true,
         is_executable: &|_| Ok(true),
         read_file: &|_| Ok(file.clone().into_bytes()),
-        credentials: None,
-        name: "host",
+        ..Host::BARE
     };
     let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
     let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);

@@ -51,7 +51,7 @@ fn both_families(kind: Kind) -> Result<()> {
     wait_used(&pair, &routes[1])?;
     if kind == Kind::OpenBgpd {
         pair.wait_log("routes of this family cannot be announced to this peer")?;
-        pair.wait_log("family=ipv4-unicast reason=NoIpv4NextHop")?;
+        pair.wait_log("family=ipv4-unicast why=NoIpv4NextHop")?;
     } else {
         wait_used(&pair, &routes[0])?;
     }

@@ -12,7 +12,7 @@ use super::config_error::{self, ConfigError};
 use super::wire::{Asn, Families, LinkLocal};
 
 /// GRACEFUL_SHUTDOWN (RFC 8326 section 3).
-pub(super) const GRACEFUL_SHUTDOWN: u32 = 0xffff_0000;
+pub(in crate::bgp) const GRACEFUL_SHUTDOWN: u32 = 0xffff_0000;
 
 /// Everything about one peer. Check it with [`PeerConfig::validate`] before use.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -197,9 +197,24 @@ pub enum Unsendable {
     MartianNextHop,
 }
 
-/// How many others announce a prefix of ours, as far as this peer tells.
+/// Who else announces a prefix of ours, as far as this peer tells.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Others {
+pub struct Others {
+    /// How many announce it as any route.
+    pub full: Count,
+    /// How many do so only as the last choice, or are about to end (GRACEFUL_SHUTDOWN, RFC 8326): so
+    /// many were seen. They are no replacement.
+    pub last_choice: usize,
+}
+
+impl Others {
+    /// Nothing was seen, which says nothing.
+    pub const UNKNOWN: Self = Self { full: Count::Unknown, last_choice: 0 };
+}
+
+/// A number, as far as it is known.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Count {
     /// Exactly so many: the peer sends all its paths (RFC 7911) and has sent End-of-RIB.
     Known(usize),
     /// So many were seen, never zero; there may be more. A peer that sends one path a prefix shows

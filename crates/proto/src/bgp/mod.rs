@@ -34,7 +34,8 @@ pub use config::{
 };
 pub use config_error::ConfigError;
 pub use event::{
-    Counters, DownCause, Event, Negotiated, Others, PeerGracefulRestart, Snapshot, Unsendable,
+    Count, Counters, DownCause, Event, Negotiated, Others, PeerGracefulRestart, Snapshot,
+    Unsendable,
 };
 pub use fuzz::{
     fuzz_community, fuzz_framing, fuzz_notification, fuzz_open, fuzz_refresh, fuzz_session,

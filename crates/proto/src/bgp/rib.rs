@@ -195,8 +195,12 @@ impl Rib {
 
     /// Notes under which rules what becomes stale now went out.
     fn note_stale_rules(&mut self, rules: &Arc<Export>) {
-        let same = self.stale_rules.as_ref().is_some_and(|it| Arc::ptr_eq(it, rules));
-        self.stale_rules = Some(rules.clone()).filter(|_| same || self.stale.is_empty());
+        if self.stale.is_empty() {
+            self.stale_rules = Some(rules.clone());
+        } else if !self.told.is_empty() {
+            let same = |it: &Arc<Export>| Arc::ptr_eq(it, rules);
+            self.stale_rules = self.stale_rules.take().filter(same);
+        }
     }
 
     /// What the peer has of these families moves to `stale`, but for what `stays` as the route that

@@ -268,11 +268,11 @@ impl Session {
     }
 
     /// How many others announce this prefix, as far as the peer tells. Announcers are told apart
-    /// by their next hops; ours do not count, nor do paths that will go (GRACEFUL_SHUTDOWN,
-    /// LLGR_STALE). Unknown without [`PeerConfig::count_announcers`], and for prefixes outside of
+    /// by their next hops; ours do not count, nor do paths of those that are gone (LLGR_STALE). Those
+    /// that announce it as the last choice are counted apart. Unknown without [`PeerConfig::count_announcers`], and for prefixes outside of
     /// the policy's networks.
     pub fn other_announcers(&self, prefix: Prefix) -> Others {
-        let Some(agreed) = self.negotiated() else { return Others::Unknown };
+        let Some(agreed) = self.negotiated() else { return Others::UNKNOWN };
         let export = Export::new(&self.config, agreed);
         let sent = export.sent(prefix, self.rib.desired().get(prefix));
         let own: Vec<IpAddr> =

@@ -22,6 +22,7 @@ mod net;
 mod pair;
 mod paths;
 mod raw;
+mod routes;
 mod single;
 
 const OUR_ADDRESS: &str = "10.0.0.2";

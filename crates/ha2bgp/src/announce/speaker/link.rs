@@ -232,6 +232,12 @@ impl Link {
         }
     }
 
+    /// Closing can go on at once.
+    pub(super) fn has_last_words(&self) -> bool {
+        let waits = |last: &[u8], written| self.writable && written < last.len();
+        matches!(&self.phase, Phase::Closing { last, written, .. } if waits(last, *written))
+    }
+
     /// When closing must end.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.phase {

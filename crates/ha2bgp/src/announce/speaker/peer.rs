@@ -186,7 +186,7 @@ impl Running {
             self.session.handle(Input::Timeout, now);
         }
         if self.measure.is_due(now) {
-            self.ask_acknowledged(now);
+            *tell.news |= self.ask_acknowledged(now);
         }
         let mut more = false;
         // Writing first: a withdrawal waits for nothing.
@@ -206,6 +206,8 @@ impl Running {
         self.go_on_leaving(clock.now());
         self.obey(clock, tell);
         self.links.retain(|link| !link.is_done());
+        // What was said last in this turn is written in the next one.
+        more |= self.links.iter().any(Link::has_last_words);
         more | self.begin_again(clock.now())
     }
 

@@ -9,8 +9,7 @@ fn read(services: &str) -> Settings {
         is_own_address: &|_| true,
         read_file: &|_| Ok(text.clone().into_bytes()),
         is_executable: &|_| Ok(true),
-        credentials: None,
-        name: "host",
+        ..Host::BARE
     };
     let flag = |name| if name == "config" { vec!["a.toml".to_owned()] } else { Vec::new() };
     let raw = Raw::collect(&Given { flag: &flag, variable: &|_| None }, &host);

@@ -12,6 +12,7 @@ use hyper::header::{TRANSFER_ENCODING, UPGRADE};
 
 use super::super::file::keys::{self, key};
 use super::super::reader::go_bool;
+use super::super::size;
 use super::common::{self, COUNTING, POWERS, SOURCE, TIMING};
 use super::fields::Fields;
 use super::tls::{self, TLS};
@@ -266,20 +267,8 @@ fn redirects(text: &str) -> Result<u8, String> {
 
 /// A size such as `64KiB`.
 fn size(text: &str) -> Result<usize, String> {
-    let (digits, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
-        Some(at) => text.split_at(at),
-        None => (text, ""),
-    };
-    let unit = match unit.trim() {
-        "" | "B" => Some(1),
-        "KiB" => Some(1024),
-        "MiB" => Some(1024 * 1024),
-        _ => None,
-    };
-    let size = digits.parse::<usize>().ok().zip(unit);
-    match size.and_then(|(number, unit)| number.checked_mul(unit)) {
-        Some(size @ 0..=BODY_MAX) => Ok(size),
-        Some(_) => Err(format!("\"{text}\" is too much: write at most 16MiB")),
-        None => Err(format!("\"{text}\" is no size: write for example 64KiB")),
+    match usize::try_from(size::parse(text)?) {
+        Ok(size @ 0..=BODY_MAX) => Ok(size),
+        _ => Err(format!("\"{text}\" is too much: write at most 16MiB")),
     }
 }

@@ -25,10 +25,8 @@ mod tls;
 use ha2bgp_core::check::Counting;
 use ha2bgp_core::config::{CheckConfig, CheckKind};
 
-#[cfg(test)]
 pub(super) use self::common::{COUNTING, POWERS, SOURCE, TIMING};
 use self::fields::Fields;
-#[cfg(test)]
 pub(super) use self::tls::TLS;
 use super::file::keys::Key;
 use super::raw::CheckSection;
@@ -37,7 +35,9 @@ use crate::near::nearest;
 use crate::observe::check::{CheckSpec, Polled, ProbeSpec, Timing, Watched};
 
 /// The longest name of a check.
-const NAME_MAX: usize = 64;
+pub(super) const NAME_MAX: usize = 64;
+/// What names of checks look like, for the schema; [`name`] is what counts.
+pub(super) const NAME_PATTERN: &str = "^[A-Za-z][A-Za-z0-9._-]*$";
 
 /// A kind of check.
 #[derive(Debug)]

@@ -109,10 +109,11 @@ pub(super) fn unused(fields: &mut Fields<'_>, why: &str) {
 fn pem(fields: &mut Fields<'_>, name: &str) -> Option<Pem> {
     let host = fields.host;
     fields.get(name, |path| {
-        let unreadable = |error| format!("{path} cannot be read: {error}");
-        let contents = (host.read_file)(path).map_err(unreadable)?;
+        let unreadable =
+            |error| format!("\"{path}\" cannot be read: {error}: write the path of a file in PEM");
+        let contents = (host.read_file)(&host.locate(path)?).map_err(unreadable)?;
         if contents.len() > PEM_MAX {
-            return Err(format!("{path} is longer than 4 MiB: is it a file in PEM?"));
+            return Err(format!("\"{path}\" is longer than 4 MiB: is it a file in PEM?"));
         }
         Ok(Pem { path: path.to_owned(), contents: contents.into() })
     })

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::super::error::ConfigError;
 use super::super::origin::Written;
 use super::super::raw::{Raw, Values};
-use super::super::reader::{Host, Reader, credential};
+use super::super::reader::{Host, Reader};
 use super::of_nothing;
 use crate::control::tls::Tls;
 use crate::control::tokens::Tokens;
@@ -99,7 +99,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn tokens(path: &str, host: &Host<'_>) -> Result<Tokens, String> {
-    let found = credential(path, host)?;
+    let found = host.locate(path)?;
     let contents = (host.read_file)(&found)
         .map_err(|error| format!("\"{path}\" cannot be read: {error}: let ha2bgp read it"))?;
     Tokens::read(&contents).map_err(|error| format!("\"{path}\": {error}"))
@@ -132,7 +132,7 @@ fn tls(reader: &mut Reader, values: &Values, host: &Host<'_>) -> Option<Tls> {
 
 /// Reads a file.
 fn pem(path: &str, host: &Host<'_>) -> Result<Pem, String> {
-    let found = credential(path, host)?;
+    let found = host.locate(path)?;
     let contents = (host.read_file)(&found)
         .map_err(|error| format!("\"{path}\" cannot be read: {error}: let ha2bgp read it"))?;
     if contents.len() > PEM_MAX {

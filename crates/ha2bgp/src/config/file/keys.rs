@@ -76,7 +76,7 @@ impl Kind {
     }
 
     /// Whether it is a list.
-    pub(super) const fn is_list(self) -> bool {
+    pub(in crate::config) const fn is_list(self) -> bool {
         matches!(self, Self::Texts | Self::Numbers)
     }
 }
@@ -209,6 +209,12 @@ pub const KEYS: &[Key] = &[
         "The most probes over the network at once; fewer where this process may have fewer open files",
     ),
     key(
+        "history-size",
+        Kind::Text,
+        "4MiB",
+        "How much of what happened is kept on disk, in two files, from 64KiB to 1GiB",
+    ),
+    key(
         "overrides-file",
         Kind::Text,
         "auto",
@@ -242,6 +248,25 @@ pub const KEYS: &[Key] = &[
         "",
         "The socket of the control interface, such as `/run/ha2bgp/ha2bgp.sock`. Without it there is \
          none",
+    ),
+    key(
+        "control.status-file",
+        Kind::Path,
+        "",
+        "A file with a line for each service, written anew when something happens and every 15 s",
+    ),
+    key(
+        "control.status-pipe",
+        Kind::Path,
+        "",
+        "A named pipe that gives the same to each reader; it is made where there is none",
+    ),
+    key(
+        "control.node-exporter-file",
+        Kind::Path,
+        "",
+        "A file with the metrics for node_exporter's textfile collector, every 15 s; its name ends with \
+         `.prom`",
     ),
     key(
         "control.mode",
@@ -524,12 +549,11 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ),
 ];
 
+/// How keys of files with secrets end, whatever section they stand in: others shall not read those.
+pub const SECRETS: &[&str] = &["password-file", "tls-key", "tokens-file"];
+
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    (
-        "control.status-file",
-        "this version writes no status file: leave it out; SIGUSR1 prints the status to stderr",
-    ),
     (
         "peer.bfd",
         "this version has no BFD: leave it out; hold-time says how soon a dead host is noticed",

@@ -1,15 +1,15 @@
-//! The reference page of the configuration file, made from the table of keys.
+//! The reference page of the configuration file, made from the table of keys; and which sections
+//! there are, for it and for the example.
 
 use super::keys::{self, Key};
-use crate::cli::flags::{FLAGS, assert_fresh};
+use crate::cli::flags::FLAGS;
 use crate::config::check::{self, KINDS};
-use crate::config::settings::tests::read_with;
 
 /// What stands before the tables.
 const HEAD: &str = include_str!("reference.md");
 
 /// The sections in the order of the page, each with a word on it.
-const SECTIONS: &[(&str, &str, &str)] = &[
+pub(super) const SECTIONS: &[(&str, &str, &str)] = &[
     ("", "Top of the file", "Before the first `[section]`."),
     ("discover", "`[discover]`", "Which services there are."),
     ("defaults", "`[defaults]`", "What holds for every service."),
@@ -99,8 +99,8 @@ fn row(key: &Key, more: &str) -> String {
     format!("| `{name}` | {} | {default} | {}.{more} |\n", key.kind.text(), key.help)
 }
 
-/// The page in Markdown.
-fn page() -> String {
+/// The page in Markdown: `ha2bgp config reference`, docs/configuration.md.
+pub fn page() -> String {
     let mut page = HEAD.to_owned();
     for (section, title, about) in SECTIONS {
         page.push_str(&format!("\n## {title}\n\n{about}\n\n{TABLE}"));
@@ -136,58 +136,65 @@ fn page() -> String {
     page
 }
 
-#[test]
-fn the_reference_page_is_fresh() {
-    assert_fresh("docs/configuration.md", &page());
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::flags::assert_fresh;
+    use crate::config::settings::tests::read_with;
 
-/// The examples work as they are.
-#[test]
-fn the_examples_are_good() {
-    let blocks: Vec<&str> = HEAD.split("```toml\n").skip(1).collect();
-    assert_eq!(blocks.len(), 2);
-    for block in blocks {
-        let text = block.split("```").next().unwrap().replace("leaf1.key", "good.key");
-        let args = ["--config", "a.toml"];
-        let read = read_with(&args, &[], &[("a.toml", text.as_str())]);
+    #[test]
+    fn the_reference_page_is_fresh() {
+        assert_fresh("docs/configuration.md", &page());
+    }
+
+    /// The examples work as they are.
+    #[test]
+    fn the_examples_are_good() {
+        let blocks: Vec<&str> = HEAD.split("```toml\n").skip(1).collect();
+        assert_eq!(blocks.len(), 2);
+        for block in blocks {
+            let text = block.split("```").next().unwrap().replace("leaf1.key", "good.key");
+            let args = ["--config", "a.toml"];
+            let read = read_with(&args, &[], &[("a.toml", text.as_str())]);
+            assert_eq!(read.map(drop), Ok(()));
+        }
+    }
+
+    /// So does that of the README.
+    #[test]
+    fn the_example_of_the_readme_is_good() {
+        let readme = include_str!("../../../../../README.md");
+        let (_, after) = readme.split_once("--config ha2bgp.toml`:\n\n").unwrap();
+        let text = after.split("\n\n").next().unwrap().replace("    ", "");
+        assert_eq!(text.lines().count(), 3);
+        let read = read_with(&["--config", "a.toml"], &[], &[("a.toml", text.as_str())]);
         assert_eq!(read.map(drop), Ok(()));
     }
-}
 
-/// So does that of the README.
-#[test]
-fn the_example_of_the_readme_is_good() {
-    let readme = include_str!("../../../../../README.md");
-    let (_, after) = readme.split_once("--config ha2bgp.toml`:\n\n").unwrap();
-    let text = after.split("\n\n").next().unwrap().replace("    ", "");
-    assert_eq!(text.lines().count(), 3);
-    let read = read_with(&["--config", "a.toml"], &[], &[("a.toml", text.as_str())]);
-    assert_eq!(read.map(drop), Ok(()));
-}
-
-#[test]
-fn every_key_has_one_place_on_the_page() {
-    let mut paths: Vec<_> = keys::all().map(|key| key.path).collect();
-    paths.sort_unstable();
-    for pair in paths.windows(2) {
-        assert_ne!(pair[0], pair[1], "twice");
+    #[test]
+    fn every_key_has_one_place_on_the_page() {
+        let mut paths: Vec<_> = keys::all().map(|key| key.path).collect();
+        paths.sort_unstable();
+        for pair in paths.windows(2) {
+            assert_ne!(pair[0], pair[1], "twice");
+        }
+        for path in paths {
+            let (section, _) = path.rsplit_once('.').unwrap_or(("", path));
+            assert!(SECTIONS.iter().any(|(known, _, _)| *known == section), "{path}");
+        }
     }
-    for path in paths {
-        let (section, _) = path.rsplit_once('.').unwrap_or(("", path));
-        assert!(SECTIONS.iter().any(|(known, _, _)| *known == section), "{path}");
-    }
-}
 
-#[test]
-fn other_words_are_for_keys_that_there_are() {
-    for (path, _) in keys::WORDS {
-        assert!(FLAGS.iter().any(|flag| flag.key == *path), "{path}");
+    #[test]
+    fn other_words_are_for_keys_that_there_are() {
+        for (path, _) in keys::WORDS {
+            assert!(FLAGS.iter().any(|flag| flag.key == *path), "{path}");
+        }
     }
-}
 
-/// Whoever adds a flag gives it its key.
-#[test]
-fn every_flag_has_a_key() {
-    let without = FLAGS.iter().filter(|flag| flag.key.is_empty()).map(|flag| flag.long);
-    assert_eq!(without.collect::<Vec<_>>(), ["config"]);
+    /// Whoever adds a flag gives it its key.
+    #[test]
+    fn every_flag_has_a_key() {
+        let without = FLAGS.iter().filter(|flag| flag.key.is_empty()).map(|flag| flag.long);
+        assert_eq!(without.collect::<Vec<_>>(), ["config"]);
+    }
 }

@@ -9,7 +9,7 @@ use ha2bgp_proto::bgp::{Mode, Role};
 use ha2bgp_sys::tcp::Key;
 
 use super::super::duration;
-use super::super::reader::{self, Host, go_bool};
+use super::super::reader::{Host, go_bool};
 
 /// The longest name of an interface (`IFNAMSIZ` less the NUL, netdevice(7)).
 const DEVICE_MAX: usize = 15;
@@ -18,7 +18,7 @@ const DESCRIPTION_MAX: usize = 100;
 
 /// The key in a file, and which file that is.
 pub(super) fn key(path: &str, host: &Host<'_>) -> Result<(String, Key), String> {
-    let found = reader::credential(path, host)?;
+    let found = host.locate(path)?;
     let key = read_key(path, (host.read_file)(&found))?;
     Ok((found, key))
 }

@@ -44,6 +44,7 @@ pub(in crate::config) fn read_with(
         },
         credentials: Some("etc"),
         name: "web1.example.net",
+        ..Host::BARE
     };
     let raw = Raw::collect(&Given { flag: &flag, variable: &variable }, &host);
     Settings::read(&raw, &host)

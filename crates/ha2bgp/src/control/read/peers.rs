@@ -20,8 +20,8 @@ pub(crate) fn peers(scene: &Scene) -> PeersShown {
     PeersShown {
         announcer: backend(scene.backend).to_owned(),
         peers: each.collect(),
-        pipe: match &scene.announcer {
-            Some(Progress::ExaBgp(state)) => Some(pipe(state)),
+        pipe: match (scene.backend, &scene.announcer) {
+            (Backend::Exabgp, Some(Progress::ExaBgp(state))) => Some(pipe(state)),
             _ => None,
         },
     }

@@ -281,7 +281,16 @@ impl Bench {
                 let mut policy = self.session.config().policy.clone();
                 policy.graceful_shutdown = which & 1 != 0;
                 policy.med = (which & 2 != 0).then_some(1);
-                self.session.set_policy(policy, self.now);
+                if which & 4 == 0 {
+                    self.session.set_policy(policy, self.now);
+                } else {
+                    let keepalive = (which & 8 != 0).then_some(Duration::from_secs(1));
+                    let config = self.session.config().clone();
+                    let config = PeerConfig { policy, keepalive, ..config };
+                    self.session.set_live(&config, self.now);
+                }
+                let (routes, _) = self.session.routes(None, usize::from(which));
+                assert!(routes.iter().all(|it| it.is_there || it.withheld.is_some()));
             }
             11 => {
                 self.write(usize::from(which) * 30 + 1);

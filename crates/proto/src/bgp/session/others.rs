@@ -1,14 +1,14 @@
 //! Who else announces our prefixes: all that is kept of what a peer sends.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use core::net::IpAddr;
 
 use ha2bgp_core::net::Prefix;
 
 use crate::bgp::config::Policy;
-use crate::bgp::event::Others;
+use crate::bgp::event::{Count, Others};
 use crate::bgp::export;
-use crate::bgp::wire::{Families, Family, Heard, Path};
+use crate::bgp::wire::{Families, Family, Heard, Path, Rank};
 
 /// Paths kept at most, so that a full table inside of our networks costs less than a mebibyte.
 pub(super) const PATHS: usize = 8192;
@@ -51,18 +51,22 @@ impl Announcers {
     /// What is known of a prefix. `own`: next hops that lead here. `all_paths`: families of which
     /// the peer sends every path it has.
     pub(super) fn others(&self, prefix: Prefix, own: &[IpAddr], all_paths: Families) -> Others {
-        let paths = self.paths.range((prefix, 0)..=(prefix, u32::MAX));
-        let alive = paths.map(|(_, path)| path).filter(|path| !path.leaving);
-        let hops: BTreeSet<IpAddr> =
-            alive.map(|path| path.next_hop).filter(|hop| !own.contains(hop)).collect();
-        let family = Family::of(prefix);
-        if all_paths.contains(family) && self.complete.contains(family) && !self.partial {
-            Others::Known(hops.len())
-        } else if hops.is_empty() {
-            Others::Unknown
-        } else {
-            Others::AtLeast(hops.len())
+        let paths = self.paths.range((prefix, 0)..=(prefix, u32::MAX)).map(|(_, path)| path);
+        let mut hops: BTreeMap<IpAddr, Rank> = BTreeMap::new();
+        for path in paths.filter(|path| !own.contains(&path.next_hop)) {
+            let rank = hops.entry(path.next_hop).or_insert(path.rank);
+            *rank = path.rank.max(*rank);
         }
+        let of = |wanted: Rank| hops.values().filter(|rank| **rank == wanted).count();
+        let (full, last_choice) = (of(Rank::Full), of(Rank::LastChoice));
+        let family = Family::of(prefix);
+        let known = all_paths.contains(family) && self.complete.contains(family) && !self.partial;
+        let full = match full {
+            full if known => Count::Known(full),
+            0 => Count::Unknown,
+            full => Count::AtLeast(full),
+        };
+        Others { full, last_choice }
     }
 
     #[cfg(test)]

@@ -98,49 +98,60 @@ fn gone(prefix: &str, path_id: Option<u32>) -> Vec<u8> {
 
 const VIP: &str = "100.64.0.1/32";
 
-fn others(raw: &Raw, prefix: &str) -> Others {
-    raw.session.other_announcers(prefix.parse().unwrap())
+fn others(raw: &Raw, prefix: &str) -> Count {
+    raw.session.other_announcers(prefix.parse().unwrap()).full
+}
+
+/// Those that announce it as the last choice.
+fn last_choice(raw: &Raw, prefix: &str) -> usize {
+    raw.session.other_announcers(prefix.parse().unwrap()).last_choice
 }
 
 #[test]
 fn others_are_counted_when_the_peer_has_told_all() {
     let mut raw = Raw::up(counting(), &offer(&[(1, 1, 2), (2, 1, 2)]));
     raw.session.set_routes(&routes(&[VIP]), at(1));
-    assert_eq!(others(&raw, VIP), Others::Unknown);
+    assert_eq!(others(&raw, VIP), Count::Unknown);
     // Ours comes back, and two others.
     for (id, hop) in [(1, OUR_ADDRESS), (2, "10.0.0.3"), (3, "10.0.0.4"), (4, "10.0.0.4")] {
         raw.send(&path(VIP, Some(id), hop, &[]));
     }
-    assert_eq!(others(&raw, VIP), Others::AtLeast(2));
+    assert_eq!(others(&raw, VIP), Count::AtLeast(2));
     raw.send(&message(2, &[0; 4]));
-    assert_eq!(others(&raw, VIP), Others::Known(2));
+    assert_eq!(others(&raw, VIP), Count::Known(2));
     // One drains, one is stale; a path that is replaced counts as it is now.
+    assert_eq!(last_choice(&raw, VIP), 0);
     raw.send(&path(VIP, Some(2), "10.0.0.3", &[0xffff_0000]));
-    assert_eq!(others(&raw, VIP), Others::Known(1));
+    assert_eq!(others(&raw, VIP), Count::Known(1));
+    assert_eq!(last_choice(&raw, VIP), 1);
     raw.send(&path(VIP, Some(3), "10.0.0.4", &[65, 0xffff_0006]));
-    assert_eq!(others(&raw, VIP), Others::Known(1));
+    assert_eq!(others(&raw, VIP), Count::Known(1));
+    // Who is there as any other, and as the last choice, is there.
+    raw.send(&path(VIP, Some(9), "10.0.0.4", &[0xffff_0000]));
+    assert_eq!((others(&raw, VIP), last_choice(&raw, VIP)), (Count::Known(1), 1));
+    raw.send(&gone(VIP, Some(9)));
     raw.send(&gone(VIP, Some(4)));
-    assert_eq!(others(&raw, VIP), Others::Known(0));
+    assert_eq!(others(&raw, VIP), Count::Known(0));
     // A path nobody knew, another prefix, another family, something outside.
     raw.send(&gone(VIP, Some(99)));
-    assert_eq!(others(&raw, "100.64.0.2/32"), Others::Known(0));
-    assert_eq!(others(&raw, "2001:db8::1/128"), Others::Unknown);
+    assert_eq!(others(&raw, "100.64.0.2/32"), Count::Known(0));
+    assert_eq!(others(&raw, "2001:db8::1/128"), Count::Unknown);
     raw.send(&path("2001:db8::1/128", Some(1), "2001:db8:ffff::9", &[]));
-    assert_eq!(others(&raw, "2001:db8::1/128"), Others::AtLeast(1));
+    assert_eq!(others(&raw, "2001:db8::1/128"), Count::AtLeast(1));
     raw.send(&path("192.0.2.1/32", Some(1), "10.0.0.3", &[]));
     assert_eq!(raw.session.state(), State::Established);
     // A malformed path is a withdrawal.
     raw.send(&path(VIP, Some(2), "10.0.0.3", &[]));
-    assert_eq!(others(&raw, VIP), Others::Known(1));
+    assert_eq!(others(&raw, VIP), Count::Known(1));
     let mut bad = path(VIP, Some(2), "10.0.0.3", &[]);
     bad[26] = 9;
     raw.send(&bad);
-    assert_eq!(others(&raw, VIP), Others::Known(0));
+    assert_eq!(others(&raw, VIP), Count::Known(0));
     assert_eq!(raw.session.snapshot().counters.treat_as_withdraw, 1);
     // With the session goes what it told.
     let connection = raw.connection;
     raw.handle(Input::TcpClosed { connection });
-    assert_eq!(others(&raw, VIP), Others::Unknown);
+    assert_eq!(others(&raw, VIP), Count::Unknown);
 }
 
 #[test]
@@ -148,13 +159,13 @@ fn one_path_a_prefix_shows_presence_only() {
     let mut raw = Raw::up(counting(), &peer_open());
     raw.session.set_routes(&routes(&[VIP]), at(1));
     raw.send(&message(2, &[0; 4]));
-    assert_eq!(others(&raw, VIP), Others::Unknown);
+    assert_eq!(others(&raw, VIP), Count::Unknown);
     raw.send(&path(VIP, None, "10.0.0.3", &[]));
-    assert_eq!(others(&raw, VIP), Others::AtLeast(1));
+    assert_eq!(others(&raw, VIP), Count::AtLeast(1));
     raw.send(&path(VIP, None, "10.0.0.4", &[]));
-    assert_eq!(others(&raw, VIP), Others::AtLeast(1));
+    assert_eq!(others(&raw, VIP), Count::AtLeast(1));
     raw.send(&gone(VIP, None));
-    assert_eq!(others(&raw, VIP), Others::Unknown);
+    assert_eq!(others(&raw, VIP), Count::Unknown);
 }
 
 #[test]
@@ -195,7 +206,7 @@ fn a_full_table_leaves_nothing_behind() {
         let counters = raw.session.snapshot().counters;
         assert_eq!((counters.received_announced, counters.as_loops), (1_000_000, 2500));
         assert_eq!(raw.session.announced_paths(), kept);
-        let want = if kept == 0 { Others::Known(0) } else { Others::Unknown };
+        let want = if kept == 0 { Count::Known(0) } else { Count::Unknown };
         assert_eq!(others(&raw, VIP), want);
         assert!(raw.events.len() < 10);
         assert_eq!(raw.session.state(), State::Established);

@@ -25,7 +25,7 @@ pub(crate) use header::{HEADER, length_at};
 pub use nlri::nlri_len;
 pub use notification::{Cease, Notification};
 pub use open::Open;
-pub use receive::{Context, Heard, Path, Received, inspect_update};
+pub use receive::{Context, Heard, Path, Rank, Received, inspect_update};
 pub use refresh::{Refresh, decode_refresh, encode_refresh};
 pub use update::{
     Attributes, LinkLocal, Next, Shape, encode_announce, encode_end_of_rib, encode_keepalive,

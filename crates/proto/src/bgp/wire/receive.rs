@@ -15,6 +15,7 @@ use super::disposition::Disposition;
 use super::family::{Asn, Families, Family};
 use super::nlri::Field;
 use super::notification::Notification;
+use crate::bgp::config::GRACEFUL_SHUTDOWN;
 
 const OPTIONAL: u8 = 0x80;
 const TRANSITIVE: u8 = 0x40;
@@ -30,8 +31,8 @@ const ONLY_TO_CUSTOMER: u8 = 35;
 const PREFIX_SID: u8 = 40;
 const MP_REACH: u8 = 14;
 const MP_UNREACH: u8 = 15;
-/// Communities of routes that will go: GRACEFUL_SHUTDOWN (RFC 8326), LLGR_STALE (RFC 9494).
-const LEAVING: [u32; 2] = [0xffff_0000, 0xffff_0006];
+/// Of a path that is kept although its session is gone (RFC 9494 section 4.6).
+const LLGR_STALE: u32 = 0xffff_0006;
 
 /// What a session knows that the reading of an UPDATE depends on.
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +73,20 @@ pub struct Heard {
 pub struct Path {
     /// Where it leads; the link-local address only where there is no other.
     pub next_hop: IpAddr,
-    /// It will go: GRACEFUL_SHUTDOWN (RFC 8326) or LLGR_STALE (RFC 9494) is attached.
-    pub leaving: bool,
+    /// How much it counts.
+    pub rank: Rank,
+}
+
+/// How much a path counts, by its communities.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Rank {
+    /// LLGR_STALE (RFC 9494): whoever announced it is gone.
+    Stale,
+    /// GRACEFUL_SHUTDOWN (RFC 8326): the last choice, or it will go.
+    LastChoice,
+    /// As any other.
+    #[default]
+    Full,
 }
 
 /// What an UPDATE said.
@@ -123,7 +136,7 @@ struct Parts<'a> {
 #[derive(Debug, Default)]
 struct Said {
     next_hop: Option<IpAddr>,
-    leaving: bool,
+    rank: Rank,
 }
 
 /// Checks the body of an UPDATE. `visit` gets each prefix of an agreed family. An error ends the
@@ -147,9 +160,9 @@ pub fn inspect_update(
     let strongest = judge(&parts, context, &mut received, &mut said)?;
     let as_withdrawal = matches!(strongest, Some((Disposition::TreatAsWithdraw, ..)));
     received.malformed = strongest.map(|(disposition, attribute, _)| (disposition, attribute));
-    let leaving = said.leaving;
+    let rank = said.rank;
     let path = |next_hop: Option<IpAddr>| {
-        next_hop.filter(|_| !as_withdrawal).map(|next_hop| Path { next_hop, leaving })
+        next_hop.filter(|_| !as_withdrawal).map(|next_hop| Path { next_hop, rank })
     };
     let mut told = |field: &[u8], family: Option<Family>, path: Option<Path>| {
         let Some(family) = family.filter(|family| context.families.contains(*family)) else {
@@ -392,7 +405,13 @@ fn judge(
                 match attribute {
                     PathAttribute::NextHop(it) => said.next_hop = Some(IpAddr::V4(*it)),
                     PathAttribute::Communities(all) => {
-                        said.leaving = all.iter().any(|it| LEAVING.contains(it));
+                        said.rank = if all.contains(&LLGR_STALE) {
+                            Rank::Stale
+                        } else if all.contains(&GRACEFUL_SHUTDOWN) {
+                            Rank::LastChoice
+                        } else {
+                            Rank::Full
+                        };
                     }
                     _ => {}
                 }

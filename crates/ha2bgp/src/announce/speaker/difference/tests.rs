@@ -14,11 +14,14 @@ fn peer() -> Peer {
     Peer { config, port: 179, socket: Options::default(), defer_end_of_rib: Duration::ZERO }
 }
 
+/// Makes a peer another one.
+type Edit = fn(&mut Peer);
+
 /// One of each kind of change: what it is, and what it costs.
 #[test]
 fn each_field_is_found_and_has_its_price() {
     let seconds = Duration::from_secs;
-    let changes: [(Field, fn(&mut Peer)); 29] = [
+    let changes: [(Field, Edit); 29] = [
         (Field::LocalAs, |it| it.config.local_as = Asn(65009)),
         (Field::RouterId, |it| it.config.router_id = Ipv4Addr::new(10, 9, 9, 9)),
         (Field::RemoteAs, |it| it.config.peer_as = Asn(65009)),
@@ -79,7 +82,7 @@ fn each_field_is_found_and_has_its_price() {
 
 #[test]
 fn it_says_what_changes_and_what_that_costs() {
-    let text = |change_it: fn(&mut Peer)| {
+    let text = |change_it: Edit| {
         let mut new = peer();
         change_it(&mut new);
         change(&peer(), &new).to_string()

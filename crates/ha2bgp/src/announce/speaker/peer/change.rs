@@ -10,7 +10,7 @@ use ha2bgp_sys::tcp::Key;
 
 use super::super::difference::{Change, Effect, Field, change};
 use super::{Missing, Peer, Running, Tell};
-use crate::announce::{Desired, Manner, PeerNews};
+use crate::announce::{Desired, Manner, PeerNews, What};
 use crate::clock::Clock;
 
 impl Running {
@@ -36,7 +36,12 @@ impl Running {
     }
 
     /// Takes another configuration; what it means, if anything. What is equal is not touched.
-    pub(in super::super) fn change(&mut self, peer: Peer, now: Instant) -> Option<PeerNews> {
+    pub(in super::super) fn change(
+        &mut self,
+        peer: Peer,
+        now: Instant,
+        tell: &mut Tell<'_>,
+    ) -> Option<PeerNews> {
         if let Some(leaving) = &mut self.leaving {
             // It comes back, once it has left.
             return leaving.come_back(peer).then_some(PeerNews::Added);
@@ -44,7 +49,7 @@ impl Running {
         let change = change(&self.peer, &peer);
         match change.effect() {
             Effect::Untouched => return None,
-            Effect::Key | Effect::Live => self.change_live(peer, &change, now),
+            Effect::Key | Effect::Live => self.change_live(peer, &change, now, tell),
             Effect::Session => {
                 self.peer = peer;
                 self.silent = self.session.reconfigure(self.config(), now) == Parting::Silent;
@@ -55,20 +60,22 @@ impl Running {
         Some(PeerNews::Changed(change))
     }
 
-    fn change_live(&mut self, peer: Peer, change: &Change, now: Instant) {
+    fn change_live(&mut self, peer: Peer, change: &Change, now: Instant, tell: &mut Tell<'_>) {
         self.peer = peer;
         if change.effect() == Effect::Live {
             self.session.set_live(&self.config(), now);
         }
-        let (ip, options) = (self.address().ip(), &self.peer.socket);
+        let (peer, options) = (self.address(), &self.peer.socket);
         for link in &self.links {
-            // A connection that takes no option or key has failed, or does soon: the next one has
-            // them.
             if change.has(Field::SendHoldTime) {
-                let _ = link.set_up(ip, options);
+                // A connection that takes no option has failed, and the next one has it.
+                let _ = link.set_up(peer.ip(), options);
             }
-            if change.has(Field::Password) {
-                let _ = link.set_key(ip, options.key.as_ref());
+            if change.has(Field::Password)
+                && let Err(error) = link.set_key(peer.ip(), options.key.as_ref())
+            {
+                let error = format!("the new key cannot be set: {error}");
+                tell.reports.send(now, What::PeerUnreachable { peer, error });
             }
         }
     }

@@ -60,18 +60,23 @@ impl Measure {
 }
 
 impl Running {
-    /// Asks the kernel what the peer has acknowledged.
-    pub(super) fn ask_acknowledged(&mut self, now: Instant) {
+    /// Asks the kernel what the peer has acknowledged. True when that is news.
+    pub(super) fn ask_acknowledged(&mut self, now: Instant) -> bool {
         let Self { session, links, measure, .. } = self;
-        let Some((_, pause)) = measure.ask.take() else { return };
+        let Some((_, pause)) = measure.ask.take() else { return false };
         // While the session is up, the link that it speaks over is the only open one but for
         // another that may be on trial, which has nothing of it.
         let unacknowledged = links.iter().map(super::Link::unacknowledged).sum();
         let latencies = &mut measure.sent_to_acknowledged;
-        session.acknowledged(unacknowledged, now, &mut |latency| latencies.record(latency));
+        let mut news = false;
+        session.acknowledged(unacknowledged, now, &mut |latency| {
+            news = true;
+            latencies.record(latency);
+        });
         if session.awaits_acknowledgement() {
             measure.ask = Some((now + pause, (pause * 2).min(LONGEST)));
         }
+        news
     }
 
     /// Remembers of so many changes when the peer was told.

@@ -128,7 +128,10 @@ fn in_a_peer() {
             "[peer.capabilities]\nfqdn = 1",
             "9:8: peer.capabilities.fqdn: this is an integer: write true",
         ),
-        ("address = \"10.0.0.2\"", "8:1: this is not TOML: duplicate key"),
+        (
+            "address = \"10.0.0.2\"",
+            "8:1: this is not TOML: it is given twice, first in line 6: leave one out",
+        ),
     ] {
         let errors = told(peer(keys));
         let want = format!("a.toml:{want}");
@@ -162,7 +165,7 @@ fn outside_of_peers() {
             "1:13: networks: \"::/0\" allows every address: name the networks of your service \
              addresses, or add allow-any-network = true if you mean it",
         ),
-        ("[peer]\n".to_owned(), "1:2: peer: is a list of sections: write [[peer]] with two"),
+        (is_peer("[peer]"), "5:2: peer: is a list of sections: write [[peer]] with two"),
         ("[[guard]]\n".to_owned(), "1:3: guard: is a section: write [guard], and its keys below"),
         (
             "[control]\nhttp = \"[::]:1\"".to_owned(),
@@ -176,7 +179,7 @@ fn outside_of_peers() {
         ("backend = \"speakr\"".to_owned(), "1:11: backend: \"speakr\" is not a backend: write"),
         (
             "local-as = 1".to_owned(),
-            "1:12: local-as: is of the built-in speaker: add backend = \"speaker\", or leave it out",
+            "1:12: local-as: is of the built-in speaker, and no [[peer]] says whom it speaks to: add",
         ),
         (
             format!("backend = \"exabgp\"\n{PEER}"),
@@ -184,11 +187,11 @@ fn outside_of_peers() {
         ),
         (
             "[defaults]\nroute = { med = 1 }".to_owned(),
-            "2:17: defaults.route.med: is of the built-in speaker: add backend",
+            "2:17: defaults.route.med: is of the built-in speaker, and no [[peer]] says",
         ),
         (
             "[defaults]\nroute = { last-choice = { prepend = 1 } }".to_owned(),
-            "2:37: defaults.route.last-choice.prepend: is of the built-in speaker: add backend",
+            "2:37: defaults.route.last-choice.prepend: is of the built-in speaker, and no [[peer]]",
         ),
         (
             "[defaults.route.last-choice]\ncommunities = [\"1:1\", \"1:2\", \"1:3\", \"1:4\", \
@@ -301,7 +304,10 @@ fn behind_what_is_not_toml_nothing_is_guessed() {
 fn files_that_cannot_be_read() {
     for (file, want) in [
         ("none.toml", "--config: \"none.toml\" cannot be read: "),
-        ("latin1.toml", "--config: \"latin1.toml\" is not UTF-8 text from octet 5 on"),
+        (
+            "latin1.toml",
+            "--config: \"latin1.toml\" is not UTF-8 text from line 1, column 6 on: save",
+        ),
         ("huge.toml", "--config: \"huge.toml\" is longer than 1 MiB"),
     ] {
         let error = read_with(&["--config", file], &[], &[]).unwrap_err();
