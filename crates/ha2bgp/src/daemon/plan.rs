@@ -35,6 +35,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         control: _,
         watched_files: _,
         drain_settle: _,
+        in_force: _,
         // and these stay.
         doorbell: _,
         backend: _,
