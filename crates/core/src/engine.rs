@@ -453,7 +453,7 @@ impl Engine {
         }
     }
 
-    fn is_here(&self, vip: IpAddr) -> bool {
+    pub(crate) fn is_here(&self, vip: IpAddr) -> bool {
         self.addresses.objection(vip, &self.filter).is_none()
     }
 

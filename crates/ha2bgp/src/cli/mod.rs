@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 bad usage or configuration. While announcing, stdout belongs
 //! to the announcer alone; only the commands here that announce nothing print on it.
 
+mod ask;
 mod check;
 mod config;
 mod demo;
@@ -12,10 +13,16 @@ pub mod flags;
 mod history;
 mod host;
 mod import;
+mod nagios;
+mod overrides;
+mod peers;
+mod plan;
 mod push;
 mod reasons;
+mod reload;
 mod replay;
 mod screen;
+mod status;
 mod watch;
 mod why;
 
@@ -49,20 +56,27 @@ pub fn main() -> ExitCode {
     // What is not UTF-8 is no valid value anywhere: shown with U+FFFD, it is refused where it stands.
     let mut args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let program = args.next().unwrap_or_else(|| "ha2bgp".to_owned());
-    let args = std::iter::once(program).chain(flags::from_go_style(args));
+    let args: Vec<String> = std::iter::once(program).chain(flags::from_go_style(args)).collect();
+    let is_plugin = args.get(1).is_some_and(|command| command == "nagios");
     match command().try_get_matches_from(args) {
         Ok(matches) => match matches.subcommand() {
             Some(("demo", _)) => demo::main(),
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
+            Some(("plan", matches)) => plan::main(matches),
             Some(("config", matches)) => config::main(matches),
             Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("reload", matches)) => reload::main(matches),
             Some(("drain", matches)) => drain::main(matches),
             Some(("undrain", matches)) => drain::undrain::main(matches),
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
+            Some(("status", matches)) => status::main(matches),
+            Some(("peers", matches)) => peers::main(matches),
+            Some(("nagios", matches)) => nagios::main(matches),
+            Some((name, matches)) if overrides::is_command(name) => overrides::main(name, matches),
             Some(("replay", matches)) => replay::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
@@ -76,7 +90,9 @@ pub fn main() -> ExitCode {
         }
         Err(error) => {
             let text = error.to_string();
-            refuse(&[text.trim_start_matches("error: ").trim_end().to_owned()])
+            let code = refuse(&[text.trim_start_matches("error: ").trim_end().to_owned()]);
+            // A monitoring plugin has its own exit codes: 2 would be an alarm.
+            if is_plugin { ExitCode::from(nagios::USAGE) } else { code }
         }
     }
 }
@@ -103,12 +119,18 @@ fn command() -> Command {
         .subcommand(config::command())
         .subcommand(filter::command())
         .subcommand(history::command())
+        .subcommand(plan::command())
         .subcommand(import::command())
         .subcommand(push::command())
+        .subcommand(reload::command())
         .subcommand(drain::command())
         .subcommand(drain::undrain::command())
+        .subcommand(status::command())
         .subcommand(watch::command())
         .subcommand(why::command())
+        .subcommand(peers::command())
+        .subcommand(nagios::command())
+        .subcommands(overrides::commands())
         .subcommand(replay::command());
     flags::add_to(command)
 }
@@ -156,7 +178,13 @@ struct Sources {
 impl Sources {
     /// Reads the settings with the files as they are now, or with these in the place of all files.
     fn load(&self, files: Option<&[FileText]>) -> Loaded {
-        let names = files.map(|files| files.iter().map(|file| file.name.clone()).collect());
+        let names = files.map(|files| {
+            let named = files.iter().map(|file| file.directory.as_ref().unwrap_or(&file.name));
+            let mut names: Vec<String> = named.cloned().collect();
+            // The files of a directory are given by its name, once.
+            names.dedup();
+            names
+        });
         let flag = |name| match &names {
             Some(names) if name == "config" => Vec::clone(names),
             _ => self.given.get(name).cloned().unwrap_or_default(),

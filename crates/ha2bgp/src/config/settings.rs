@@ -1,6 +1,7 @@
 //! The validated settings of the daemon, and how they are read from text.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::config::{EngineConfig, ServiceConfig};
@@ -15,6 +16,8 @@ use super::control::{self, ControlSettings};
 use super::duration;
 use super::error::{self, ConfigError};
 use super::guard;
+use super::in_force::InForce;
+use super::log::LogSettings;
 use super::origin::{Origin, Written};
 use super::peer;
 use super::raw::{Raw, Values};
@@ -84,6 +87,13 @@ pub struct Settings {
     pub record: Option<RecordSettings>,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
+    /// How the log looks.
+    pub log: LogSettings,
+    /// The configuration files, as they were given, where they are watched and read again when they
+    /// have changed; else none.
+    pub watched_files: Vec<String>,
+    /// All of it as it was written, for people.
+    pub in_force: Arc<InForce>,
 }
 
 /// Where the state is kept.
@@ -195,6 +205,9 @@ impl Settings {
         let state_file = state_file.unwrap_or_default();
         let record = record(&mut reader, values);
         let control = control::read(&mut reader, raw, host);
+        let watch = reader.switch(values, "watch-config");
+        let files = values.all("config").iter().filter(|_| watch);
+        let watched_files = files.map(|at| at.text.clone()).collect();
         let history = history::read(&mut reader, values, backend);
         let status = status::read(&mut reader, raw);
         for name in ["debug", "no-color"] {
@@ -227,6 +240,9 @@ impl Settings {
                     overrides_file,
                     record,
                     control,
+                    log: LogSettings::read(raw),
+                    watched_files,
+                    in_force: Arc::new(InForce::of(raw)),
                 })
             }
             _ => {

@@ -42,6 +42,8 @@ pub enum Order {
     Reload(Reload, Answer<Planned>),
     /// What was loaded on trial stays.
     Confirm(Author, Answer<Confirmed>),
+    /// End, and leave the routes where they are.
+    Restart(Author, oneshot::Sender<()>),
     /// What would a configuration change? Of these files; of those of this process where there are
     /// none.
     Plan(Vec<FileText>, Answer<Planned>),
@@ -107,6 +109,9 @@ pub struct FileText {
     pub name: String,
     /// What it holds.
     pub text: String,
+    /// The directory that was given, where it is one of its files: its name begins with that.
+    #[serde(default)]
+    pub directory: Option<String>,
 }
 
 /// The answer to `GET /v1/overrides`.
@@ -165,6 +170,11 @@ pub async fn answer(
             let author = caller.clone();
             json(&engine.order(|answer| Order::Confirm(author, answer)).await?)
         }
+        Call::Restart => {
+            let author = caller.clone();
+            engine.tell(|answer| Order::Restart(author, answer)).await?;
+            json(&Done { done: true })
+        }
         Call::ResetDamping => {
             let (scope, author) = (parse_damping(body)?, caller.clone());
             engine.tell(|answer| Order::ResetDamping(scope, author, answer)).await?;
@@ -217,7 +227,7 @@ pub(super) struct OverrideBody {
 }
 
 /// An override as it is shown.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct OverrideShown {
     /// Its number.
     pub id: u64,
@@ -255,8 +265,16 @@ pub struct OverrideShown {
 /// What a configuration would change, or has changed.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Planned {
-    /// Routes that come, go or change.
+    /// So many routes come.
+    pub announce: usize,
+    /// So many go.
+    pub withdraw: usize,
+    /// So many are announced otherwise.
+    pub change: usize,
+    /// Routes that come, go or change: those that go first.
     pub routes: Vec<PlannedRoute>,
+    /// So many of them are not in the list.
+    pub left_out: usize,
     /// Services by their names: what becomes of them.
     pub services: Vec<PlannedPart>,
     /// Checks, as `SERVICE/CHECK`.

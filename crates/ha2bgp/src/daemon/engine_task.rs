@@ -16,17 +16,15 @@ use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::event::Event;
 use ha2bgp_core::fact::Observation;
-use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::drain::Drains;
-use super::keys::KeyFiles;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
 use super::output::Progress;
-use super::reload::Configuration;
+use super::reload::{Configuration, News};
 use super::{dump, signals};
 use crate::announce::{Desired, Manner};
 use crate::clock::Clock;
@@ -54,7 +52,7 @@ pub(super) struct EngineTask {
     observations: mpsc::Receiver<Observation>,
     pub(super) ends: Ends,
     /// Stopping was asked for: until here the routes are announced as the last choice.
-    draining: Option<Instant>,
+    pub(super) draining: Option<Instant>,
     pub(super) configuration: Configuration,
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
@@ -62,6 +60,8 @@ pub(super) struct EngineTask {
     pub(super) recorder: Option<Recorder>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
+    /// An operator wants it to end for another process.
+    pub(super) restart: bool,
 }
 
 /// Where the engine task hands out what others need, and gets what it shows.
@@ -75,8 +75,6 @@ pub(super) struct Ends {
     pub(super) checks: watch::Sender<BTreeSet<CheckKey>>,
     /// Counts the changes of this host's addresses.
     pub(super) addresses: watch::Sender<u64>,
-    /// The password files, and whom to tell.
-    pub(super) keys: KeyFiles,
     /// The newest set that every router has.
     pub(super) told: watch::Receiver<RouteSet>,
     /// What the announcer last said of itself.
@@ -87,8 +85,6 @@ pub(super) struct Ends {
     pub(super) notice: watch::Receiver<String>,
     /// What the control interface wants to know.
     pub(super) questions: mpsc::Receiver<Question>,
-    /// How long routes are announced as the last choice before they are withdrawn.
-    pub(super) drain_time: Duration,
 }
 
 impl EngineTask {
@@ -112,6 +108,7 @@ impl EngineTask {
             ends,
             draining: None,
             timers_from: None,
+            restart: false,
         };
         // What the configuration alone makes of the engine, and what operators said before.
         let overrides = task.ledger.for_engine(jiff::Timestamp::now(), clock.now());
@@ -174,12 +171,8 @@ impl EngineTask {
                         self.withdraw_all();
                         return Stop::Asked;
                     }
-                    signals::Signal::Restart => {
-                        self.publish(Manner::Restarting);
-                        return Stop::Restart;
-                    }
+                    signals::Signal::Restart => return self.leave_routes(),
                     signals::Signal::Reload => {
-                        self.ends.keys.read_again();
                         let author = Author("SIGHUP".to_owned());
                         self.reload(Reload { author, force: false, confirm: None }, None);
                         self.dump();
@@ -192,32 +185,31 @@ impl EngineTask {
                     return Stop::Asked;
                 }
                 () = timer => self.timeout(),
-                loaded = self.configuration.loaded() => match loaded {
-                    Ok((purpose, loaded)) => self.loaded(purpose, loaded),
-                    Err(error) => tracing::error!(%error, "the configuration was not read"),
+                news = self.configuration.next() => match news {
+                    News::Loaded(Ok(load)) => self.loaded(load),
+                    News::Loaded(Err(error)) => {
+                        tracing::error!(%error, "the configuration was not read");
+                    }
+                    News::FilesChanged => {
+                        let author = Author("watch-config".to_owned());
+                        self.reload(Reload { author, force: false, confirm: None }, None);
+                    }
                 },
                 () = trial_over => self.roll_back(),
                 woken = self.drains.next(clock) => self.drains_woken(woken),
                 Some(question) = self.ends.questions.recv() => self.answer(question),
             }
-        }
-    }
-
-    /// Whoever has gone meanwhile needs no answer.
-    fn answer(&mut self, question: Question) {
-        let now = self.clock.now();
-        match question {
-            Question::All(answer) => drop(answer.send(self.engine.explain_all(now).collect())),
-            Question::Why(vip, answer) => {
-                drop(answer.send((self.engine.explain(Prefix::host(vip), now), now)));
+            if self.restart {
+                return self.leave_routes();
             }
-            Question::Order(order) => self.order(order),
         }
     }
 
     /// Begins to drain. False when there is nothing to drain, or no time, or it drains already.
     fn drain(&mut self, signal: &str) -> bool {
-        let (time, routes) = (self.ends.drain_time, self.engine.routes().len());
+        let speaker = self.configuration.settings.speaker.as_ref();
+        let time = speaker.map(|speaker| speaker.drain_time).unwrap_or_default();
+        let routes = self.engine.routes().len();
         if self.draining.is_some() || time.is_zero() || routes == 0 {
             return false;
         }
@@ -231,6 +223,12 @@ impl EngineTask {
         self.draining = Some(self.clock.now() + time);
         self.publish(Manner::Draining);
         true
+    }
+
+    /// Ends for another process. That one reads the files as they are, on trial or not.
+    fn leave_routes(&mut self) -> Stop {
+        self.publish(Manner::Restarting);
+        Stop::Restart
     }
 
     fn withdraw_all(&mut self) {

@@ -1,9 +1,10 @@
 //! The running daemon: connects observers, engine and announcer, and ends them in order.
 
+mod answers;
 mod drain;
 mod dump;
 mod engine_task;
-mod keys;
+mod files;
 mod ledger;
 mod ledger_file;
 mod orders;
@@ -30,7 +31,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::engine_task::{Ends, EngineTask, Stop};
-use self::keys::KeyFiles;
 use self::ledger::Ledger;
 use self::ledger_file::Keeper;
 use self::output::Progress;
@@ -39,7 +39,7 @@ pub use self::reload::{Loaded, Loader};
 use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
-use crate::announce::speaker::{Doorbells, Keys};
+use crate::announce::speaker::Doorbells;
 use crate::announce::{self, Desired, Ended, Report, What};
 use crate::clock::Clock;
 use crate::config::duration;
@@ -123,7 +123,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (observed, observations) = mpsc::channel(OBSERVATIONS_MAX);
     let (routes, announced) = watch::channel(RouteSet::new());
     let (desiring, desired) = watch::channel(Desired::default());
-    let (keys, new_keys) = watch::channel(Keys::new());
+    let (peers, configuration) = watch::channel(reload::speaks_to(&settings));
     let (addresses, address_changes) = watch::channel(0);
     let (reporting, reports) = mpsc::channel(REPORTS_MAX);
 
@@ -136,6 +136,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
+    let (routes_of, inbox) = announce::questions::Questions::channel();
     let asking = Questions(asking);
     let source = status::Source { engine: asking.clone(), events: events.clone(), clock };
     let status = match status::spawn(&settings.status, &source) {
@@ -145,8 +146,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
             return ExitCode::FAILURE;
         }
     };
-    let (specs, specs_changed) = watch::channel(Arc::new(specs(&settings)));
-    let control = open_control(&settings, specs_changed.clone(), hub, asking, events);
+    let (specs, specs_changed) = watch::channel(Arc::new(reload::specs(&settings)));
+    let control = open_control(&settings, specs_changed.clone(), hub, asking, (routes_of, events));
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -159,8 +160,9 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (progress, announcer_state) = watch::channel(None);
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
-    let doorbells = Doorbells { keys: new_keys, addresses: address_changes, ..Doorbells::silent() };
-    let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
+    let doorbells = Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
+    let around = (doorbells, inbox);
+    let announcer = match output::announcer(&settings, &beginning, around, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
             tracing::error!(%error, "cannot use standard output");
@@ -170,21 +172,18 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let mut announcer = tokio::spawn(announcer.run(desired.clone(), reporting));
     let storing = store.map(|store| tokio::spawn(store.keep(desired, beginning.before.clone())));
 
-    let speaker = settings.speaker.as_ref();
     let ends = Ends {
         desired: desiring,
         routes,
         checks: wanting,
         addresses,
-        keys: KeyFiles::new(speaker, keys),
         told,
         announcer: announcer_state,
         teller,
         notice,
         questions,
-        drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
     };
-    let ways = Ways { specs, listen, control };
+    let ways = Ways { specs, listen, peers, control };
     let overrides = overrides(&settings);
     let recorder = settings.record.as_ref().map(|record| {
         let listen_filter = settings.listen_filter.text.clone();
@@ -240,12 +239,6 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     )
 }
 
-/// What makes the probes.
-fn specs(settings: &Settings) -> CheckSpecs {
-    // All processes that this one starts are plugins.
-    CheckSpecs { adopt: true, ..settings.checks.clone() }
-}
-
 /// What operators have said before, and where it is kept.
 fn overrides(settings: &Settings) -> (Ledger, Keeper) {
     let mut file = ledger_file::place(&settings.overrides_file).map(ledger_file::file);
@@ -260,11 +253,11 @@ fn open_control(
     specs: watch::Receiver<Arc<CheckSpecs>>,
     hub: mpsc::Sender<push::Request>,
     asking: Questions,
-    events: EventLog,
+    (routes, events): (announce::questions::Questions, EventLog),
 ) -> Control {
     let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone()));
     let (telling, ways) = watch::channel(Vec::new());
-    let api = Api { pushes, engine: asking, metrics, ways, events };
+    let api = Api { pushes, engine: asking, routes, metrics, ways, events };
     let mut control = Control::new(api, telling);
     control.configure(settings.control.as_ref());
     control

@@ -9,7 +9,7 @@ use super::drain::Over;
 use super::engine_task::EngineTask;
 use super::ledger::Entry;
 use super::plan;
-use super::reload::{Loaded, Purpose, Trial};
+use super::reload::{Load, Purpose, Trial};
 use crate::config::settings::Settings;
 use crate::control::api::{Code, Refusal};
 use crate::control::orders::{
@@ -31,9 +31,7 @@ impl EngineTask {
             Order::Override(new, answer) => self.say(&new, answer),
             Order::Lift(id, lifted, answer) => self.lift(id, &lifted, answer),
             Order::Overrides(answer) => {
-                let (now, saved) = (Timestamp::now(), self.keeper.keeps());
-                let all = self.ledger.entries().iter().map(|it| self.show(it.shown(now, saved)));
-                tell(answer, all.collect());
+                tell(answer, self.overrides_shown(Timestamp::now()));
             }
             Order::ShowOverride(id, answer) => {
                 let (now, saved) = (Timestamp::now(), self.keeper.keeps());
@@ -45,6 +43,11 @@ impl EngineTask {
             }
             Order::Reload(reload, answer) => self.reload(reload, Some(answer)),
             Order::Confirm(author, answer) => self.confirm(&author, answer),
+            Order::Restart(author, answer) => {
+                tracing::info!(author = %author.0, "a restart was asked for");
+                self.restart = true;
+                tell(answer, ());
+            }
             Order::Plan(files, answer) => {
                 let files = (!files.is_empty()).then_some(files);
                 let refused = self.configuration.load(Purpose::Plan(answer), files);
@@ -59,6 +62,12 @@ impl EngineTask {
                 tell(answer, ());
             }
         }
+    }
+
+    /// What operators say.
+    pub(super) fn overrides_shown(&self, now: Timestamp) -> Vec<OverrideShown> {
+        let saved = self.keeper.keeps();
+        self.ledger.entries().iter().map(|it| self.show(it.shown(now, saved))).collect()
     }
 
     fn tell(&self, draft: Draft) {
@@ -185,13 +194,8 @@ impl EngineTask {
 
     /// Reads the configuration again.
     pub(super) fn reload(&mut self, reload: Reload, answer: Option<Answer<Planned>>) {
-        let left = self.configuration.trial_left(self.clock.now());
-        if let Some(left) = left {
-            let text = format!(
-                "a configuration is on trial for {} s more: confirm it, or wait",
-                left.as_secs()
-            );
-            return self.refuse(answer, Refusal::new(Code::Busy, text));
+        if let Some(refusal) = self.on_trial() {
+            return self.refuse(answer, refusal);
         }
         if let Some(Purpose::Reload(_, answer)) =
             self.configuration.load(Purpose::Reload(reload, answer), None)
@@ -201,11 +205,11 @@ impl EngineTask {
     }
 
     /// The files are read.
-    pub(super) fn loaded(&mut self, purpose: Purpose, loaded: Loaded) {
+    pub(super) fn loaded(&mut self, Load { number, purpose, loaded }: Load) {
         let (settings, filter) = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
-                let refusal = Refusal::new(Code::BadConfig, problems.join("\n"));
+                let refusal = Refusal::new(Code::BadConfig, problems.join("\n\n"));
                 return match purpose {
                     Purpose::Plan(answer) => tell(answer, Err(refusal)),
                     Purpose::Reload(_, answer) => {
@@ -228,8 +232,22 @@ impl EngineTask {
         let planned = plan::plan(&self.engine, old, &then, restart, self.clock.now());
         match purpose {
             Purpose::Plan(answer) => tell(answer, Ok(planned)),
+            // Another one began to read later and was faster: what counts shall be the newest.
+            Purpose::Reload(reload, answer) if !self.configuration.is_newest(number) => {
+                self.reload(reload, answer);
+            }
             Purpose::Reload(reload, answer) => self.accept(reload, answer, planned, then, listen),
         }
+    }
+
+    /// While a configuration is on trial there is no other one.
+    fn on_trial(&self) -> Option<Refusal> {
+        let left = self.configuration.trial_left(self.clock.now())?;
+        let text = format!(
+            "a configuration is on trial for {} s more: ha2bgp reload --confirmed keeps it, or wait",
+            left.as_secs_f64().ceil()
+        );
+        Some(Refusal::new(Code::Busy, text))
     }
 
     fn accept(
@@ -240,6 +258,10 @@ impl EngineTask {
         then: Settings,
         listen: ListenConfig,
     ) {
+        // One that began to be read at the same time may be on trial by now.
+        if let Some(refusal) = self.on_trial() {
+            return self.refuse(answer, refusal);
+        }
         if planned.beyond_guard > 0 && !reload.force {
             let text = format!(
                 "it would withdraw {} routes more than the guard allows now: look at the plan, then \
@@ -261,8 +283,8 @@ impl EngineTask {
         self.put_in_force(Box::new(then), listen);
         let text = "the configuration was read again and counts now";
         let draft = Draft::new(Kind::Reconfigured, Level::Info, text).author(&reload.author.0);
-        let (up, down) = (count(&planned, "announce"), count(&planned, "withdraw"));
-        self.tell(draft.more("announce", up).more("withdraw", down));
+        let draft = draft.more("announce", planned.announce).more("withdraw", planned.withdraw);
+        self.tell(draft.more("change", planned.change));
         if let Some(answer) = answer {
             tell(answer, Ok(planned));
         }
@@ -306,10 +328,6 @@ fn no_such_override(id: OverrideId) -> Refusal {
     Refusal::new(Code::NoSuchOverride, text)
 }
 
-fn count(planned: &Planned, change: &str) -> usize {
-    planned.routes.iter().filter(|route| route.change == change).count()
-}
-
 fn busy() -> Refusal {
     Refusal::new(Code::Busy, "configurations are being read: try again")
 }
@@ -319,3 +337,6 @@ fn refuse_quietly(answer: Option<Answer<Planned>>, refusal: Refusal) {
         tell(answer, Err(refusal));
     }
 }
+
+#[cfg(test)]
+mod tests;
