@@ -1,6 +1,7 @@
 //! The validated settings of the daemon, and how they are read from text.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::config::{EngineConfig, ServiceConfig};
@@ -15,6 +16,7 @@ use super::control::{self, ControlSettings};
 use super::duration;
 use super::error::{self, ConfigError};
 use super::guard;
+use super::in_force::InForce;
 use super::log::LogSettings;
 use super::origin::{Origin, Written};
 use super::peer;
@@ -90,6 +92,8 @@ pub struct Settings {
     /// The configuration files, as they were given, where they are watched and read again when they
     /// have changed; else none.
     pub watched_files: Vec<String>,
+    /// All of it as it was written, for people.
+    pub in_force: Arc<InForce>,
 }
 
 /// Where the state is kept.
@@ -238,6 +242,7 @@ impl Settings {
                     control,
                     log: LogSettings::read(raw),
                     watched_files,
+                    in_force: Arc::new(InForce::of(raw)),
                 })
             }
             _ => {

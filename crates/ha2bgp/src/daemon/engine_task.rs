@@ -16,7 +16,6 @@ use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::event::Event;
 use ha2bgp_core::fact::Observation;
-use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
@@ -53,7 +52,7 @@ pub(super) struct EngineTask {
     observations: mpsc::Receiver<Observation>,
     pub(super) ends: Ends,
     /// Stopping was asked for: until here the routes are announced as the last choice.
-    draining: Option<Instant>,
+    pub(super) draining: Option<Instant>,
     pub(super) configuration: Configuration,
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
@@ -203,18 +202,6 @@ impl EngineTask {
             if self.restart {
                 return self.leave_routes();
             }
-        }
-    }
-
-    /// Whoever has gone meanwhile needs no answer.
-    fn answer(&mut self, question: Question) {
-        let now = self.clock.now();
-        match question {
-            Question::All(answer) => drop(answer.send(self.engine.explain_all(now).collect())),
-            Question::Why(vip, answer) => {
-                drop(answer.send((self.engine.explain(Prefix::host(vip), now), now)));
-            }
-            Question::Order(order) => self.order(order),
         }
     }
 

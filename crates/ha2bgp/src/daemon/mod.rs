@@ -1,5 +1,6 @@
 //! The running daemon: connects observers, engine and announcer, and ends them in order.
 
+mod answers;
 mod drain;
 mod dump;
 mod engine_task;
@@ -135,6 +136,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
+    let (routes_of, inbox) = announce::questions::Questions::channel();
     let asking = Questions(asking);
     let source = status::Source { engine: asking.clone(), events: events.clone(), clock };
     let status = match status::spawn(&settings.status, &source) {
@@ -145,7 +147,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         }
     };
     let (specs, specs_changed) = watch::channel(Arc::new(reload::specs(&settings)));
-    let control = open_control(&settings, specs_changed.clone(), hub, asking, events);
+    let control = open_control(&settings, specs_changed.clone(), hub, asking, (routes_of, events));
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -159,7 +161,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
     let doorbells = Doorbells { addresses: address_changes, configuration };
-    let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
+    let around = (doorbells, inbox);
+    let announcer = match output::announcer(&settings, &beginning, around, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
             tracing::error!(%error, "cannot use standard output");
@@ -250,11 +253,11 @@ fn open_control(
     specs: watch::Receiver<Arc<CheckSpecs>>,
     hub: mpsc::Sender<push::Request>,
     asking: Questions,
-    events: EventLog,
+    (routes, events): (announce::questions::Questions, EventLog),
 ) -> Control {
     let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone()));
     let (telling, ways) = watch::channel(Vec::new());
-    let api = Api { pushes, engine: asking, metrics, ways, events };
+    let api = Api { pushes, engine: asking, routes, metrics, ways, events };
     let mut control = Control::new(api, telling);
     control.configure(settings.control.as_ref());
     control
