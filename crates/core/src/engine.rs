@@ -25,7 +25,7 @@ use crate::event::Event;
 use crate::fact::{ListenAddress, Listener, LocalAddress, Observation, SocketId, Source};
 use crate::guard::Guard;
 use crate::listeners::Listeners;
-use crate::net::{Prefix, never_announced};
+use crate::net::{NextHop, Prefix, never_announced};
 use crate::overrides::{Override, OverrideKind, Overrides, Scope};
 use crate::reason::Reason;
 use crate::route::{Route, RouteSet};
@@ -82,7 +82,15 @@ pub enum Output {
 pub(crate) struct Stand {
     pub(crate) announced: bool,
     pub(crate) last_choice: bool,
+    pub(crate) draining: bool,
     pub(crate) reason: Reason,
+}
+
+impl Stand {
+    /// The route, where it is announced.
+    pub(crate) const fn route(&self, next_hop: NextHop) -> Route {
+        Route { next_hop, last_choice: self.last_choice, draining: self.draining }
+    }
 }
 
 /// The decision engine.
@@ -191,6 +199,16 @@ impl Engine {
     /// desired set is therefore all that is up.
     pub const fn has_first_verdicts(&self) -> bool {
         self.start.is_done()
+    }
+
+    /// The VIPs of the services that an override of this scope is for.
+    pub fn services_in(&self, scope: &Scope) -> Vec<IpAddr> {
+        self.meant(scope)
+    }
+
+    /// The addresses of this host, as far as they are known; some may come twice.
+    pub fn local_addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.addresses.iter().map(|address| address.id.ip)
     }
 
     /// The checks that are to be probed.
@@ -410,6 +428,7 @@ impl Engine {
         let announced = |last_choice, reason| Stand {
             announced: true,
             last_choice,
+            draining: false,
             // A delay, or what is not known, says more.
             reason: match service.outcome() {
                 reason @ (Reason::UpDelay | Reason::Starting) => reason,
@@ -428,12 +447,13 @@ impl Engine {
             OnFailure::Withdraw | OnFailure::Depreference | OnFailure::Absorb => Stand {
                 announced: service.announced(),
                 last_choice: service.is_last_choice(config),
+                draining: false,
                 reason: service.outcome(),
             },
         }
     }
 
-    fn is_here(&self, vip: IpAddr) -> bool {
+    pub(crate) fn is_here(&self, vip: IpAddr) -> bool {
         self.addresses.objection(vip, &self.filter).is_none()
     }
 
@@ -441,13 +461,17 @@ impl Engine {
     pub(crate) fn stand(&self, vip: IpAddr, service: &Service) -> Stand {
         let config = &self.catalog.entry(service.config).config;
         let said = self.overrides.of(vip, &config.name);
-        let gone = |reason| Stand { announced: false, last_choice: false, reason };
+        let stand = |announced, last_choice, reason| {
+            let draining = reason == Reason::Draining;
+            Stand { announced, last_choice, draining, reason }
+        };
+        let gone = |reason| stand(false, false, reason);
         let own = self.stand_by_checks(vip, service);
         let up = if said.up {
             let last_choice = own.announced && own.last_choice;
-            Stand { announced: true, last_choice, reason: Reason::ForceUp }
+            stand(true, last_choice, Reason::ForceUp)
         } else if !own.announced && self.guard.held_since(vip).is_some() {
-            Stand { announced: true, last_choice: true, reason: Reason::Guard }
+            stand(true, true, Reason::Guard)
         } else {
             own
         };
@@ -455,9 +479,7 @@ impl Engine {
             Some(OverrideKind::ForceDown) => gone(Reason::ForceDown),
             Some(OverrideKind::Maintenance) => gone(Reason::Maintenance),
             Some(OverrideKind::Drained) => gone(Reason::Drained),
-            Some(OverrideKind::Drain) if up.announced => {
-                Stand { announced: true, last_choice: true, reason: Reason::Draining }
-            }
+            Some(OverrideKind::Drain) if up.announced => stand(true, true, Reason::Draining),
             Some(OverrideKind::Drain | OverrideKind::ForceUp) | None => up,
         }
     }
@@ -500,9 +522,7 @@ impl Engine {
             );
             let stand = self.stand(*vip, service);
             if stand.announced && !self.stopping {
-                let last_choice = stand.last_choice;
-                let next_hop = self.config.next_hop;
-                wanted.insert(Prefix::host(*vip), Route { next_hop, last_choice });
+                wanted.insert(Prefix::host(*vip), stand.route(self.config.next_hop));
             }
         }
         debug_assert_eq!(self.routes, wanted, "the desired set is what the services say");

@@ -22,12 +22,15 @@ pub struct Route {
     pub next_hop: NextHop,
     /// Announced as the last choice: somebody else shall get the traffic where there is one.
     pub last_choice: bool,
+    /// An operator wants the traffic gone from here: the last choice in a way of its own, where a
+    /// peer has one. Such a route is the last choice too.
+    pub draining: bool,
 }
 
 impl Route {
     /// A route like any other.
     pub const fn new(next_hop: NextHop) -> Self {
-        Self { next_hop, last_choice: false }
+        Self { next_hop, last_choice: false, draining: false }
     }
 }
 
@@ -167,7 +170,11 @@ impl fmt::Debug for RouteSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         self.for_each(&mut |prefix, route| {
-            let note = if route.last_choice { " as the last choice" } else { "" };
+            let note = match route {
+                Route { draining: true, .. } => " as the last choice, draining",
+                Route { last_choice: true, .. } => " as the last choice",
+                _ => "",
+            };
             map.entry(&format_args!("{prefix}"), &format_args!("{}{note}", route.next_hop));
         });
         map.finish()

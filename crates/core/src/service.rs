@@ -166,23 +166,24 @@ impl Service {
         self.ports_required.clear();
     }
 
-    /// Another flap damping counts from now on.
+    /// Another flap damping counts from now on. Returns true when nothing holds it any more.
     pub(crate) fn set_damping(
         &mut self,
         before: Option<&DampingConfig>,
         config: Option<&DampingConfig>,
         now: Instant,
-    ) {
+    ) -> bool {
         match (before, config) {
             (Some(before), Some(config)) => {
                 self.penalty.rebase(before, config, now);
                 if self.suppressed_until.is_some() {
                     self.suppressed_until = Some(self.penalty.reuse_at(config));
                 }
+                false
             }
             _ => {
                 self.penalty = Penalty::default();
-                self.suppressed_until = None;
+                self.suppressed_until.take().is_some()
             }
         }
     }

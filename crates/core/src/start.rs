@@ -4,6 +4,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::net::IpAddr;
+use core::time::Duration;
 
 use crate::service::Health;
 use crate::time::Instant;
@@ -38,10 +39,19 @@ impl Start {
     }
 
     /// Another configuration counts: what is announced now is not taken away by checks that have
-    /// not been made yet.
-    pub(crate) fn remember_more(&mut self, vips: impl Iterator<Item = IpAddr>, until: Instant) {
+    /// not been made yet, for so long.
+    pub(crate) fn remember_more(
+        &mut self,
+        vips: impl Iterator<Item = IpAddr>,
+        now: Instant,
+        time: Duration,
+    ) {
+        if self.until <= now {
+            // What has not come back by now was announced long ago.
+            self.remembered.clear();
+        }
         self.remembered.extend(vips);
-        self.until = self.until.max(until);
+        self.until = self.until.max(now + time);
     }
 
     /// A service is gone.

@@ -34,6 +34,8 @@ pub const BIG: u64 = 10 << 20;
 pub enum Kind {
     /// HTTP.
     Http,
+    /// HTTP, and idle connections end after two seconds.
+    Brief,
     /// HTTPS with this certificate.
     Https(Pair),
     /// HTTPS with this certificate, for clients with one of the second's authority only.
@@ -156,6 +158,7 @@ fn listen(address: SocketAddr, kind: &Kind) -> String {
     };
     match kind {
         Kind::Http => format!("listen {address};\n"),
+        Kind::Brief => format!("listen {address};\nkeepalive_timeout 2s;\n"),
         Kind::Https(server) => format!("listen {address} ssl;\n{}", pair(server)),
         Kind::Mutual(server, ca) => format!(
             "listen {address} ssl;\n{}ssl_client_certificate {};\nssl_verify_client on;\n",

@@ -79,6 +79,8 @@ pub struct Options {
     /// A second neighbor in the AS of the first one; of our own AS, the routes of each are reflected
     /// to the other (RFC 4456) by BIRD and FRR. Not ExaBGP.
     pub second: Option<String>,
+    /// Forwards what it is told to, over equal routes in turn; BIRD and FRR.
+    pub forwards: bool,
 }
 
 impl Config {

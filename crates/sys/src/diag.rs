@@ -3,7 +3,9 @@
 //! Needs no privilege. An exact query costs about 1 µs however many sockets there are; a dump of
 //! the listeners 10 µs for ten and 1 ms for ten thousand. So both are plain calls.
 
-use ha2bgp_proto::inet_diag::{DiagSocket, DumpRequest, ExactQuery, SOCK_DIAG_BY_FAMILY};
+use ha2bgp_proto::inet_diag::{
+    ConnectionsRequest, DiagSocket, DumpRequest, ExactQuery, SOCK_DIAG_BY_FAMILY,
+};
 use netlink_sys::protocols::NETLINK_SOCK_DIAG;
 
 use crate::netlink::{Exchange, NetlinkError};
@@ -41,6 +43,28 @@ impl Diag {
     ) -> Result<(), NetlinkError> {
         let sequence = self.exchange.next_sequence();
         request.write(sequence, &mut self.request)?;
+        self.sockets(visit)
+    }
+
+    /// Hands every connection that `request` matches to `visit`. It may take tens of milliseconds:
+    /// not for a thread that others wait for.
+    ///
+    /// # Errors
+    /// As [`Diag::dump`].
+    pub fn connections(
+        &mut self,
+        request: &ConnectionsRequest<'_>,
+        visit: &mut dyn FnMut(&DiagSocket) -> Result<(), NetlinkError>,
+    ) -> Result<(), NetlinkError> {
+        let sequence = self.exchange.next_sequence();
+        request.write(sequence, &mut self.request)?;
+        self.sockets(visit)
+    }
+
+    fn sockets(
+        &mut self,
+        visit: &mut dyn FnMut(&DiagSocket) -> Result<(), NetlinkError>,
+    ) -> Result<(), NetlinkError> {
         self.exchange.dump(&self.request, &mut |kind, payload| {
             if kind == SOCK_DIAG_BY_FAMILY {
                 visit(&DiagSocket::parse(payload)?)?;

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use super::Engine;
+use super::{Engine, Stand};
 use crate::addresses::AddressFilter;
 use crate::check::{CheckIndex, CheckKey, Outcome, ProbeResult};
 use crate::config::{CheckConfig, CheckKind, ServiceConfig};
@@ -14,7 +14,6 @@ use crate::fact::Source;
 use crate::net::Prefix;
 use crate::overrides::OverrideKind;
 use crate::reason::Reason;
-use crate::route::Route;
 use crate::service::{Health, Service, Step, Verdict};
 use crate::time::Instant;
 
@@ -310,20 +309,21 @@ impl Engine {
             service.mark(self.now);
         }
         if announced {
-            self.announce(vip, stand.last_choice, stand.reason);
+            self.announce(vip, stand);
         } else {
             self.withdraw(vip, stand.reason, cause);
         }
     }
 
-    fn announce(&mut self, vip: IpAddr, last_choice: bool, reason: Reason) {
+    fn announce(&mut self, vip: IpAddr, stand: Stand) {
         let (prefix, next_hop) = (Prefix::host(vip), self.config.next_hop);
-        let route = Route { next_hop, last_choice };
+        let route = stand.route(next_hop);
         if self.routes.get(prefix) == Some(&route) {
             return;
         }
         self.routes.insert(prefix, route);
         self.routes_changed = true;
+        let Stand { last_choice, reason, .. } = stand;
         self.events.push_back(Event::RouteAnnounced { prefix, next_hop, last_choice, reason });
     }
 

@@ -9,10 +9,10 @@ use super::{Engine, Input};
 use crate::addresses::AddressFilter;
 use crate::catalog::Catalog;
 use crate::check::CheckKey;
-use crate::config::EngineConfig;
+use crate::config::{EngineConfig, OnFailure};
 use crate::event::Event;
 use crate::net::Prefix;
-use crate::overrides::{Override, Scope};
+use crate::overrides::{Override, OverrideKind, Scope};
 use crate::reason::Reason;
 use crate::route::Route;
 use crate::service::Service;
@@ -44,9 +44,10 @@ impl Engine {
             return;
         }
         let catalog = Catalog::new(&config);
-        let announced: Vec<IpAddr> =
-            self.services.keys().copied().filter(|vip| self.is_announced(*vip)).collect();
-        self.start.remember_more(announced.into_iter(), self.now + SETTLE);
+        // By themselves, whatever operators make of it: what they hold down may come back, and what
+        // they force up is not taken for up.
+        let up = self.services.iter().filter(|(_, service)| service.announced());
+        self.start.remember_more(up.map(|(vip, _)| *vip), self.now, SETTLE);
         // What was probed for whom, by the configuration before.
         let vips: Vec<IpAddr> = self.services.keys().copied().collect();
         let before: Vec<(IpAddr, BTreeSet<CheckKey>)> =
@@ -93,8 +94,10 @@ impl Engine {
         }
         let damping = self.catalog.entry(number).config.damping;
         let damping_before = old.entry(number_before).config.damping;
-        if damping != damping_before {
-            service.set_damping(damping_before.as_ref(), damping.as_ref(), self.now);
+        if damping != damping_before
+            && service.set_damping(damping_before.as_ref(), damping.as_ref(), self.now)
+        {
+            self.events.push_back(Event::Released { vip });
         }
         let after = self.probes_of(vip, number);
         for (key, counting) in &after {
@@ -157,15 +160,30 @@ impl Engine {
         if before != at_once {
             return Some(PlannedChange { prefix, before, after: at_once, at: None, reason });
         }
-        // A delay begins.
+        // A delay begins, and operators have nothing against what comes then.
         let (announced, at) = heading(then)?;
         if heading(self).is_some_and(|(before, _)| before == announced) {
             return None;
         }
-        let route = Route { next_hop: then.config.next_hop, last_choice: false };
-        let after = announced.then_some(route);
-        let change = PlannedChange { prefix, before, after, at, reason };
-        (after.is_some() != before.is_some()).then_some(change)
+        let service = then.services.get(&vip)?;
+        let config = &then.catalog.entry(service.config).config;
+        let said = then.overrides.of(vip, &config.name);
+        let drains = said.down == Some(OverrideKind::Drain);
+        if said.up || (said.down.is_some() && !drains) {
+            return None;
+        }
+        let stays = |last_choice| {
+            let last_choice = last_choice || drains;
+            Some(Route { next_hop: then.config.next_hop, last_choice, draining: drains })
+        };
+        let after = match config.on_failure {
+            _ if announced => stays(service.is_last_choice(config)),
+            OnFailure::Depreference if then.is_here(vip) => stays(true),
+            OnFailure::Absorb if then.is_here(vip) => before,
+            OnFailure::Withdraw | OnFailure::Depreference | OnFailure::Absorb => None,
+        };
+        let change = PlannedChange { prefix, before, after, at: Some(at?), reason };
+        (after != before).then_some(change)
     }
 
     /// Takes the whole list of overrides.
@@ -188,14 +206,10 @@ impl Engine {
         }
     }
 
-    fn meant(&self, scope: &Scope) -> Vec<IpAddr> {
+    pub(super) fn meant(&self, scope: &Scope) -> Vec<IpAddr> {
         let name = |number| &*self.catalog.entry(number).config.name;
         let meant =
             self.services.iter().filter(|(vip, service)| scope.means(**vip, name(service.config)));
         meant.map(|(vip, _)| *vip).collect()
-    }
-
-    fn is_announced(&self, vip: IpAddr) -> bool {
-        self.routes.get(Prefix::host(vip)).is_some()
     }
 }

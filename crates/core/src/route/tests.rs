@@ -22,6 +22,7 @@ fn route(hop: u8) -> Route {
     Route {
         next_hop: NextHop::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, hop / 2))),
         last_choice: hop % 2 == 1,
+        draining: hop % 4 == 3,
     }
 }
 

@@ -73,6 +73,8 @@ impl Announcer for ExaBgp {
                 reports: Reports { channel: reports, lost: 0 },
                 clock,
                 leftovers,
+                routes: RouteSet::new(),
+                unsettled: false,
                 news: false,
                 next_snapshot: Instant::START,
                 decided: None,
@@ -102,6 +104,9 @@ struct Task {
     clock: Clock,
     /// To be withdrawn once it is known that it is not wanted.
     leftovers: RouteSet,
+    /// What was wanted last, and whether it is not known yet that all of it was taken.
+    routes: RouteSet,
+    unsettled: bool,
     /// Something happened since the last snapshot.
     news: bool,
     next_snapshot: Instant,
@@ -176,6 +181,7 @@ impl Task {
         // A clone is a reference count; the lock of the channel is not held meanwhile.
         let Desired { routes, complete, decided_at, .. } = desired.borrow_and_update().clone();
         self.session.set_routes(&routes, self.clock.now());
+        (self.routes, self.unsettled) = (routes, true);
         if self.session.wants_write() {
             self.decided.get_or_insert(decided_at);
         }
@@ -215,6 +221,9 @@ impl Task {
     /// Passes on what happened.
     fn tell(&mut self, last: bool) {
         let now = self.clock.now();
+        if self.unsettled && self.session.is_settled() {
+            self.unsettled = !self.reports.send(now, What::Settled(self.routes.clone()));
+        }
         while let Some(event) = self.session.poll_event() {
             self.news = true;
             if let Event::Acknowledged { latency, .. } = &event {
@@ -237,7 +246,7 @@ impl Task {
     /// A part of the routes. The pipe is nobody's peer.
     fn routes(&self, ask: &Ask, limit: usize) -> Page {
         let now = self.clock.now();
-        let state = |route| RouteState::of_pipe(route, self.session.last_choice(), now);
+        let state = |route| RouteState::of_pipe(route, &self.session, now);
         match (ask.peer, ask.prefix) {
             (Some(_), _) => Page::default(),
             (None, Some(_)) if ask.after.is_some() => Page::default(),

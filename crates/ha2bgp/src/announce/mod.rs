@@ -144,6 +144,9 @@ pub enum What {
     },
     /// The state of the speaker, at most once a second and only when something happened.
     Speaker(SpeakerState),
+    /// Whoever can be told has all of this set: acknowledged, where there are acknowledgements. Said
+    /// once of each set that holds for so long.
+    Settled(RouteSet),
     /// Reports were dropped since the last one because nobody fetched them.
     Lost {
         /// How many.
@@ -237,7 +240,8 @@ struct Reports {
 }
 
 impl Reports {
-    fn send(&mut self, at: Instant, what: What) {
+    /// Sends one; false when nobody has room for it.
+    fn send(&mut self, at: Instant, what: What) -> bool {
         if self.lost > 0 {
             let count = self.lost;
             let lost = Report { at, what: What::Lost { count } };
@@ -245,8 +249,10 @@ impl Reports {
                 self.lost = 0;
             }
         }
-        if self.channel.try_send(Report { at, what }).is_err() {
+        let sent = self.channel.try_send(Report { at, what }).is_ok();
+        if !sent {
             self.lost += 1;
         }
+        sent
     }
 }

@@ -8,7 +8,7 @@ use ha2bgp_core::route::Route;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::wire::Attributes;
 use ha2bgp_proto::bgp::{Announced, Community, PeerAddress, PeerRoute, Withheld};
-use ha2bgp_proto::exabgp::{LastChoice, PipeRoute};
+use ha2bgp_proto::exabgp::{LastChoice, PipeRoute, Session};
 use ha2bgp_proto::told::Moment;
 
 /// A route, with the attributes that it goes out with.
@@ -106,9 +106,9 @@ impl RouteState {
     }
 
     /// At ExaBGP.
-    pub(super) fn of_pipe(route: PipeRoute, last_choice: &LastChoice, now: Instant) -> Self {
+    pub(super) fn of_pipe(route: PipeRoute, session: &Session, now: Instant) -> Self {
         let PipeRoute { prefix, intended, sent, is_acknowledged, is_rejected, when } = route;
-        let shown = |route: Route| Shown::of_pipe(route, last_choice);
+        let shown = |route: Route| Shown::of_pipe(route, session);
         let waits = intended.is_some() && intended != sent;
         let why_not = if is_rejected {
             Some(WhyNot::Rejected)
@@ -131,8 +131,9 @@ impl RouteState {
 }
 
 impl Shown {
-    fn of_pipe(route: Route, last_choice: &LastChoice) -> Self {
-        let more = Some(last_choice).filter(|_| route.last_choice);
+    fn of_pipe(route: Route, session: &Session) -> Self {
+        let more = session.attributes(route);
+        let more = more.as_deref();
         let communities = more.map_or(&[][..], |it| &it.communities);
         let told = communities.iter().take(LastChoice::COMMUNITIES_MAX);
         Self {

@@ -50,6 +50,8 @@ const GOODBYE_TIME: Duration = Duration::from_secs(1);
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 /// How often the kernel is asked whether the last bytes were acknowledged; nothing tells.
 const ASK_EVERY: Duration = Duration::from_millis(2);
+/// How often it is asked at most whether a new set has reached everybody, beyond that.
+const ASK_MAX: Duration = Duration::from_millis(500);
 /// Bytes read from a connection at once.
 const BUFFER_LENGTH: usize = 64 * 1024;
 
@@ -110,6 +112,7 @@ impl Announcer for Speaker {
                 peers: peers.collect(),
                 seed: seed.wrapping_add(1 << 32),
                 desired: Desired::default(),
+                unsettled: None,
                 listeners: Listeners::new(listen),
                 reports: Reports { channel: reports, lost: 0 },
                 clock,
@@ -143,6 +146,8 @@ struct Task {
     seed: u64,
     /// What peers that come are told.
     desired: Desired,
+    /// It is not known that everybody has that: when to ask next, and the pause after that.
+    unsettled: Option<(Instant, Duration)>,
     listeners: Listeners,
     reports: Reports,
     clock: Clock,
@@ -166,6 +171,7 @@ impl Task {
         self.take_routes(&mut desired);
         loop {
             let more = self.work();
+            self.tell_settled();
             self.tell(false);
             let now = self.clock.now();
             match stage {
@@ -225,7 +231,18 @@ impl Task {
         for peer in &mut self.peers {
             peer.take(&self.desired, now);
         }
+        self.unsettled = Some((now, ASK_EVERY));
         self.news = true;
+    }
+
+    /// Says so when everybody has the newest set. No kernel tells when a peer has acknowledged
+    /// something: it is asked, less and less often.
+    fn tell_settled(&mut self) {
+        let now = self.clock.now();
+        let Some((_, pause)) = self.unsettled.filter(|(at, _)| *at <= now) else { return };
+        let settled = self.peers.iter().all(|peer| peer.is_quiet(now))
+            && self.reports.send(now, What::Settled(self.desired.routes.clone()));
+        self.unsettled = (!settled).then_some((now + pause, (pause * 2).min(ASK_MAX)));
     }
 
     /// Makes another configuration so.
@@ -358,7 +375,8 @@ impl Task {
         };
         let peers = self.peers.iter().map(|peer| peer.wake(now));
         let snapshot = self.news.then_some(self.next_snapshot);
-        peers.chain([own, snapshot, self.listeners.wake()]).flatten().min()
+        let settled = self.unsettled.map(|(at, _)| at);
+        peers.chain([own, snapshot, settled, self.listeners.wake()]).flatten().min()
     }
 
     /// Once every peer has the last set, or time is up: how many prefixes are left.

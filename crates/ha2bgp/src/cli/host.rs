@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use ha2bgp_core::net::Prefix;
@@ -20,7 +21,8 @@ const NAMES_MAX: usize = 4096;
 
 /// Calls `ask` with the real host, on which these texts are in the place of files of their names.
 pub(super) fn with<T>(sent: &[FileText], ask: impl FnOnce(&Host<'_>) -> T) -> T {
-    let sent = |path: &str| sent.iter().find(|file| file.name == path);
+    let files = sent;
+    let sent = |path: &str| files.iter().find(|file| file.name == path);
     let credentials = std::env::var("CREDENTIALS_DIRECTORY").ok();
     let uname = rustix::system::uname();
     ask(&Host {
@@ -38,12 +40,24 @@ pub(super) fn with<T>(sent: &[FileText], ask: impl FnOnce(&Host<'_>) -> T) -> T 
             None => read_file(path),
         },
         is_executable: &is_executable,
-        list_dir: &|path| if sent(path).is_some() { Ok(None) } else { list_dir(path) },
+        list_dir: &|path| match sent_of(files, path) {
+            Some(names) => Ok(Some(names)),
+            None if sent(path).is_some() => Ok(None),
+            None => list_dir(path),
+        },
         file_mode: &|path| Ok(std::fs::metadata(path)?.permissions().mode()),
         addresses: &addresses,
         credentials: credentials.as_deref(),
         name: uname.nodename().to_str().unwrap_or(""),
     })
+}
+
+/// The names of those that were sent as the files of a directory.
+fn sent_of(sent: &[FileText], directory: &str) -> Option<Vec<String>> {
+    let of = sent.iter().filter(|file| file.directory.as_deref() == Some(directory));
+    let names = of.filter_map(|file| Path::new(&file.name).file_name());
+    let names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 /// What a file holds, as far as anybody wants to know.

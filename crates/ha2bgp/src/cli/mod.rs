@@ -7,6 +7,7 @@ mod ask;
 mod check;
 mod config;
 mod demo;
+mod drain;
 mod filter;
 pub mod flags;
 mod history;
@@ -15,8 +16,10 @@ mod import;
 mod nagios;
 mod overrides;
 mod peers;
+mod plan;
 mod push;
 mod reasons;
+mod reload;
 mod replay;
 mod screen;
 mod status;
@@ -60,9 +63,13 @@ pub fn main() -> ExitCode {
             Some(("demo", _)) => demo::main(),
             Some(("filter", matches)) => filter::main(matches),
             Some(("check-config", matches)) => check::main(matches),
+            Some(("plan", matches)) => plan::main(matches),
             Some(("config", matches)) => config::main(matches),
             Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("reload", matches)) => reload::main(matches),
+            Some(("drain", matches)) => drain::main(matches),
+            Some(("undrain", matches)) => drain::undrain::main(matches),
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
@@ -112,9 +119,13 @@ fn command() -> Command {
         .subcommand(config::command())
         .subcommand(filter::command())
         .subcommand(history::command())
+        .subcommand(plan::command())
         .subcommand(import::command())
         .subcommand(push::command())
         .subcommand(status::command())
+        .subcommand(reload::command())
+        .subcommand(drain::command())
+        .subcommand(drain::undrain::command())
         .subcommand(watch::command())
         .subcommand(why::command())
         .subcommand(peers::command())
@@ -167,7 +178,13 @@ struct Sources {
 impl Sources {
     /// Reads the settings with the files as they are now, or with these in the place of all files.
     fn load(&self, files: Option<&[FileText]>) -> Loaded {
-        let names = files.map(|files| files.iter().map(|file| file.name.clone()).collect());
+        let names = files.map(|files| {
+            let named = files.iter().map(|file| file.directory.as_ref().unwrap_or(&file.name));
+            let mut names: Vec<String> = named.cloned().collect();
+            // The files of a directory are given by its name, once.
+            names.dedup();
+            names
+        });
         let flag = |name| match &names {
             Some(names) if name == "config" => Vec::clone(names),
             _ => self.given.get(name).cloned().unwrap_or_default(),

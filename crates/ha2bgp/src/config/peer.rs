@@ -22,7 +22,7 @@ mod last_choice;
 mod route;
 mod value;
 
-pub(super) use self::last_choice::of_exabgp as last_choice_of_exabgp;
+pub(super) use self::last_choice::{drain_of_exabgp, of_exabgp as last_choice_of_exabgp};
 pub(super) use self::route::Route;
 pub(super) use self::value::device;
 pub use self::value::read_key;
@@ -108,6 +108,7 @@ pub(super) fn read(
     config.policy = Policy { networks, ..Policy::default() };
     us.route.apply_as_default(&mut config.policy, internal);
     own.apply(&mut config.policy);
+    config.policy.drain = reader.one(values, "drain", last_choice::drain).unwrap_or_default();
     let hops = hops.into_iter().flatten().map(|(_, hop)| hop);
     for hop in hops {
         match hop {

@@ -9,7 +9,7 @@ use ha2bgp_core::damping::{DampingConfig, DampingError};
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_core::glob::Glob;
 use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
-use ha2bgp_proto::exabgp::{ApiVersion, LastChoice};
+use ha2bgp_proto::exabgp::{ApiVersion, Drain, LastChoice};
 
 use super::check::haproxy;
 use super::control::{self, ControlSettings};
@@ -17,6 +17,7 @@ use super::duration;
 use super::error::{self, ConfigError};
 use super::guard;
 use super::in_force::InForce;
+use super::log::LogSettings;
 use super::origin::{Origin, Written};
 use super::peer;
 use super::raw::{Raw, Values};
@@ -66,6 +67,10 @@ pub struct Settings {
     pub exabgp_group: Option<usize>,
     /// What ExaBGP is told of routes that are the last choice.
     pub exabgp_last_choice: LastChoice,
+    /// How ExaBGP is told of routes that an operator drains.
+    pub exabgp_drain: Drain,
+    /// How long routers get to move the traffic of a drain, before connections are counted.
+    pub drain_settle: Duration,
     /// How often announcements are repeated; zero means never.
     pub reassert: Duration,
     /// Whom the speaker speaks to; with [`Backend::Speaker`] only.
@@ -84,6 +89,11 @@ pub struct Settings {
     pub control: Option<ControlSettings>,
     /// All of it as it was written, for people.
     pub in_force: Arc<InForce>,
+    /// How the log looks.
+    pub log: LogSettings,
+    /// The configuration files, as they were given, where they are watched and read again when they
+    /// have changed; else none.
+    pub watched_files: Vec<String>,
 }
 
 /// Where the state is kept.
@@ -178,6 +188,10 @@ impl Settings {
             engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
             None
         };
+        let exabgp_drain = reader.one(values, "exabgp.drain", peer::drain_of_exabgp);
+        let exabgp_drain = exabgp_drain.unwrap_or_default();
+        let drain_settle = reader.one(values, "drain-settle", drain_settle);
+        let drain_settle = drain_settle.unwrap_or(DRAIN_SETTLE);
         let overrides_file = reader.one(values, "overrides-file", state_file);
         let overrides_file = match (overrides_file.unwrap_or_default(), backend) {
             (StateFile::Auto, Some(Backend::Test)) => StateFile::Off,
@@ -191,6 +205,9 @@ impl Settings {
         let state_file = state_file.unwrap_or_default();
         let record = record(&mut reader, values);
         let control = control::read(&mut reader, raw, host);
+        let watch = reader.switch(values, "watch-config");
+        let files = values.all("config").iter().filter(|_| watch);
+        let watched_files = files.map(|at| at.text.clone()).collect();
         let history = history::read(&mut reader, values, backend);
         let status = status::read(&mut reader, raw);
         for name in ["debug", "no-color"] {
@@ -213,6 +230,8 @@ impl Settings {
                     exabgp_api,
                     exabgp_group,
                     exabgp_last_choice,
+                    exabgp_drain,
+                    drain_settle,
                     reassert,
                     speaker,
                     state_file,
@@ -222,6 +241,8 @@ impl Settings {
                     record,
                     control,
                     in_force: Arc::new(InForce::of(raw)),
+                    log: LogSettings::read(raw),
+                    watched_files,
                 })
             }
             _ => {
@@ -231,6 +252,17 @@ impl Settings {
             }
         }
     }
+}
+
+/// How long routers get, unless somebody says otherwise.
+pub const DRAIN_SETTLE: Duration = Duration::from_secs(2);
+
+fn drain_settle(text: &str) -> Result<Duration, String> {
+    let time = duration::parse(text).map_err(|error| error.to_string())?;
+    if time > Duration::from_secs(3600) {
+        return Err(format!("\"{text}\" is longer than 1h: routers move traffic in seconds"));
+    }
+    Ok(time)
 }
 
 /// The allow-list. Without any: test mode.

@@ -103,6 +103,11 @@ fn is_too_many(error: &ConfigError) -> bool {
     error.message.ends_with(TOO_MANY)
 }
 
+/// Whether a file of a directory counts, by its name.
+pub fn counts(name: &str) -> bool {
+    !is_hidden(name) && is_toml(name)
+}
+
 /// Those of editors (`.x.toml.swp`, `.#x.toml`) are too.
 fn is_hidden(name: &str) -> bool {
     name.starts_with(['.', '#'])

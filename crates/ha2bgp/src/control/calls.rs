@@ -61,10 +61,12 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
         }
         Call::ListOverrides
         | Call::Override
+        | Call::ShowOverride
         | Call::Lift
         | Call::Plan
         | Call::Reload
         | Call::Confirm
+        | Call::Restart
         | Call::ResetDamping => {
             orders::answer(call, &api.engine, asked.names, asked.body, asked.caller).await
         }

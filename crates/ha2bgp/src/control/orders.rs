@@ -36,12 +36,14 @@ pub enum Order {
     Lift(OverrideId, Lifted, Answer<OverrideShown>),
     /// What has been said, and still counts.
     Overrides(oneshot::Sender<Vec<OverrideShown>>),
-    /// A drain is over: so many connections are left.
-    Drained(OverrideId, u32),
+    /// One of that.
+    ShowOverride(OverrideId, Answer<OverrideShown>),
     /// Read the configuration again, and make it count.
     Reload(Reload, Answer<Planned>),
     /// What was loaded on trial stays.
     Confirm(Author, Answer<Confirmed>),
+    /// End, and leave the routes where they are.
+    Restart(Author, oneshot::Sender<()>),
     /// What would a configuration change? Of these files; of those of this process where there are
     /// none.
     Plan(Vec<FileText>, Answer<Planned>),
@@ -75,8 +77,8 @@ pub struct NewOverride {
 pub struct DrainPlan {
     /// When no more than so many connections to the VIPs are left; `None`: never by itself.
     pub wait_connections: Option<u32>,
-    /// Or after so many seconds at the latest.
-    pub timeout_seconds: u64,
+    /// Or after so many seconds at the latest; `None`: whenever the connections are gone.
+    pub timeout_seconds: Option<u64>,
 }
 
 /// Who takes it back, and why.
@@ -107,6 +109,9 @@ pub struct FileText {
     pub name: String,
     /// What it holds.
     pub text: String,
+    /// The directory that was given, where it is one of its files: its name begins with that.
+    #[serde(default)]
+    pub directory: Option<String>,
 }
 
 /// The answer to `GET /v1/overrides`.
@@ -139,10 +144,12 @@ pub async fn answer(
             let new = parse_override(body, caller)?;
             json(&engine.order(|answer| Order::Override(new, answer)).await?)
         }
+        Call::ShowOverride => {
+            let id = override_id(names)?;
+            json(&engine.order(|answer| Order::ShowOverride(id, answer)).await?)
+        }
         Call::Lift => {
-            let text = names.first().map(String::as_str).unwrap_or_default();
-            let id = text.parse().map(OverrideId);
-            let id = id.map_err(|_| wrong("id", text, "it is not the number of an override"))?;
+            let id = override_id(names)?;
             let lifted = parse_lift(body, caller)?;
             json(&engine.order(|answer| Order::Lift(id, lifted, answer)).await?)
         }
@@ -163,6 +170,11 @@ pub async fn answer(
             let author = caller.clone();
             json(&engine.order(|answer| Order::Confirm(author, answer)).await?)
         }
+        Call::Restart => {
+            let author = caller.clone();
+            engine.tell(|answer| Order::Restart(author, answer)).await?;
+            json(&Done { done: true })
+        }
         Call::ResetDamping => {
             let (scope, author) = (parse_damping(body)?, caller.clone());
             engine.tell(|answer| Order::ResetDamping(scope, author, answer)).await?;
@@ -171,6 +183,13 @@ pub async fn answer(
         // Everything else is not an order.
         _ => json(&OverridesShown { overrides: engine.tell(Order::Overrides).await? }),
     })
+}
+
+/// The number in the path.
+fn override_id(names: &[String]) -> Result<OverrideId, Refusal> {
+    let text = names.first().map(String::as_str).unwrap_or_default();
+    let id = text.parse().map(OverrideId);
+    id.map_err(|_| wrong("id", text, "it is not the number of an override"))
 }
 
 /// The body of `POST /v1/overrides`. Values are judged one by one, so that an error names the field.
@@ -228,17 +247,34 @@ pub struct OverrideShown {
     pub left_seconds: Option<f64>,
     /// For a drain: when it withdraws.
     pub drain: Option<DrainPlan>,
-    /// For a drain that is over: how many connections were left.
+    /// For a drain: `depreferencing`, `waiting` or `drained`.
+    #[serde(default)]
+    pub phase: Option<String>,
+    /// For a drain that is under way: how many connections there are now, as far as is known.
+    #[serde(default)]
+    pub connections: Option<u32>,
+    /// For a drain that is over: how many connections were left, as far as is known.
     pub connections_left: Option<u32>,
     /// It is on disk and survives a restart.
     pub saved: bool,
+    /// The VIPs that it is for, the first 100 of them; not in the list of all overrides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vips: Vec<String>,
 }
 
 /// What a configuration would change, or has changed.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Planned {
-    /// Routes that come, go or change.
+    /// So many routes come.
+    pub announce: usize,
+    /// So many go.
+    pub withdraw: usize,
+    /// So many are announced otherwise.
+    pub change: usize,
+    /// Routes that come, go or change: those that go first.
     pub routes: Vec<PlannedRoute>,
+    /// So many of them are not in the list.
+    pub left_out: usize,
     /// Services by their names: what becomes of them.
     pub services: Vec<PlannedPart>,
     /// Checks, as `SERVICE/CHECK`.
@@ -324,6 +360,10 @@ pub fn parse_override(body: &[u8], caller: &Author) -> Result<NewOverride, Refus
         }
     };
     let timeout = time("timeout", body.timeout.as_ref())?;
+    if let Some(timeout) = timeout.filter(|it| it.is_zero() || *it > FOR_MAX) {
+        let error = "it is not from 1ms to 366 days: leave it out";
+        return Err(wrong("timeout", &duration::show(timeout), error));
+    }
     let drain = kind == OverrideKind::Drain;
     if !drain && (wait_connections.is_some() || timeout.is_some()) {
         let error = "wait_connections and timeout are for a drain: leave them out";
@@ -337,7 +377,9 @@ pub fn parse_override(body: &[u8], caller: &Author) -> Result<NewOverride, Refus
         lasts,
         drain: drain.then(|| DrainPlan {
             wait_connections,
-            timeout_seconds: timeout.unwrap_or(DRAIN_TIMEOUT).as_secs().max(1),
+            timeout_seconds: timeout
+                .or(wait_connections.map(|_| DRAIN_TIMEOUT))
+                .map(|timeout| timeout.as_secs().max(1)),
         }),
     })
 }

@@ -68,6 +68,8 @@ pub enum Call {
     ListOverrides,
     /// Say something over the heads of the checks.
     Override,
+    /// Show one of them.
+    ShowOverride,
     /// Take that back.
     Lift,
     /// Say what another configuration would change.
@@ -76,6 +78,8 @@ pub enum Call {
     Reload,
     /// Keep a configuration that is on trial.
     Confirm,
+    /// End, so that another process goes on.
+    Restart,
     /// Forget what flap damping has counted.
     ResetDamping,
     /// Show the ways in.
@@ -252,6 +256,13 @@ pub const ENDPOINTS: &[Endpoint] = &[
     .takes(shape::<OverrideBody>)
     .gives(Gives::Json(shape::<OverrideShown>))
     .or(&[Code::BadBody]),
+    get(
+        "/v1/overrides/{id}",
+        Call::ShowOverride,
+        "One of them; of a drain how far it is, and how many connections there are",
+    )
+    .gives(Gives::Json(shape::<OverrideShown>))
+    .or(&[Code::NoSuchOverride]),
     delete("/v1/overrides/{id}", Call::Lift, "Takes an override back")
         .may_take(shape::<LiftBody>)
         .gives(Gives::Json(shape::<OverrideShown>))
@@ -275,6 +286,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     post("/v1/reload/confirm", Call::Confirm, "Keeps a configuration that is on trial")
         .gives(Gives::Json(shape::<Confirmed>))
         .or(&[Code::NothingToConfirm]),
+    post(
+        "/v1/restart",
+        Call::Restart,
+        "Ends so that routes stay where they are (as SIGUSR2): whatever started it starts it again",
+    )
+    .gives(Gives::Json(shape::<Done>)),
     post("/v1/damping/reset", Call::ResetDamping, "Forgets what flap damping has counted")
         .takes(shape::<DampingBody>)
         .gives(Gives::Json(shape::<Done>))

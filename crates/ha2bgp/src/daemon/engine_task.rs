@@ -20,11 +20,11 @@ use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
 
-use super::keys::KeyFiles;
+use super::drain::Drains;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
 use super::output::Progress;
-use super::reload::Configuration;
+use super::reload::{Configuration, News};
 use super::{dump, signals};
 use crate::announce::{Desired, Manner};
 use crate::clock::Clock;
@@ -56,9 +56,12 @@ pub(super) struct EngineTask {
     pub(super) configuration: Configuration,
     pub(super) ledger: Ledger,
     pub(super) keeper: Keeper,
+    pub(super) drains: Drains,
     pub(super) recorder: Option<Recorder>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
+    /// An operator wants it to end for another process.
+    pub(super) restart: bool,
 }
 
 /// Where the engine task hands out what others need, and gets what it shows.
@@ -72,8 +75,8 @@ pub(super) struct Ends {
     pub(super) checks: watch::Sender<BTreeSet<CheckKey>>,
     /// Counts the changes of this host's addresses.
     pub(super) addresses: watch::Sender<u64>,
-    /// The password files, and whom to tell.
-    pub(super) keys: KeyFiles,
+    /// The newest set that every router has.
+    pub(super) told: watch::Receiver<RouteSet>,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
     /// Where it is told what happens.
@@ -82,8 +85,6 @@ pub(super) struct Ends {
     pub(super) notice: watch::Receiver<String>,
     /// What the control interface wants to know.
     pub(super) questions: mpsc::Receiver<Question>,
-    /// How long routes are announced as the last choice before they are withdrawn.
-    pub(super) drain_time: Duration,
 }
 
 impl EngineTask {
@@ -100,12 +101,14 @@ impl EngineTask {
             configuration,
             ledger,
             keeper,
+            drains: Drains::new(ends.told.clone(), clock.now()),
             recorder,
             clock,
             observations,
             ends,
             draining: None,
             timers_from: None,
+            restart: false,
         };
         // What the configuration alone makes of the engine, and what operators said before.
         let overrides = task.ledger.for_engine(jiff::Timestamp::now(), clock.now());
@@ -168,12 +171,8 @@ impl EngineTask {
                         self.withdraw_all();
                         return Stop::Asked;
                     }
-                    signals::Signal::Restart => {
-                        self.publish(Manner::Restarting);
-                        return Stop::Restart;
-                    }
+                    signals::Signal::Restart => return self.leave_routes(),
                     signals::Signal::Reload => {
-                        self.ends.keys.read_again();
                         let author = Author("SIGHUP".to_owned());
                         self.reload(Reload { author, force: false, confirm: None }, None);
                         self.dump();
@@ -186,19 +185,31 @@ impl EngineTask {
                     return Stop::Asked;
                 }
                 () = timer => self.timeout(),
-                loaded = self.configuration.loaded() => match loaded {
-                    Ok((purpose, loaded)) => self.loaded(purpose, loaded),
-                    Err(error) => tracing::error!(%error, "the configuration was not read"),
+                news = self.configuration.next() => match news {
+                    News::Loaded(Ok(load)) => self.loaded(load),
+                    News::Loaded(Err(error)) => {
+                        tracing::error!(%error, "the configuration was not read");
+                    }
+                    News::FilesChanged => {
+                        let author = Author("watch-config".to_owned());
+                        self.reload(Reload { author, force: false, confirm: None }, None);
+                    }
                 },
                 () = trial_over => self.roll_back(),
+                woken = self.drains.next(clock) => self.drains_woken(woken),
                 Some(question) = self.ends.questions.recv() => self.answer(question),
+            }
+            if self.restart {
+                return self.leave_routes();
             }
         }
     }
 
     /// Begins to drain. False when there is nothing to drain, or no time, or it drains already.
     fn drain(&mut self, signal: &str) -> bool {
-        let (time, routes) = (self.ends.drain_time, self.engine.routes().len());
+        let speaker = self.configuration.settings.speaker.as_ref();
+        let time = speaker.map(|speaker| speaker.drain_time).unwrap_or_default();
+        let routes = self.engine.routes().len();
         if self.draining.is_some() || time.is_zero() || routes == 0 {
             return false;
         }
@@ -214,6 +225,12 @@ impl EngineTask {
         true
     }
 
+    /// Ends for another process. That one reads the files as they are, on trial or not.
+    fn leave_routes(&mut self) -> Stop {
+        self.publish(Manner::Restarting);
+        Stop::Restart
+    }
+
     fn withdraw_all(&mut self) {
         self.handle_all([Input::Shutdown]);
         self.publish(Manner::Stopping);
@@ -224,6 +241,7 @@ impl EngineTask {
         let notice = self.ends.notice.borrow().clone();
         let at = dump::At { now: self.clock.now(), draining: self.draining, notice: &notice };
         dump::log(&self.engine, announcer.as_ref(), &at);
+        self.dump_overrides();
     }
 
     /// When to wake up for a timer.

@@ -45,6 +45,12 @@ struct Kept {
     overrides: Vec<Entry>,
 }
 
+/// What every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 /// Why a ledger could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LedgerError {
@@ -52,7 +58,7 @@ pub(super) enum LedgerError {
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     /// Another program has written it.
-    #[error("version {0} is not {VERSION}")]
+    #[error("another ha2bgp has written it, in version {0} and not {VERSION}")]
     Version(u32),
     /// An entry makes no sense.
     #[error("override {id}: {value:?} is no {what}")]
@@ -82,10 +88,12 @@ impl Default for Ledger {
 impl Ledger {
     /// Reads what was kept. Those that are over are left out, and returned.
     pub(super) fn read(bytes: &[u8], now: Timestamp) -> Result<(Self, Vec<Entry>), LedgerError> {
-        let kept: Kept = serde_json::from_slice(bytes)?;
-        if kept.version != VERSION {
-            return Err(LedgerError::Version(kept.version));
+        // Other versions may look otherwise.
+        let Versioned { version } = serde_json::from_slice(bytes)?;
+        if version != VERSION {
+            return Err(LedgerError::Version(version));
         }
+        let kept: Kept = serde_json::from_slice(bytes)?;
         for entry in &kept.overrides {
             entry.check()?;
         }
@@ -114,17 +122,23 @@ impl Ledger {
         if others >= OVERRIDES_MAX {
             return None;
         }
+        // What is drained stays so when somebody asks for it once more.
+        let drained = self.entries.iter().find(|it| same(it) && it.kind() == OverrideKind::Drained);
+        let (kind, connections_left) = match drained {
+            Some(before) => (OverrideKind::Drained, before.connections_left),
+            None => (new.kind, None),
+        };
         self.entries.retain(|entry| !same(entry));
         let entry = Entry {
             id: self.next,
-            kind: new.kind.name().to_owned(),
+            kind: kind.name().to_owned(),
             scope,
             reason: new.reason.clone(),
             author: new.author.0.clone(),
             since: now.to_string(),
             until: new.lasts.and_then(|lasts| now.checked_add(lasts).ok()).map(|it| it.to_string()),
             drain: new.drain,
-            connections_left: None,
+            connections_left,
         };
         self.next = self.next.saturating_add(1);
         self.entries.push(entry.clone());
@@ -138,17 +152,33 @@ impl Ledger {
     }
 
     /// A drain is over: it withdraws from now on.
-    pub(super) fn drained(&mut self, id: OverrideId, connections: u32) -> Option<Entry> {
+    pub(super) fn drained(&mut self, id: OverrideId, connections: Option<u32>) -> Option<Entry> {
         let drain = OverrideKind::Drain.name();
         let entry = self.entries.iter_mut().find(|it| it.id == id.0 && it.kind == drain)?;
         OverrideKind::Drained.name().clone_into(&mut entry.kind);
-        entry.connections_left = Some(connections);
+        entry.connections_left = connections;
         Some(entry.clone())
+    }
+
+    /// One of them.
+    pub(super) fn find(&self, id: OverrideId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.id == id.0)
+    }
+
+    /// The drains that are not over.
+    pub(super) fn drains(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.kind() == OverrideKind::Drain)
     }
 
     /// All of them, in the order in which they were made.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// Those whose time is over.
+    pub(super) fn over(&self, wall: Timestamp) -> Vec<OverrideId> {
+        let over = self.entries.iter().filter(|entry| entry.until().is_some_and(|it| it <= wall));
+        over.map(|entry| OverrideId(entry.id)).collect()
     }
 
     /// What the engine is told.
@@ -157,7 +187,7 @@ impl Ledger {
             id: OverrideId(entry.id),
             scope: entry.scope(),
             kind: entry.kind(),
-            until: entry.until().map(|until| now + left(until, wall)),
+            until: entry.left(wall).map(|left| now + left),
         });
         each.collect()
     }
@@ -204,8 +234,35 @@ impl Entry {
         }
     }
 
+    /// For a drain: when it withdraws.
+    pub(super) fn plan(&self) -> DrainPlan {
+        self.drain.unwrap_or(DrainPlan { wait_connections: None, timeout_seconds: None })
+    }
+
+    /// For a drain: so much time is left of its timeout. A clock that was set back makes it longer,
+    /// but never longer than it was at first.
+    pub(super) fn time_left(&self, wall: Timestamp) -> Option<std::time::Duration> {
+        let timeout = std::time::Duration::from_secs(self.plan().timeout_seconds?);
+        let since = self.since.parse().unwrap_or(wall);
+        Some(timeout.saturating_sub(left(wall, since)))
+    }
+
     fn until(&self) -> Option<Timestamp> {
         self.until.as_ref()?.parse().ok()
+    }
+
+    /// How long it still is. A clock that was set back makes it longer, but never longer than it was
+    /// at first.
+    fn left(&self, wall: Timestamp) -> Option<std::time::Duration> {
+        let until = self.until()?;
+        let whole =
+            self.since.parse().map_or_else(|_| left(until, wall), |since| left(until, since));
+        Some(left(until, wall).min(whole))
+    }
+
+    /// True when it ends by itself.
+    pub(super) const fn ends(&self) -> bool {
+        self.until.is_some()
     }
 
     /// As it is shown.
@@ -218,10 +275,13 @@ impl Entry {
             author: self.author.clone(),
             since: self.since.clone(),
             until: self.until.clone(),
-            left_seconds: self.until().map(|until| left(until, now).as_secs_f64()),
+            left_seconds: self.left(now).map(|left| left.as_secs_f64()),
             drain: self.drain,
+            phase: None,
+            connections: None,
             connections_left: self.connections_left,
             saved,
+            vips: Vec::new(),
         }
     }
 

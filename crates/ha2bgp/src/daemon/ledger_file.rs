@@ -1,13 +1,17 @@
-//! The file with the overrides: written whole beside its place, synced, and renamed, in the order of
-//! the orders; an order is answered when its file is on disk.
+//! The file with the overrides: written whole after every order, in their order; an order is answered
+//! when its file is on disk.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::ledger::Ledger;
+use super::safe_file::{Files, RealFiles, SafeFile, make_directory};
 use crate::config::settings::StateFile;
 
 /// Where it is when nobody says otherwise; the second where the first cannot be had.
@@ -16,52 +20,17 @@ const DIRECTORIES: [&str; 2] = ["/var/lib/ha2bgp", "/run/ha2bgp"];
 const NAME: &str = "overrides.json";
 /// So many writes may wait.
 const WRITES_MAX: usize = 64;
+/// How long after a failure it is tried again.
+const RETRY: Duration = Duration::from_secs(5);
 /// A larger file is none of ours.
 const LENGTH_MAX: u64 = 4 << 20;
 
-/// What a file layer can do; tests let it fail at any step.
-pub(super) trait Disk: Send + 'static {
-    /// What the file holds.
-    fn read(&mut self) -> io::Result<Vec<u8>>;
-    /// Makes it hold this, all or nothing, whenever the power fails.
-    fn replace(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// Keeps what cannot be read out of the way.
-    fn set_aside(&mut self) -> io::Result<()>;
-}
+/// The file of overrides.
+pub(super) type LedgerFile<F = RealFiles> = SafeFile<F>;
 
-/// The real one.
-#[derive(Debug)]
-pub(super) struct RealDisk(pub(super) PathBuf);
-
-impl RealDisk {
-    fn beside(&self, ending: &str) -> PathBuf {
-        let mut name = self.0.as_os_str().to_owned();
-        name.push(ending);
-        name.into()
-    }
-}
-
-impl Disk for RealDisk {
-    fn read(&mut self) -> io::Result<Vec<u8>> {
-        use std::io::Read as _;
-        let mut bytes = Vec::new();
-        std::fs::File::open(&self.0)?.take(LENGTH_MAX).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    }
-
-    fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let new = self.beside(".new");
-        let mut file = std::fs::File::create(&new)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&new, &self.0)?;
-        let directory = self.0.parent().unwrap_or(Path::new("/"));
-        std::fs::File::open(directory)?.sync_all()
-    }
-
-    fn set_aside(&mut self) -> io::Result<()> {
-        std::fs::rename(&self.0, self.beside(".broken"))
-    }
+/// The file at this place.
+pub(super) fn file(path: PathBuf) -> LedgerFile {
+    SafeFile::new(path, LENGTH_MAX)
 }
 
 /// The place that the settings ask for, if there is one.
@@ -72,7 +41,7 @@ pub(super) fn place(settings: &StateFile) -> Option<PathBuf> {
         StateFile::Auto => {
             let usable = |directory: &&str| -> bool {
                 let path = Path::new(directory);
-                (path.is_dir() || std::fs::create_dir(path).is_ok())
+                make_directory(path)
                     && rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
             };
             DIRECTORIES.into_iter().find(usable).map(|directory| Path::new(directory).join(NAME))
@@ -81,8 +50,8 @@ pub(super) fn place(settings: &StateFile) -> Option<PathBuf> {
 }
 
 /// Reads what was kept. Whatever is wrong with it, the start goes on.
-pub(super) fn read(disk: &mut impl Disk, now: Timestamp) -> Ledger {
-    let bytes = match disk.read() {
+pub(super) fn read<F: Files>(file: &mut LedgerFile<F>, now: Timestamp) -> Ledger {
+    let bytes = match file.read() {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ledger::default(),
         Err(error) => {
@@ -101,10 +70,11 @@ pub(super) fn read(disk: &mut impl Disk, now: Timestamp) -> Ledger {
             ledger
         }
         Err(error) => {
-            tracing::error!(%error, "the file of overrides is broken: set aside, none counts");
-            if let Err(error) = disk.set_aside() {
-                tracing::error!(%error, "it cannot be set aside either");
-            }
+            let aside = match file.set_aside() {
+                Ok(aside) => format!("it is kept as {}", aside.display()),
+                Err(error) => format!("and it cannot be set aside: {error}"),
+            };
+            tracing::error!(%error, "the file of overrides cannot be used: none counts, {aside}");
             Ledger::default()
         }
     }
@@ -114,7 +84,11 @@ pub(super) fn read(disk: &mut impl Disk, now: Timestamp) -> Ledger {
 type Then = Box<dyn FnOnce(bool) + Send>;
 
 /// The way to the disk.
-pub(super) struct Keeper(Option<mpsc::Sender<(Vec<u8>, Then)>>);
+pub(super) struct Keeper {
+    writes: Option<mpsc::Sender<(Vec<u8>, Then)>>,
+    /// What was to be kept last is on disk.
+    keeps: Arc<AtomicBool>,
+}
 
 impl std::fmt::Debug for Keeper {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -123,35 +97,79 @@ impl std::fmt::Debug for Keeper {
 }
 
 impl Keeper {
-    /// Begins to keep; without a disk nothing is kept.
-    pub(super) fn start(disk: Option<impl Disk>) -> Self {
-        let Some(mut disk) = disk else { return Self(None) };
-        let (writes, mut waiting) = mpsc::channel::<(Vec<u8>, Then)>(WRITES_MAX);
-        tokio::task::spawn_blocking(move || {
-            let mut failed = false;
-            while let Some((bytes, then)) = waiting.blocking_recv() {
-                let kept = disk.replace(&bytes);
-                match &kept {
-                    Err(error) if !failed => tracing::error!(
-                        %error, "overrides cannot be kept: they are lost at a restart"
-                    ),
-                    Ok(()) if failed => tracing::info!("overrides are kept again"),
-                    _ => {}
-                }
-                failed = kept.is_err();
-                then(!failed);
-            }
-        });
-        Self(Some(writes))
+    /// Begins to keep; without a file nothing is kept.
+    pub(super) fn start<F: Files>(file: Option<LedgerFile<F>>) -> Self {
+        let keeps = Arc::new(AtomicBool::new(file.is_some()));
+        let Some(file) = file else { return Self { writes: None, keeps } };
+        let (writes, waiting) = mpsc::channel(WRITES_MAX);
+        tokio::spawn(keep(file, waiting, Arc::clone(&keeps)));
+        Self { writes: Some(writes), keeps }
+    }
+
+    /// True when what was to be kept last is on disk, as far as is known.
+    pub(super) fn keeps(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
     }
 
     /// Keeps the ledger, then does what is to be done.
     pub(super) fn keep(&self, ledger: &Ledger, then: impl FnOnce(bool) + Send + 'static) {
-        let Some(writes) = &self.0 else { return then(false) };
+        let Some(writes) = &self.writes else {
+            tracing::warn!(
+                "not kept over a restart: overrides-file is \"off\", or neither of {} can be written",
+                DIRECTORIES.join(" and ")
+            );
+            return then(false);
+        };
         if let Err(refused) = writes.try_send((ledger.bytes(), Box::new(then))) {
             let (mpsc::error::TrySendError::Full(left) | mpsc::error::TrySendError::Closed(left)) =
                 refused;
+            self.keeps.store(false, Ordering::Relaxed);
             (left.1)(false);
         }
     }
 }
+
+/// Writes one state after the other, each in a thread for blocking work; what could not be written
+/// is tried again.
+async fn keep<F: Files>(
+    mut file: LedgerFile<F>,
+    mut waiting: mpsc::Receiver<(Vec<u8>, Then)>,
+    keeps: Arc<AtomicBool>,
+) {
+    let mut unkept: Option<Vec<u8>> = None;
+    loop {
+        let (bytes, then): (Vec<u8>, Then) = tokio::select! {
+            write = waiting.recv() => match write {
+                Some(write) => write,
+                None => return,
+            },
+            () = tokio::time::sleep(RETRY), if unkept.is_some() => {
+                (unkept.take().unwrap_or_default(), Box::new(|_| {}))
+            }
+        };
+        let failed = !keeps.load(Ordering::Relaxed);
+        let written = tokio::task::spawn_blocking(move || {
+            let kept = file.replace(&bytes);
+            (file, bytes, kept)
+        });
+        // A thread that panicked has taken the file with it.
+        let Ok((back, bytes, kept)) = written.await else {
+            keeps.store(false, Ordering::Relaxed);
+            return then(false);
+        };
+        file = back;
+        match &kept {
+            Err(error) if !failed => tracing::error!(
+                %error, "overrides cannot be kept: they are lost at a restart; trying again"
+            ),
+            Ok(()) if failed => tracing::info!("overrides are kept again"),
+            _ => {}
+        }
+        keeps.store(kept.is_ok(), Ordering::Relaxed);
+        unkept = kept.is_err().then_some(bytes);
+        then(unkept.is_none());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,10 @@
 //! The running daemon: connects observers, engine and announcer, and ends them in order.
 
 mod answers;
+mod drain;
 mod dump;
 mod engine_task;
-mod keys;
+mod files;
 mod ledger;
 mod ledger_file;
 mod orders;
@@ -11,6 +12,7 @@ mod output;
 pub mod parent;
 mod plan;
 mod reload;
+mod safe_file;
 mod signals;
 mod state;
 pub(crate) mod state_file;
@@ -29,17 +31,16 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::engine_task::{Ends, EngineTask, Stop};
-use self::keys::KeyFiles;
 use self::ledger::Ledger;
-use self::ledger_file::{Keeper, RealDisk};
+use self::ledger_file::Keeper;
 use self::output::Progress;
 use self::reload::{Configuration, Ways};
 pub use self::reload::{Loaded, Loader};
 use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
-use crate::announce::speaker::{Doorbells, Keys};
-use crate::announce::{self, Desired, Ended, Report};
+use crate::announce::speaker::Doorbells;
+use crate::announce::{self, Desired, Ended, Report, What};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
@@ -122,7 +123,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (observed, observations) = mpsc::channel(OBSERVATIONS_MAX);
     let (routes, announced) = watch::channel(RouteSet::new());
     let (desiring, desired) = watch::channel(Desired::default());
-    let (keys, new_keys) = watch::channel(Keys::new());
+    let (peers, configuration) = watch::channel(reload::speaks_to(&settings));
     let (addresses, address_changes) = watch::channel(0);
     let (reporting, reports) = mpsc::channel(REPORTS_MAX);
 
@@ -145,7 +146,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
             return ExitCode::FAILURE;
         }
     };
-    let (specs, specs_changed) = watch::channel(Arc::new(specs(&settings)));
+    let (specs, specs_changed) = watch::channel(Arc::new(reload::specs(&settings)));
     let control = open_control(&settings, specs_changed.clone(), hub, asking, (routes_of, events));
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
@@ -157,8 +158,9 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (listen, listen_config) = watch::channel(listen_config);
     tokio::spawn(listen::run(listen_config, announced, observed, noticing));
     let (progress, announcer_state) = watch::channel(None);
-    tokio::spawn(tell_reports(reports, progress, teller.clone()));
-    let doorbells = Doorbells { keys: new_keys, addresses: address_changes, ..Doorbells::silent() };
+    let (telling, told) = watch::channel(RouteSet::new());
+    tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
+    let doorbells = Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
     let around = (doorbells, inbox);
     let announcer = match output::announcer(&settings, &beginning, around, clock) {
         Ok(announcer) => announcer,
@@ -170,20 +172,18 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let mut announcer = tokio::spawn(announcer.run(desired.clone(), reporting));
     let storing = store.map(|store| tokio::spawn(store.keep(desired, beginning.before.clone())));
 
-    let speaker = settings.speaker.as_ref();
     let ends = Ends {
         desired: desiring,
         routes,
         checks: wanting,
         addresses,
-        keys: KeyFiles::new(speaker, keys),
+        told,
         announcer: announcer_state,
         teller,
         notice,
         questions,
-        drain_time: speaker.map(|speaker| speaker.drain_time).unwrap_or_default(),
     };
-    let ways = Ways { specs, listen, control };
+    let ways = Ways { specs, listen, peers, control };
     let overrides = overrides(&settings);
     let recorder = settings.record.as_ref().map(|record| {
         let listen_filter = settings.listen_filter.text.clone();
@@ -239,18 +239,12 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     )
 }
 
-/// What makes the probes.
-fn specs(settings: &Settings) -> CheckSpecs {
-    // All processes that this one starts are plugins.
-    CheckSpecs { adopt: true, ..settings.checks.clone() }
-}
-
 /// What operators have said before, and where it is kept.
 fn overrides(settings: &Settings) -> (Ledger, Keeper) {
-    let mut disk = ledger_file::place(&settings.overrides_file).map(RealDisk);
+    let mut file = ledger_file::place(&settings.overrides_file).map(ledger_file::file);
     let now = jiff::Timestamp::now();
-    let ledger = disk.as_mut().map(|disk| ledger_file::read(disk, now)).unwrap_or_default();
-    (ledger, Keeper::start(disk))
+    let ledger = file.as_mut().map(|file| ledger_file::read(file, now)).unwrap_or_default();
+    (ledger, Keeper::start(file))
 }
 
 /// Opens the control interface, where one is wanted.
@@ -331,9 +325,13 @@ fn tell_settings(settings: &Settings) {
 async fn tell_reports(
     mut reports: mpsc::Receiver<Report>,
     progress: watch::Sender<Option<Progress>>,
+    told: watch::Sender<RouteSet>,
     teller: Teller,
 ) {
     while let Some(report) = reports.recv().await {
+        if let What::Settled(routes) = &report.what {
+            told.send_replace(routes.clone());
+        }
         match from_announcer::draft(&report.what) {
             Some(draft) => teller.tell(draft),
             None => from_announcer::trace(&report.what),

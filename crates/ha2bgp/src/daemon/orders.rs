@@ -5,10 +5,11 @@ use ha2bgp_core::overrides::{OVERRIDES_MAX, OverrideId, Scope};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+use super::drain::Over;
 use super::engine_task::EngineTask;
 use super::ledger::Entry;
 use super::plan;
-use super::reload::{Loaded, Purpose, Trial};
+use super::reload::{Load, Purpose, Trial};
 use crate::config::settings::Settings;
 use crate::control::api::{Code, Refusal};
 use crate::control::orders::{
@@ -32,9 +33,21 @@ impl EngineTask {
             Order::Overrides(answer) => {
                 tell(answer, self.overrides_shown(Timestamp::now()));
             }
-            Order::Drained(id, connections) => self.drained(id, connections),
+            Order::ShowOverride(id, answer) => {
+                let (now, saved) = (Timestamp::now(), self.keeper.keeps());
+                let found = self.ledger.find(id).map(|entry| {
+                    let vips = self.vips_of(&entry.scope());
+                    OverrideShown { vips, ..self.show(entry.shown(now, saved)) }
+                });
+                tell(answer, found.ok_or_else(|| no_such_override(id)));
+            }
             Order::Reload(reload, answer) => self.reload(reload, Some(answer)),
             Order::Confirm(author, answer) => self.confirm(&author, answer),
+            Order::Restart(author, answer) => {
+                tracing::info!(author = %author.0, "a restart was asked for");
+                self.restart = true;
+                tell(answer, ());
+            }
             Order::Plan(files, answer) => {
                 let files = (!files.is_empty()).then_some(files);
                 let refused = self.configuration.load(Purpose::Plan(answer), files);
@@ -53,7 +66,8 @@ impl EngineTask {
 
     /// What operators say.
     pub(super) fn overrides_shown(&self, now: Timestamp) -> Vec<OverrideShown> {
-        self.ledger.entries().iter().map(|entry| entry.shown(now, true)).collect()
+        let saved = self.keeper.keeps();
+        self.ledger.entries().iter().map(|it| self.show(it.shown(now, saved))).collect()
     }
 
     fn tell(&self, draft: Draft) {
@@ -77,6 +91,28 @@ impl EngineTask {
         };
         self.tell(entry.draft(Kind::OverrideSet, "an operator says", entry.author()));
         self.overrides_changed(entry, answer);
+    }
+
+    /// What operators say, in the log.
+    pub(super) fn dump_overrides(&self) {
+        let (now, saved) = (Timestamp::now(), self.keeper.keeps());
+        for entry in self.ledger.entries() {
+            let shown = self.show(entry.shown(now, saved));
+            let mut more = String::new();
+            if let Some(until) = &shown.until {
+                more.push_str(&format!(", until {until}"));
+            }
+            if let Some(phase) = shown.phase.filter(|phase| *phase != shown.kind) {
+                more.push_str(&format!(", {phase}"));
+            }
+            if let Some(connections) = shown.connections {
+                more.push_str(&format!(", {connections} connections"));
+            }
+            if !saved {
+                more.push_str(", not on disk: lost at a restart");
+            }
+            tracing::info!("status: override {}, {}{more}", shown.id, entry.words());
+        }
     }
 
     /// An override that nothing could ever obey is a mistake.
@@ -118,18 +154,20 @@ impl EngineTask {
 
     fn lift(&mut self, id: OverrideId, lifted: &Lifted, answer: Answer<OverrideShown>) {
         let Some(entry) = self.ledger.remove(id) else {
-            let text = format!("there is no override {}: GET /v1/overrides lists them", id.0);
-            return tell(answer, Err(Refusal::new(Code::NoSuchOverride, text)));
+            return tell(answer, Err(no_such_override(id)));
         };
         let draft = entry.draft(Kind::OverrideEnded, "an operator takes back", &lifted.author.0);
         self.tell(draft.more("why", &lifted.reason));
         self.overrides_changed(entry, answer);
     }
 
-    fn drained(&mut self, id: OverrideId, connections: u32) {
+    /// A drain withdraws from now on.
+    pub(super) fn drained(&mut self, id: OverrideId, connections: Option<u32>, how: Over) {
         let Some(entry) = self.ledger.drained(id, connections) else { return };
-        let draft = entry.draft(Kind::OverrideSet, "drained, withdrawing", entry.author());
-        self.tell(draft.more("connections", connections));
+        let text = format!("drained, withdrawing, since {}", how.words());
+        let draft = entry.draft(Kind::OverrideSet, &text, entry.author());
+        let left = connections.map_or_else(|| "unknown".to_owned(), |left| left.to_string());
+        self.tell(draft.more("connections", left));
         self.overrides_changed(entry, oneshot::channel().0);
     }
 
@@ -138,6 +176,7 @@ impl EngineTask {
         if let Some(entry) = self.ledger.remove(id) {
             self.tell(entry.draft(Kind::OverrideEnded, "its time is over", ""));
             self.keeper.keep(&self.ledger, |_| {});
+            self.drains.hurry(self.clock.now());
         }
     }
 
@@ -146,19 +185,17 @@ impl EngineTask {
         let wall = Timestamp::now();
         let list = self.ledger.for_engine(wall, self.clock.now());
         self.handle_all([Input::SetOverrides(list)]);
-        let then = move |saved| tell(answer, Ok(entry.shown(wall, saved)));
+        self.drains.hurry(self.clock.now());
+        let vips = self.vips_of(&entry.scope());
+        let shown = OverrideShown { vips, ..self.show(entry.shown(wall, false)) };
+        let then = move |saved| tell(answer, Ok(OverrideShown { saved, ..shown }));
         self.keeper.keep(&self.ledger, then);
     }
 
     /// Reads the configuration again.
     pub(super) fn reload(&mut self, reload: Reload, answer: Option<Answer<Planned>>) {
-        let left = self.configuration.trial_left(self.clock.now());
-        if let Some(left) = left {
-            let text = format!(
-                "a configuration is on trial for {} s more: confirm it, or wait",
-                left.as_secs()
-            );
-            return self.refuse(answer, Refusal::new(Code::Busy, text));
+        if let Some(refusal) = self.on_trial() {
+            return self.refuse(answer, refusal);
         }
         if let Some(Purpose::Reload(_, answer)) =
             self.configuration.load(Purpose::Reload(reload, answer), None)
@@ -168,11 +205,11 @@ impl EngineTask {
     }
 
     /// The files are read.
-    pub(super) fn loaded(&mut self, purpose: Purpose, loaded: Loaded) {
+    pub(super) fn loaded(&mut self, Load { number, purpose, loaded }: Load) {
         let (settings, filter) = match loaded {
             Ok(loaded) => loaded,
             Err(problems) => {
-                let refusal = Refusal::new(Code::BadConfig, problems.join("\n"));
+                let refusal = Refusal::new(Code::BadConfig, problems.join("\n\n"));
                 return match purpose {
                     Purpose::Plan(answer) => tell(answer, Err(refusal)),
                     Purpose::Reload(_, answer) => {
@@ -195,8 +232,22 @@ impl EngineTask {
         let planned = plan::plan(&self.engine, old, &then, restart, self.clock.now());
         match purpose {
             Purpose::Plan(answer) => tell(answer, Ok(planned)),
+            // Another one began to read later and was faster: what counts shall be the newest.
+            Purpose::Reload(reload, answer) if !self.configuration.is_newest(number) => {
+                self.reload(reload, answer);
+            }
             Purpose::Reload(reload, answer) => self.accept(reload, answer, planned, then, listen),
         }
+    }
+
+    /// While a configuration is on trial there is no other one.
+    fn on_trial(&self) -> Option<Refusal> {
+        let left = self.configuration.trial_left(self.clock.now())?;
+        let text = format!(
+            "a configuration is on trial for {} s more: ha2bgp reload --confirmed keeps it, or wait",
+            left.as_secs_f64().ceil()
+        );
+        Some(Refusal::new(Code::Busy, text))
     }
 
     fn accept(
@@ -207,6 +258,10 @@ impl EngineTask {
         then: Settings,
         listen: ListenConfig,
     ) {
+        // One that began to be read at the same time may be on trial by now.
+        if let Some(refusal) = self.on_trial() {
+            return self.refuse(answer, refusal);
+        }
         if planned.beyond_guard > 0 && !reload.force {
             let text = format!(
                 "it would withdraw {} routes more than the guard allows now: look at the plan, then \
@@ -228,8 +283,8 @@ impl EngineTask {
         self.put_in_force(Box::new(then), listen);
         let text = "the configuration was read again and counts now";
         let draft = Draft::new(Kind::Reconfigured, Level::Info, text).author(&reload.author.0);
-        let (up, down) = (count(&planned, "announce"), count(&planned, "withdraw"));
-        self.tell(draft.more("announce", up).more("withdraw", down));
+        let draft = draft.more("announce", planned.announce).more("withdraw", planned.withdraw);
+        self.tell(draft.more("change", planned.change));
         if let Some(answer) = answer {
             tell(answer, Ok(planned));
         }
@@ -268,8 +323,9 @@ impl EngineTask {
     }
 }
 
-fn count(planned: &Planned, change: &str) -> usize {
-    planned.routes.iter().filter(|route| route.change == change).count()
+fn no_such_override(id: OverrideId) -> Refusal {
+    let text = format!("there is no override {}: GET /v1/overrides lists them", id.0);
+    Refusal::new(Code::NoSuchOverride, text)
 }
 
 fn busy() -> Refusal {
@@ -281,3 +337,6 @@ fn refuse_quietly(answer: Option<Answer<Planned>>, refusal: Refusal) {
         tell(answer, Err(refusal));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,7 @@ pub(super) fn announcer(
         group_from: settings.exabgp_group,
         reassert: (!settings.reassert.is_zero()).then_some(settings.reassert),
         last_choice: settings.exabgp_last_choice.clone(),
+        drain: settings.exabgp_drain.clone(),
         ..Options::default()
     };
     let stdio = Stdio::of_process()?;
@@ -60,7 +61,7 @@ pub(super) fn configuration(settings: &Settings, beginning: &Beginning) -> Confi
 }
 
 /// One peer of the speaker.
-fn peer(peer: &PeerSettings, beginning: &Beginning) -> Peer {
+pub(super) fn peer(peer: &PeerSettings, beginning: &Beginning) -> Peer {
     let mut config = peer.config.clone();
     if let Some(restart) = &mut config.graceful_restart {
         restart.restarting = beginning.restarting;

@@ -6,17 +6,60 @@ use std::sync::Arc;
 use ha2bgp_core::check::CheckIndex;
 use ha2bgp_core::config::{EngineConfig, ServiceConfig};
 use ha2bgp_core::engine::{Engine, PlannedChange};
+use ha2bgp_core::reason::Reason;
 use ha2bgp_core::route::Route;
 use ha2bgp_core::time::Instant;
 
+use super::output;
+use super::state::Beginning;
+use crate::announce::speaker::{self, Effect};
 use crate::config::carry::carry_over;
+use crate::config::peer::PeerSettings;
 use crate::config::settings::Settings;
 use crate::control::orders::{Planned, PlannedPart, PlannedRoute};
 
+/// So many routes are named; the others are counted.
+pub(super) const ROUTES_MAX: usize = 10_000;
+
 /// The settings that would count now, and what of the new ones would only count after a restart.
 pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>) {
+    // All of them by name: whoever adds one says here what becomes of it.
+    let Settings {
+        // These count at once,
+        engine: _,
+        checks: _,
+        test_mode: _,
+        listen_filter: _,
+        protocols: _,
+        speaker: _,
+        control: _,
+        watched_files: _,
+        drain_settle: _,
+        in_force: _,
+        // and these stay.
+        doorbell: _,
+        backend: _,
+        exabgp_api: _,
+        exabgp_group: _,
+        exabgp_last_choice: _,
+        exabgp_drain: _,
+        reassert: _,
+        state_file: _,
+        status: _,
+        history: _,
+        overrides_file: _,
+        record: _,
+        log: _,
+    } = old;
     let mut then = new;
     let mut restart = Vec::new();
+    if then.backend != old.backend {
+        // What is said of routes and peers belongs to the output, which stays.
+        then.speaker.clone_from(&old.speaker);
+        then.engine.next_hop = old.engine.next_hop;
+        then.exabgp_last_choice.clone_from(&old.exabgp_last_choice);
+        then.exabgp_drain.clone_from(&old.exabgp_drain);
+    }
     macro_rules! stays {
         ($($name:literal: $($field:ident).+),* $(,)?) => {$(
             if then.$($field).+ != old.$($field).+ {
@@ -27,7 +70,6 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
     }
     stays!(
         "bgp-backend": backend,
-        "peers": speaker,
         "state-file": state_file,
         "overrides-file": overrides_file,
         "record": record,
@@ -37,8 +79,10 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         "exabgp-api": exabgp_api,
         "exabgp-group": exabgp_group,
         "last-choice of ExaBGP": exabgp_last_choice,
+        "drain of ExaBGP": exabgp_drain,
         "reassert": reassert,
         "limits": checks.limits,
+        "log": log,
     );
     carry_over(old, &mut then);
     (then, restart)
@@ -53,8 +97,19 @@ pub(super) fn plan(
     now: Instant,
 ) -> Planned {
     let changes = engine.plan(then.engine.clone(), now);
-    let gone = changes.iter().filter(|it| it.before.is_some() && it.after.is_none()).count();
+    let gone = changes.iter().filter(|it| is_lost(it)).count();
     let room = engine.explain_guard(now).room.unwrap_or(usize::MAX);
+    let mut routes: Vec<PlannedRoute> = changes.iter().map(|it| route(it, now)).collect();
+    // What is lost comes first, whatever is left out.
+    routes.sort_by_key(|route| match route.change.as_str() {
+        "withdraw" => 0,
+        "change" => 1,
+        _ => 2,
+    });
+    let count = |change: &str| routes.iter().filter(|route| route.change == change).count();
+    let (announce, withdraw, change) = (count("announce"), count("withdraw"), count("change"));
+    let left_out = routes.len().saturating_sub(ROUTES_MAX);
+    routes.truncate(ROUTES_MAX);
     let mut other = Vec::new();
     let mut differs = |what: &str, differs: bool| {
         if differs {
@@ -71,16 +126,31 @@ pub(super) fn plan(
     differs("listen-filter", old.listen_filter.text != then.listen_filter.text);
     differs("control", old.control != then.control);
     differs("protocols", old.protocols != then.protocols);
+    let (c, d) = (old.speaker.as_ref(), then.speaker.as_ref());
+    differs("listen", c.map(|it| &it.listen) != d.map(|it| &it.listen));
+    differs("watch-config", old.watched_files != then.watched_files);
+    differs("drain-time", c.map(|it| it.drain_time) != d.map(|it| it.drain_time));
+    differs("drain-settle", old.drain_settle != then.drain_settle);
     Planned {
-        routes: changes.iter().map(|change| route(change, now)).collect(),
+        announce,
+        withdraw,
+        change,
+        routes,
+        left_out,
         services: services(a, b),
         checks: checks(old, then),
-        peers: Vec::new(),
+        peers: peers(old, then),
         other,
         restart,
         beyond_guard: gone.saturating_sub(room),
         confirm_seconds: None,
     }
+}
+
+/// Whether a route goes, or would go if the guard did not hold it.
+fn is_lost(change: &PlannedChange) -> bool {
+    let held = change.reason == Reason::Guard && change.before.is_some_and(|it| !it.last_choice);
+    (change.before.is_some() && change.after.is_none()) || held
 }
 
 fn route(change: &PlannedChange, now: Instant) -> PlannedRoute {
@@ -107,17 +177,17 @@ fn part(name: impl Into<String>, change: &str, detail: impl Into<String>) -> Pla
 }
 
 /// Of every name that one of both has: what becomes of it.
-fn each<'a, T>(
+fn each<T>(
     before: &BTreeMap<String, T>,
     after: &BTreeMap<String, T>,
-    change: impl Fn(&T, &T) -> Option<String> + 'a,
+    change: impl Fn(&T, &T) -> Option<(&'static str, String)>,
 ) -> Vec<PlannedPart> {
     let mut parts = Vec::new();
     for (name, old) in before {
         match after.get(name) {
             None => parts.push(part(name, "remove", "")),
             Some(new) => {
-                parts.extend(change(old, new).map(|detail| part(name, "change", detail)));
+                parts.extend(change(old, new).map(|(change, detail)| part(name, change, detail)));
             }
         }
     }
@@ -147,7 +217,26 @@ fn services(before: &EngineConfig, after: &EngineConfig) -> Vec<PlannedPart> {
         differs("damping", old.damping != new.damping);
         differs("on-warn", old.warn_depreferences != new.warn_depreferences);
         differs("on-failure", old.on_failure != new.on_failure);
-        (!what.is_empty()).then(|| what.join(", "))
+        (!what.is_empty()).then(|| ("change", what.join(", ")))
+    })
+}
+
+/// Peers by their addresses.
+fn peers(old: &Settings, new: &Settings) -> Vec<PlannedPart> {
+    let named = |settings: &Settings| {
+        let peers = settings.speaker.as_ref().map_or(&[][..], |speaker| &speaker.peers).iter();
+        let named = peers.map(|peer| (peer.config.peer.to_string(), peer.clone()));
+        named.collect::<BTreeMap<String, PeerSettings>>()
+    };
+    let told = |peer: &PeerSettings| output::peer(peer, &Beginning::default());
+    each(&named(old), &named(new), |a, b| {
+        let change = speaker::change(&told(a), &told(b));
+        match change.effect() {
+            Effect::Untouched if a.description == b.description => None,
+            Effect::Untouched => Some(("change", "description".to_owned())),
+            Effect::Key | Effect::Live => Some(("change", change.to_string())),
+            Effect::Session => Some(("restart", change.to_string())),
+        }
     })
 }
 
@@ -170,9 +259,9 @@ fn checks(old: &Settings, new: &Settings) -> Vec<PlannedPart> {
     each(&named(&old.engine), &named(&new.engine), |a, b| {
         let config = |settings: &Settings, index| settings.engine.checks.get(index).cloned();
         if a != b {
-            return Some("it starts anew".to_owned());
+            return Some(("restart", "it starts anew".to_owned()));
         }
         let (before, after) = (config(old, a), config(new, b));
-        (before != after).then(|| "what its verdict is worth".to_owned())
+        (before != after).then(|| ("change", "what its verdict is worth".to_owned()))
     })
 }

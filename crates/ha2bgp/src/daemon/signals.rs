@@ -11,7 +11,7 @@ pub(super) enum Signal {
     Stop(&'static str),
     /// SIGUSR2: end, and leave the routes where they are.
     Restart,
-    /// SIGHUP: read the password files again, then as [`Signal::Dump`].
+    /// SIGHUP: read the configuration and the files that it names again, then as [`Signal::Dump`].
     Reload,
     /// SIGUSR1: print the status to stderr.
     Dump,

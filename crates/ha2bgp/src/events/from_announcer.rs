@@ -34,7 +34,7 @@ pub fn draft(what: &What) -> Option<Draft> {
             let text = format!("peers cannot connect: {error}; trying again");
             Some(Draft::new(Kind::CannotListen, Error, text))
         }
-        What::Snapshot(_) | What::Speaker(_) | What::Lost { .. } => None,
+        What::Snapshot(_) | What::Speaker(_) | What::Settled(_) | What::Lost { .. } => None,
     }
 }
 
@@ -60,6 +60,9 @@ pub(crate) fn trace(what: &What) {
             for state in &state.peers {
                 tracing::debug!(peer = %state.peer, session = ?state.session, "session");
             }
+        }
+        What::Settled(routes) => {
+            tracing::debug!(routes = routes.len(), "everybody has the newest set");
         }
         What::Lost { count } => tracing::debug!(count, "reports of the announcer lost"),
         What::PeerUnreachable { .. }

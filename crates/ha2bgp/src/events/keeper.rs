@@ -35,7 +35,7 @@ enum Happening {
     /// By the engine, of a service of that name.
     Engine(Event, Arc<str>),
     /// By somebody else.
-    Draft(Draft),
+    Draft(Box<Draft>),
 }
 
 /// What happened at one moment.
@@ -62,7 +62,7 @@ impl Teller {
 
     /// Tells one thing.
     pub fn tell(&self, draft: Draft) {
-        self.send(vec![Happening::Draft(draft)]);
+        self.send(vec![Happening::Draft(Box::new(draft))]);
     }
 
     fn send(&self, happened: Vec<Happening>) {
@@ -138,7 +138,7 @@ pub struct Keeper {
 impl Keeper {
     /// Keeps records until nobody is left to tell any; then tells the end.
     pub async fn run(mut self) {
-        self.to_disk().await;
+        self.write_pending().await;
         loop {
             let deadline = self.limit.deadline();
             let limited = async {
@@ -160,7 +160,7 @@ impl Keeper {
         let stopped = Draft::new(Kind::Stopped, Level::Debug, "ha2bgp has ended");
         self.keep(stopped, Timestamp::now(), self.clock.now());
         self.tell_left_out(Instant::from_micros(u64::MAX));
-        self.to_disk().await;
+        self.write_pending().await;
         if let Some(history) = &self.history {
             let _ = tokio::time::timeout(END_WAIT, history.flush()).await;
         }
@@ -172,16 +172,16 @@ impl Keeper {
         self.last = self.last.plus(self.lost.swap(0, Ordering::Relaxed));
         for (count, happening) in happened.into_iter().enumerate() {
             if count > 0 && count % TURN == 0 {
-                self.to_disk().await;
+                self.write_pending().await;
                 tokio::task::yield_now().await;
             }
             let draft = match happening {
                 Happening::Engine(event, name) => from_engine::draft(&event, now).service(&name),
-                Happening::Draft(draft) => draft,
+                Happening::Draft(draft) => *draft,
             };
             self.keep(draft, at, now);
         }
-        self.to_disk().await;
+        self.write_pending().await;
     }
 
     /// Numbers a record, keeps it and logs it.
@@ -200,7 +200,7 @@ impl Keeper {
         }
     }
 
-    async fn to_disk(&mut self) {
+    async fn write_pending(&mut self) {
         let Some(history) = &mut self.history else { return };
         for piece in history::pieces(std::mem::take(&mut self.pending)) {
             history.append(piece).await;

@@ -28,7 +28,7 @@ impl Ask {
     pub(super) fn answer(self, ring: &Ring) {
         match self {
             Self::After(after, answer) => {
-                drop(answer.send((ring.after(after, PAGE), ring.newest())))
+                drop(answer.send((ring.after(after, PAGE), ring.newest())));
             }
             Self::From { first, after, known, answer } => {
                 drop(answer.send(ring.from(first, after, known.as_ref(), PAGE)));
@@ -63,7 +63,7 @@ impl EventLog {
     /// Waits until there is a record behind this one; for ever when the program ends.
     pub async fn changed_since(&mut self, known: Id) {
         if self.newest.wait_for(|newest| *newest > known).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! What happened, kept on disk: JSON Lines in two files of limited size.
 //!
-//! [`scan`] reads whatever is in a file, `appender` puts records at its end and survives a disk that
+//! `scan` reads whatever is in a file, `appender` puts records at its end and survives a disk that
 //! does not take them, `disk` is that disk, a fake one in tests. The thread of [`History`] writes;
 //! [`Reader`] reads from any other. The history never prevents a start, and nobody waits for it.
 

@@ -1,8 +1,8 @@
 //! The log: lines on stderr or entries of the journal, never on stdout, and never in the way of
 //! announcing.
 //!
-//! [`line`] takes an event of `tracing` apart; [`text`], `json` and [`journald`] say how it looks;
-//! [`writer`] is the thread that writes; [`level`] what is written at all. A line that tells of a
+//! `line` takes an event of `tracing` apart; `text`, `json` and `journald` say how it looks;
+//! `writer` is the thread that writes; `level` what is written at all. A line that tells of a
 //! record of [`crate::events`] has its fields.
 //!
 //! Text has time and colour on a terminal; as a helper process of ExaBGP it begins with `[ha2bgp]`,

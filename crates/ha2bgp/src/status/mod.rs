@@ -2,8 +2,8 @@
 //! metrics for node_exporter.
 //!
 //! A thread of its own asks the engine and writes, when something has happened, once a second at
-//! most, and every 15 s; [`pipe`] has another one. A disk that hangs holds up these files and nobody
-//! else. [`text`] says how a status looks, [`prometheus`] what becomes of metrics.
+//! most, and every 15 s; `pipe` has another one. A disk that hangs holds up these files and nobody
+//! else. `text` says how a status looks, `prometheus` what becomes of metrics.
 
 mod file;
 mod pipe;

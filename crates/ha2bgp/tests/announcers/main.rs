@@ -88,7 +88,7 @@ async fn the_last_choice_is_told_as_such() {
         (0..300)
             .map(|i| {
                 let address = IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + i));
-                let route = Route { next_hop: NextHop::SelfAddress, last_choice: last(i) };
+                let route = Route { last_choice: last(i), ..Route::new(NextHop::SelfAddress) };
                 (Prefix::host(address), route)
             })
             .collect()

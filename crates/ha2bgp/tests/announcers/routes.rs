@@ -25,7 +25,7 @@ async fn settled(bench: &Bench, kind: Kind) {
 #[tokio::test]
 async fn what_was_sent_is_told_page_by_page() {
     for kind in ALL {
-        let last = |last_choice| Route { next_hop: NextHop::SelfAddress, last_choice };
+        let last = |last_choice| Route { last_choice, ..Route::new(NextHop::SelfAddress) };
         let mut routes: RouteSet = set(0..40);
         let odd = Prefix::host(std::net::IpAddr::from([10, 0, 0, 7]));
         routes.insert(odd, last(true));

@@ -10,4 +10,5 @@ mod push;
 mod reconfigure;
 mod schema;
 mod stage;
+mod streams;
 mod tcp;

@@ -32,6 +32,12 @@ fn text(config: &Config) -> String {
     let mut text = "router id 10.255.0.1;\nlog stderr all;\nprotocol device {}\n\
                     protocol direct { ipv4; ipv6; interface \"-lo\", \"*\"; }\n"
         .to_owned();
+    if config.options.forwards {
+        text.push_str(
+            "protocol kernel {\n  merge paths on;\n\
+             \x20 ipv4 { import none; export where source = RTS_BGP; };\n}\n",
+        );
+    }
     text.push_str(&session("speaker", neighbor));
     if let Some(second) = &config.options.second {
         text.push_str(&session("second", second));

@@ -16,10 +16,10 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// The host whose check warns.
-const ONE: &str = "10.9.1.1";
+pub(crate) const ONE: &str = "10.9.1.1";
 /// The other one.
-const TWO: &str = "10.9.1.3";
-const ROUTER: &str = "10.9.1.254";
+pub(crate) const TWO: &str = "10.9.1.3";
+pub(crate) const ROUTER: &str = "10.9.1.254";
 
 /// A check that passes while something listens on another port, and warns when nothing does.
 const SIDE: &str = "[[service]]\nname = \"web\"\nvips = [\"100.64.0.10\"]\non-warn = \"depreference\"\n\
@@ -27,23 +27,28 @@ const SIDE: &str = "[[service]]\nname = \"web\"\nvips = [\"100.64.0.10\"]\non-wa
                     rise = 1\nfall = 1\non-fail = \"warn\"\n";
 
 /// A router and what it is connected to. Fields drop in this order.
-struct Lan {
-    router: Router,
+pub(crate) struct Lan {
+    pub(crate) router: Router,
     kind: Kind,
-    host: Netns,
-    dir: TempDir,
+    pub(crate) host: Netns,
+    pub(crate) dir: TempDir,
     /// The AS of the router; the hosts are in 65000.
     asn: u32,
 }
 
 /// One host, and what runs there.
-struct Node {
-    child: Child,
-    host: Netns,
+pub(crate) struct Node {
+    pub(crate) child: Child,
+    pub(crate) host: Netns,
 }
 
 impl Lan {
     fn start(kind: Kind, asn: u32) -> Result<Self> {
+        Self::start_with(kind, asn, Options::default())
+    }
+
+    /// With a router that does more.
+    pub(crate) fn start_with(kind: Kind, asn: u32, options: Options) -> Result<Self> {
         let dir = readme::workdir()?;
         let host = Netns::new("router")?;
         link::bridge(&host, "lan")?;
@@ -56,14 +61,14 @@ impl Lan {
             neighbor_as: 65000,
             password: None,
             ttl_security: false,
-            options: Options { second: Some(TWO.to_owned()), ..Options::default() },
+            options: Options { second: Some(TWO.to_owned()), ..options },
         };
         let router = Router::start(kind, &host, "router", dir.path(), config)?;
         Ok(Self { router, kind, host, dir, asn })
     }
 
     /// A host with the VIP.
-    fn connect(&self, name: &str, address: &str) -> Result<Netns> {
+    pub(crate) fn connect(&self, name: &str, address: &str) -> Result<Netns> {
         let host = Netns::new(name)?;
         link::cable(
             End { host: &host, device: "up0", address: &format!("{address}/24") },
@@ -87,15 +92,27 @@ impl Lan {
 
     /// A host that speaks BGP itself.
     fn speaker(&self, name: &str, address: &str, peer: &str, sections: &str) -> Result<Node> {
+        let file = self.speaker_file(name, address, "", peer, sections)?;
         let host = self.connect(name, address)?;
-        let asn = self.asn;
-        let top = format!("router-id = \"{address}\"\nlocal-as = 65000");
-        let peer =
-            format!("{sections}[[peer]]\naddress = \"{ROUTER}\"\nremote-as = {asn}\n{peer}\n");
-        let file = self.file(name, &top, &peer)?;
         let mut command = program::command(&["--config", &file.to_string_lossy(), "--debug"]);
         let child = host.start(name, &mut command, self.dir.path())?;
         Ok(Node { child, host })
+    }
+
+    /// The configuration of such a host, with more at the top.
+    pub(crate) fn speaker_file(
+        &self,
+        name: &str,
+        address: &str,
+        more: &str,
+        peer: &str,
+        sections: &str,
+    ) -> Result<PathBuf> {
+        let asn = self.asn;
+        let top = format!("router-id = \"{address}\"\nlocal-as = 65000\n{more}");
+        let peer =
+            format!("{sections}[[peer]]\naddress = \"{ROUTER}\"\nremote-as = {asn}\n{peer}\n");
+        self.file(name, &top, &peer)
     }
 
     /// A host with ExaBGP, which starts ha2bgp.
@@ -190,13 +207,17 @@ impl Lan {
     /// Waits until there are the routes of both.
     fn wait_both(&self, nodes: [&Node; 2]) -> Result<()> {
         wait::until(SESSION, "both routes are there", || {
-            let text = match self.kind {
-                Kind::Bird => self.bird_table(),
-                _ => self.router.route(&format!("{VIP}/32")),
-            };
-            let text = text.map_err(|error| error.to_string())?;
+            let text = self.table().map_err(|error| error.to_string())?;
             if text.contains(ONE) && text.contains(TWO) { Ok(()) } else { Err(self.explain(nodes)) }
         })
+    }
+
+    /// The routes of a prefix from everybody.
+    pub(crate) fn table(&self) -> Result<String> {
+        match self.kind {
+            Kind::Bird => self.bird_table(),
+            _ => self.router.route(&format!("{VIP}/32")),
+        }
     }
 
     /// BIRD's routes from everybody.

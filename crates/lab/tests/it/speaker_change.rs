@@ -69,12 +69,12 @@ fn a_key_changes_on_a_live_session() -> Result<()> {
             if log.contains("session lost") { Err(log) } else { Ok(()) }
         })
     };
-    let good = "password file read again";
+    let good = "password-file: a new key, the session stays";
     change(&mut first, "first", "second key", good)?;
     change(&mut second, "second", "second key", good)?;
     stays(&first, &second)?;
     // A file that is no good changes nothing.
-    change(&mut first, "first", &"x".repeat(81), "the old key stays")?;
+    change(&mut first, "first", &"x".repeat(81), "everything stays as it is")?;
     stays(&first, &second)?;
     // The listening socket has the new key too: a new session comes up.
     first.signal(Signal::USR2)?;
@@ -105,7 +105,7 @@ fn the_router_changes_its_key(kind: Kind) -> Result<()> {
     pair.wait_route(true)?;
     write_key(&pair.dir.path().join("peer.key"), "second-key")?;
     pair.ha2bgp.signal(Signal::HUP)?;
-    pair.wait_log("password file read again")?;
+    pair.wait_log("password-file: a new key, the session stays")?;
     let (conf, control) =
         (pair.dir.path().join("router/bird.conf"), pair.dir.path().join("router/bird.ctl"));
     let text = std::fs::read_to_string(&conf).map_err(LabError::io("bird.conf"))?;

@@ -128,7 +128,7 @@ fn prefix(last: u8) -> Prefix {
 }
 
 fn routes() -> RouteSet {
-    let route = |last_choice| Route { next_hop: NextHop::SelfAddress, last_choice };
+    let route = |last_choice| Route { last_choice, ..Route::new(NextHop::SelfAddress) };
     [(1, false), (2, false), (9, true)]
         .map(|(it, last)| (prefix(it), route(last)))
         .into_iter()

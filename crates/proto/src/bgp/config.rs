@@ -269,7 +269,72 @@ pub struct Policy {
     pub graceful_shutdown: bool,
     /// What is otherwise about routes that are the last choice.
     pub last_choice: LastChoice,
+    /// How routes go out while an operator drains them.
+    pub drain: Drain,
 }
+
+/// How a route goes out while an operator drains it ([`ha2bgp_core::route::Route::draining`]), and
+/// all of them with [`Policy::graceful_shutdown`].
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Drain {
+    /// As any route that is the last choice.
+    #[default]
+    LastChoice,
+    /// With GRACEFUL_SHUTDOWN alone (RFC 8326), and LOCAL_PREF 0 in iBGP: between ASes only routers
+    /// that have a policy for it prefer others then.
+    GracefulShutdown,
+    /// With the MED of the last choice alone, the worst one where that has none.
+    Med,
+    /// With the longer AS_PATH of the last choice alone; eBGP only.
+    Prepend,
+    /// Not at all: it is withdrawn as long as it drains.
+    Withdraw,
+}
+
+impl Drain {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::LastChoice, Self::GracefulShutdown, Self::Med, Self::Prepend, Self::Withdraw];
+
+    /// Its name in a configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LastChoice => "last-choice",
+            Self::GracefulShutdown => "gshut",
+            Self::Med => "med",
+            Self::Prepend => "prepend",
+            Self::Withdraw => "withdraw",
+        }
+    }
+
+    /// What is otherwise about a route that drains.
+    pub(super) fn attributes(self, policy: &Policy) -> LastChoice {
+        let last = &policy.last_choice;
+        // Nothing but what the method names.
+        let same = LastChoice {
+            med: None,
+            local_pref: Some(policy.local_pref.unwrap_or(LOCAL_PREF)),
+            prepend: Some(0),
+            communities: Vec::new(),
+        };
+        match self {
+            Self::LastChoice | Self::Withdraw => last.clone(),
+            Self::GracefulShutdown => LastChoice {
+                local_pref: Some(0),
+                communities: Vec::from([GRACEFUL_SHUTDOWN]),
+                ..same
+            },
+            Self::Med => LastChoice { med: last.med.or(Some(u32::MAX)), ..same },
+            Self::Prepend => {
+                let more = last.prepend.unwrap_or(LastChoice::PREPEND).max(1);
+                LastChoice { prepend: Some(more), ..same }
+            }
+        }
+    }
+}
+
+/// What [`Policy::local_pref`] is when absent.
+pub(super) const LOCAL_PREF: u32 = 100;
 
 /// What is otherwise about a route that is announced as the last choice
 /// ([`ha2bgp_core::route::Route::last_choice`]).

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
 use super::address::{self, PeerAddress};
-use super::config::PeerConfig;
+use super::config::{Drain, LastChoice, PeerConfig};
 use super::wire::Asn;
 
 /// How many octets the attributes of a route may take: half of a message of 4096 octets.
@@ -330,6 +330,14 @@ fn attributes(config: &PeerConfig, errors: &mut Vec<ConfigError>) {
         if let Some(local_pref) = local_pref.filter(|_| !internal) {
             errors.push(ConfigError::LocalPrefExternal { field, local_pref, peer: config.peer });
         }
+    }
+    if policy.drain == Drain::Prepend && internal {
+        let prepend = last.prepend.unwrap_or(LastChoice::PREPEND);
+        errors.push(ConfigError::PrependInternal {
+            field: "drain = \"prepend\" with",
+            prepend,
+            peer: config.peer,
+        });
     }
     for (field, prepend) in prepends {
         if prepend > 0 && internal {

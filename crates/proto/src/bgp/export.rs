@@ -7,7 +7,7 @@ use ha2bgp_core::net::{NextHop, Prefix};
 use ha2bgp_core::route::Route;
 
 use super::address::is_link_local;
-use super::config::{GRACEFUL_SHUTDOWN, LastChoice, PeerConfig, Policy};
+use super::config::{Drain, GRACEFUL_SHUTDOWN, LOCAL_PREF, LastChoice, PeerConfig, Policy};
 use super::config_error::is_martian_next_hop;
 use super::event::{Negotiated, Unsendable};
 use super::wire::{Asn, Attributes, Families, Family, LinkLocal, Shape};
@@ -21,10 +21,10 @@ pub(super) struct Export {
     local: IpAddr,
     peer: IpAddr,
     link_local: LinkLocal,
-    /// Of most routes.
-    usual: Attributes,
-    /// Of those that are the last choice, if they differ.
-    last_choice: Option<Attributes>,
+    /// By [`Style`].
+    attributes: [Attributes; 3],
+    /// What each look comes to: the first one with the same attributes.
+    same: [Style; 3],
     /// Families whose routes have path identifiers, and the identifier of ours.
     add_path: Families,
     path_id: u32,
@@ -34,8 +34,24 @@ pub(super) struct Export {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Sent {
     pub(super) next_hop: IpAddr,
-    /// With the attributes of the last choice; never where those are the usual ones.
-    pub(super) last_choice: bool,
+    /// The first look that has its attributes.
+    pub(super) style: Style,
+}
+
+/// With which attributes a route goes out.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Style {
+    /// Those of most routes.
+    #[default]
+    Usual,
+    /// Those of the last choice.
+    LastChoice,
+    /// Those of routes that an operator drains.
+    Draining,
+}
+
+impl Style {
+    pub(super) const ALL: [Self; 3] = [Self::Usual, Self::LastChoice, Self::Draining];
 }
 
 impl Export {
@@ -43,14 +59,15 @@ impl Export {
         let policy = &config.policy;
         let internal = config.is_internal();
         let role = config.capabilities.role.filter(|_| !internal);
+        let shutdown = policy.graceful_shutdown && policy.drain == Drain::LastChoice;
         let attributes = |last_choice: Option<&LastChoice>| {
             let mut communities = policy.communities.clone();
             communities.extend(last_choice.iter().flat_map(|it| &it.communities));
-            communities.extend(policy.graceful_shutdown.then_some(GRACEFUL_SHUTDOWN));
-            let local_pref = match (policy.graceful_shutdown, last_choice) {
+            communities.extend(shutdown.then_some(GRACEFUL_SHUTDOWN));
+            let local_pref = match (shutdown, last_choice) {
                 (true, _) => 0,
                 (false, Some(last)) => last.local_pref.unwrap_or(LastChoice::LOCAL_PREF),
-                (false, None) => policy.local_pref.unwrap_or(100),
+                (false, None) => policy.local_pref.unwrap_or(LOCAL_PREF),
             };
             let more = last_choice.map_or(0, |it| it.prepend.unwrap_or(LastChoice::PREPEND));
             let own = 1 + usize::from(policy.prepend) + usize::from(more);
@@ -68,16 +85,21 @@ impl Export {
                     .map(|_| config.local_as),
             }
         };
-        let usual = attributes(None);
-        let last_choice = Some(attributes(Some(&policy.last_choice))).filter(|it| *it != usual);
+        let draining = policy.drain.attributes(policy);
+        let attributes =
+            [None, Some(&policy.last_choice), Some(&draining)].map(|it| attributes(it));
+        let same = Style::ALL.map(|style| {
+            let own = &attributes[style as usize];
+            Style::ALL.into_iter().find(|it| attributes[*it as usize] == *own).unwrap_or(style)
+        });
         Self {
             families: negotiated.families,
             extended_next_hop: negotiated.extended_next_hop,
             local: negotiated.local,
             peer: config.peer.ip(),
             link_local: config.link_local,
-            usual,
-            last_choice,
+            attributes,
+            same,
             policy: policy.clone(),
             add_path: negotiated.add_path_send,
             path_id: config.add_path_send.unwrap_or_default(),
@@ -99,16 +121,27 @@ impl Export {
     }
 
     /// The attributes that a route goes out with.
-    pub(super) fn attributes(&self, last_choice: bool) -> &Attributes {
-        self.last_choice.as_ref().filter(|_| last_choice).unwrap_or(&self.usual)
+    pub(super) const fn attributes(&self, style: Style) -> &Attributes {
+        &self.attributes[style as usize]
     }
 
     /// How this route goes out; nothing when the policy keeps it here.
     pub(super) fn route(&self, prefix: Prefix, route: &Route) -> Option<Result<Sent, Unsendable>> {
-        is_allowed(&self.policy, prefix).then(|| {
+        let style = self.style(route);
+        let drained = style == Style::Draining && self.policy.drain == Drain::Withdraw;
+        (is_allowed(&self.policy, prefix) && !drained).then(|| {
             let next_hop = self.resolve(prefix, route)?;
-            Ok(Sent { next_hop, last_choice: route.last_choice && self.last_choice.is_some() })
+            Ok(Sent { next_hop, style: self.same[style as usize] })
         })
+    }
+
+    fn style(&self, route: &Route) -> Style {
+        let all = self.policy.graceful_shutdown && self.policy.drain != Drain::LastChoice;
+        match (route.draining || all, route.last_choice) {
+            (true, _) => Style::Draining,
+            (false, true) => Style::LastChoice,
+            (false, false) => Style::Usual,
+        }
     }
 
     /// The same for what can be sent.
@@ -118,8 +151,8 @@ impl Export {
 
     /// These rules and newer ones of the same session.
     pub(super) fn compare<'a>(&'a self, new: &'a Self) -> Comparison<'a> {
-        let same = |old| [false, true].map(|last| self.attributes(old) == new.attributes(last));
-        Comparison { old: self, new, attributes: [same(false), same(true)] }
+        let same = |old| Style::ALL.map(|style| self.attributes(old) == new.attributes(style));
+        Comparison { old: self, new, attributes: Style::ALL.map(same) }
     }
 
     fn resolve(&self, prefix: Prefix, route: &Route) -> Result<IpAddr, Unsendable> {
@@ -155,9 +188,8 @@ impl Export {
 pub(super) struct Comparison<'a> {
     old: &'a Export,
     new: &'a Export,
-    /// Whether attributes are the same: of the old rules' usual ones and their last choice, each
-    /// with both of the new ones.
-    attributes: [[bool; 2]; 2],
+    /// Whether attributes are the same: of each look by the old rules with each by the new ones.
+    attributes: [[bool; 3]; 3],
 }
 
 impl Comparison<'_> {
@@ -167,13 +199,11 @@ impl Comparison<'_> {
         match (self.old.sent(prefix, Some(old)), self.new.sent(prefix, Some(new))) {
             (None, None) => true,
             (Some(old), Some(new)) => {
-                let [usual, last] = self.attributes;
-                let [to_usual, to_last] = if old.last_choice { last } else { usual };
                 // A spelling of next hops counts only where they are spelled.
                 let spelled = self.old.link_local != self.new.link_local;
                 old.next_hop == new.next_hop
                     && !(spelled && is_link_local(new.next_hop))
-                    && if new.last_choice { to_last } else { to_usual }
+                    && self.attributes[old.style as usize][new.style as usize]
             }
             _ => false,
         }

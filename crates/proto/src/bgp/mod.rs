@@ -30,7 +30,7 @@ pub mod wire;
 pub use address::{AddressError, PeerAddress, Zone};
 pub use community::{Community, CommunityError};
 pub use config::{
-    Backoff, Capabilities, Fqdn, GracefulRestart, LastChoice, Mode, PeerConfig, Policy, Role,
+    Backoff, Capabilities, Drain, Fqdn, GracefulRestart, LastChoice, Mode, PeerConfig, Policy, Role,
 };
 pub use config_error::ConfigError;
 pub use event::{

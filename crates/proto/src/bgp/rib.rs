@@ -20,7 +20,7 @@ use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::{Route, RouteSet};
 
 use super::event::Unsendable;
-use super::export::Export;
+use super::export::{Export, Style};
 use super::wire::{Families, Family};
 
 mod compose;

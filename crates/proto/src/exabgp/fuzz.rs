@@ -25,8 +25,8 @@ pub fn fuzz_answers(input: &[u8]) {
         if round % 3 == 2 {
             routes.remove(prefix);
         } else {
-            let last_choice = round % 5 == 4;
-            routes.insert(prefix, Route { next_hop: NextHop::SelfAddress, last_choice });
+            let (last_choice, draining) = (round % 5 == 4, round % 10 == 9);
+            routes.insert(prefix, Route { next_hop: NextHop::SelfAddress, last_choice, draining });
         }
         session.set_routes(&routes, now);
         session.handle_bytes(chunk, now);

@@ -1,7 +1,10 @@
 //! What ExaBGP is told beside the next hop of a route that is the last choice.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+
+use ha2bgp_core::route::Route;
 
 /// Attributes of a route that is announced as the last choice
 /// ([`ha2bgp_core::route::Route::last_choice`]). Without any it is announced like all others.
@@ -25,6 +28,57 @@ impl LastChoice {
     /// True when nothing tells such a route from others.
     pub(super) const fn is_empty(&self) -> bool {
         self.med.is_none() && self.local_pref.is_none() && self.communities.is_empty()
+    }
+}
+
+/// How a route goes out while an operator drains it ([`ha2bgp_core::route::Route::draining`]).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Drain {
+    /// As any route that is the last choice.
+    #[default]
+    LastChoice,
+    /// With these attributes.
+    With(LastChoice),
+    /// Not at all: it is withdrawn as long as it drains.
+    Withdraw,
+}
+
+/// What is said with routes that are not like most.
+#[derive(Clone, Debug)]
+pub(super) struct Looks {
+    last_choice: Option<Arc<LastChoice>>,
+    draining: Option<Arc<LastChoice>>,
+    withdraws: bool,
+}
+
+impl Looks {
+    pub(super) fn new(last_choice: LastChoice, drain: Drain) -> Self {
+        let some = |it: LastChoice| Some(it).filter(|it| !it.is_empty()).map(Arc::new);
+        let last_choice = some(last_choice);
+        let (draining, withdraws) = match drain {
+            Drain::LastChoice => (last_choice.clone(), false),
+            Drain::With(attributes) => (some(attributes), false),
+            Drain::Withdraw => (None, true),
+        };
+        Self { last_choice, draining, withdraws }
+    }
+
+    /// What becomes of a route: two that go out alike are equal.
+    pub(super) fn route(&self, route: Route) -> Option<Route> {
+        let drains = route.draining && self.draining != self.last_choice;
+        if route.draining && self.withdraws {
+            return None;
+        }
+        let look = if drains { &self.draining } else { &self.last_choice };
+        let plain = Route::new(route.next_hop);
+        let other = route.last_choice && look.is_some();
+        Some(if other { Route { last_choice: true, draining: drains, ..plain } } else { plain })
+    }
+
+    /// What is said with one that [`Looks::route`] has made.
+    pub(super) fn of(&self, route: Route) -> Option<Arc<LastChoice>> {
+        let look = if route.draining { &self.draining } else { &self.last_choice };
+        look.clone().filter(|_| route.last_choice)
     }
 }
 

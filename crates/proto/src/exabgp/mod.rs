@@ -28,7 +28,7 @@ pub use command::{Command, Purpose, Verb};
 pub use dialect::{ApiVersion, ApiVersionError, Detection, Dialect, detect};
 pub use event::{Acks, Event, Snapshot};
 pub use fuzz::fuzz_answers;
-pub use last_choice::LastChoice;
+pub use last_choice::{Drain, LastChoice};
 pub use session::{Options, PipeRoute, Session};
 
 /// No single write is longer: POSIX promises that a pipe which polls writable takes `PIPE_BUF`

@@ -15,7 +15,7 @@ use ha2bgp_core::route::{Route, RouteSet};
 use ha2bgp_core::time::Instant;
 
 use super::command::{Command, Purpose, Verb};
-use super::last_choice::LastChoice;
+use super::last_choice::{LastChoice, Looks};
 
 /// Withdrawn prefixes that are remembered to say it again; the longest withdrawn go first.
 pub(super) const TOMBSTONES_MAX: usize = if cfg!(test) { 1024 } else { 131_072 };
@@ -112,15 +112,15 @@ pub(super) struct Rib {
     tombstones: BTreeMap<u64, Prefix>,
     sequence: u64,
     reassert_every: Option<Duration>,
-    /// What is said with routes that are the last choice, if anything is.
-    last_choice: Option<Arc<LastChoice>>,
+    /// What is said with routes that are the last choice.
+    looks: Looks,
     pub(super) sent: usize,
     pub(super) acknowledged: usize,
     pub(super) rejected: usize,
 }
 
 impl Rib {
-    pub(super) fn new(reassert_every: Option<Duration>, last_choice: LastChoice) -> Self {
+    pub(super) fn new(reassert_every: Option<Duration>, looks: Looks) -> Self {
         Self {
             desired: RouteSet::new(),
             entries: BTreeMap::new(),
@@ -130,7 +130,7 @@ impl Rib {
             tombstones: BTreeMap::new(),
             sequence: 0,
             reassert_every: reassert_every.filter(|every| !every.is_zero()),
-            last_choice: Some(last_choice).filter(|it| !it.is_empty()).map(Arc::new),
+            looks,
             sent: 0,
             acknowledged: 0,
             rejected: 0,
@@ -212,10 +212,14 @@ impl Rib {
         entries.map(|(prefix, _)| *prefix).take(limit).collect()
     }
 
-    /// The desired route, and whether it goes out as the last choice.
+    /// What is said of a route beside its next hop.
+    pub(super) fn attributes(&self, route: Route) -> Option<Arc<LastChoice>> {
+        self.looks.route(route).and_then(|route| self.looks.of(route))
+    }
+
+    /// The desired route, as it goes out.
     fn wanted(&self, prefix: Prefix) -> Option<Route> {
-        let route = *self.desired.get(prefix)?;
-        Some(Route { last_choice: route.last_choice && self.last_choice.is_some(), ..route })
+        self.looks.route(*self.desired.get(prefix)?)
     }
 
     /// Puts a prefix into one queue, or none. Who waits already keeps the place.
@@ -296,7 +300,7 @@ impl Rib {
         };
         self.set_reassert(prefix, every.map(|every| now + every));
         self.set_tombstone(prefix, (verb == Verb::Withdraw).then_some(sequence));
-        let last_choice = self.last_choice.clone().filter(|_| route.last_choice);
+        let last_choice = self.looks.of(route);
         Some(Command { last_choice, ..Command::single(verb, route.next_hop, prefix, purpose) })
     }
 

@@ -28,7 +28,7 @@ use super::command::Command;
 use super::dialect::{ApiVersion, Dialect};
 use super::event::{Acks, Event, Snapshot};
 use super::flight::{Flight, Matched, Waiting};
-use super::last_choice::LastChoice;
+use super::last_choice::{Drain, LastChoice, Looks};
 use super::liveness::{Liveness, Verdict};
 use super::rib::{Lane, Outcome, Rib};
 use crate::told::Told;
@@ -64,6 +64,8 @@ pub struct Options {
     pub reassert: Option<Duration>,
     /// What else is said of routes that are the last choice.
     pub last_choice: LastChoice,
+    /// How routes go out while an operator drains them.
+    pub drain: Drain,
 }
 
 impl Default for Options {
@@ -75,6 +77,7 @@ impl Default for Options {
             group_from: None,
             reassert: Some(Duration::from_secs(300)),
             last_choice: LastChoice::default(),
+            drain: Drain::default(),
         }
     }
 }
@@ -128,7 +131,10 @@ impl Session {
         let answers = options.answers && fixed != Some(Dialect::V3);
         let acks = if answers { Acks::Unknown } else { Acks::Absent };
         Self {
-            rib: Rib::new(options.reassert, options.last_choice.clone()),
+            rib: Rib::new(
+                options.reassert,
+                Looks::new(options.last_choice.clone(), options.drain.clone()),
+            ),
             told: Told::new(CHANGES_MAX),
             flight: Flight::default(),
             liveness: Liveness::new(acks),

@@ -100,15 +100,19 @@ fn routes(texts: &[&str]) -> RouteSet {
     texts
         .iter()
         .map(|text| {
-            let (text, last_choice) = match text.strip_suffix(" last") {
+            let (text, draining) = match text.strip_suffix(" drained") {
                 Some(text) => (text, true),
                 None => (*text, false),
+            };
+            let (text, last_choice) = match text.strip_suffix(" last") {
+                Some(text) => (text, true),
+                None => (text, draining),
             };
             let (prefix, next_hop) = match text.split_once(" via ") {
                 Some((prefix, hop)) => (prefix, NextHop::Address(hop.parse().unwrap())),
                 None => (text, NextHop::SelfAddress),
             };
-            (prefix_of(prefix), Route { next_hop, last_choice })
+            (prefix_of(prefix), Route { next_hop, last_choice, draining })
         })
         .collect()
 }

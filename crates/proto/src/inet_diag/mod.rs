@@ -11,7 +11,7 @@ mod request;
 mod socket;
 
 pub use fuzz::fuzz_datagram;
-pub use request::{DumpRequest, ExactQuery, MAX_BYTECODE};
+pub use request::{ConnectionsRequest, DumpRequest, ExactQuery, MAX_BYTECODE};
 pub use socket::DiagSocket;
 
 /// `SOCK_DIAG_BY_FAMILY`: the type of all messages of this family, requests and events alike.
@@ -74,10 +74,18 @@ pub struct State(pub u8);
 impl State {
     /// `TCP_ESTABLISHED`; also a connected UDP socket.
     pub const ESTABLISHED: Self = Self(1);
+    /// `TCP_FIN_WAIT1`: this side has closed, and what it said last is not acknowledged.
+    pub const FIN_WAIT1: Self = Self(4);
     /// `TCP_CLOSE`; also an unconnected UDP socket, and every socket in a destroy event.
     pub const CLOSE: Self = Self(7);
+    /// `TCP_CLOSE_WAIT`: the other side has closed, this one may still speak.
+    pub const CLOSE_WAIT: Self = Self(8);
+    /// `TCP_LAST_ACK`: both have closed, and what this side said last is not acknowledged.
+    pub const LAST_ACK: Self = Self(9);
     /// `TCP_LISTEN`.
     pub const LISTEN: Self = Self(10);
+    /// `TCP_CLOSING`: both have closed at once.
+    pub const CLOSING: Self = Self(11);
 
     /// The bit of this state in `idiag_states`.
     pub(crate) const fn bit(self) -> u32 {

@@ -57,19 +57,57 @@ impl DumpRequest<'_> {
     /// # Errors
     /// When the bytecode is longer than [`MAX_BYTECODE`].
     pub fn write(&self, sequence: u32, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        netlink::start(out, SOCK_DIAG_BY_FAMILY, flags::REQUEST | flags::DUMP, sequence);
         let states = listening_state(self.protocol).bit();
         let extensions = if self.memory { EXT_MEMORY } else { 0 };
-        let protocol = protocol_code(self.protocol);
-        out.extend_from_slice(&[self.family.code(), protocol, extensions, 0]);
-        out.extend_from_slice(&states.to_ne_bytes());
-        out.extend_from_slice(&[0; SOCKET_ID_LENGTH]);
-        if !self.bytecode.is_empty() {
-            netlink::push_attribute(out, REQ_BYTECODE, self.bytecode)?;
-        }
-        netlink::finish(out);
-        Ok(())
+        let Self { family, protocol, bytecode, .. } = *self;
+        write_dump(out, sequence, (family, protocol, extensions), states, bytecode)
     }
+}
+
+/// Asks for the TCP connections of one family over which something may still be said.
+///
+/// The kernel walks its table of all connections, as large as that is: time goes with the size of
+/// the table, and with the connections that the bytecode lets through.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ConnectionsRequest<'a> {
+    /// The sockets' family.
+    pub family: Family,
+    /// A program that the kernel runs on each socket; empty for all sockets.
+    pub bytecode: &'a [u8],
+}
+
+impl ConnectionsRequest<'_> {
+    /// Those that are open at one end at least, or whose last octets are not acknowledged. Not those
+    /// that begin: they are there a moment later; nor those that have said everything.
+    pub const STATES: [State; 5] =
+        [State::ESTABLISHED, State::FIN_WAIT1, State::CLOSE_WAIT, State::LAST_ACK, State::CLOSING];
+
+    /// Writes the request into `out`, replacing what is in there.
+    ///
+    /// # Errors
+    /// When the bytecode is longer than [`MAX_BYTECODE`].
+    pub fn write(&self, sequence: u32, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let states = Self::STATES.iter().fold(0, |states, state| states | state.bit());
+        write_dump(out, sequence, (self.family, Protocol::Tcp, 0), states, self.bytecode)
+    }
+}
+
+fn write_dump(
+    out: &mut Vec<u8>,
+    sequence: u32,
+    (family, protocol, extensions): (Family, Protocol, u8),
+    states: u32,
+    bytecode: &[u8],
+) -> Result<(), Malformed> {
+    netlink::start(out, SOCK_DIAG_BY_FAMILY, flags::REQUEST | flags::DUMP, sequence);
+    out.extend_from_slice(&[family.code(), protocol_code(protocol), extensions, 0]);
+    out.extend_from_slice(&states.to_ne_bytes());
+    out.extend_from_slice(&[0; SOCKET_ID_LENGTH]);
+    if !bytecode.is_empty() {
+        netlink::push_attribute(out, REQ_BYTECODE, bytecode)?;
+    }
+    netlink::finish(out);
+    Ok(())
 }
 
 /// Asks which socket would get traffic to an address and port: one lookup, no walk.
@@ -178,6 +216,16 @@ mod tests {
         udp.write(6, &mut out).unwrap();
         assert_eq!(out[16..18], [10, 17]);
         assert_eq!(out[20..24], 0x80_u32.to_ne_bytes());
+    }
+
+    #[test]
+    fn connections_are_those_that_still_speak() {
+        let mut out = Vec::new();
+        let request = ConnectionsRequest { family: Family::V6, bytecode: &[] };
+        request.write(7, &mut out).unwrap();
+        assert_eq!(out[6..8], 0x301_u16.to_ne_bytes());
+        assert_eq!(out[16..20], [10, 6, 0, 0]);
+        assert_eq!(out[20..24], 0b1011_0001_0010_u32.to_ne_bytes());
     }
 
     #[test]

@@ -43,7 +43,8 @@ pub struct DiagSocket {
     pub cookie: u64,
     /// LISTEN: connections waiting to be accepted. UDP: bytes waiting to be read.
     pub rqueue: u32,
-    /// LISTEN: the backlog. UDP: bytes waiting to be sent.
+    /// LISTEN: the backlog. UDP: bytes waiting to be sent. Connections: what was sent and is not
+    /// acknowledged, the end counts as one byte.
     pub wqueue: u32,
     /// The owner.
     pub uid: u32,

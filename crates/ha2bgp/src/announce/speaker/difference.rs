@@ -74,6 +74,8 @@ pub enum Field {
     LargeCommunities,
     /// `last-choice`.
     LastChoice,
+    /// `drain`.
+    Drain,
     /// `max-prefixes`.
     MaxPrefixes,
     /// `mode`.
@@ -114,6 +116,7 @@ impl Field {
             Self::ExtendedCommunities => "extended-communities",
             Self::LargeCommunities => "large-communities",
             Self::LastChoice => "last-choice",
+            Self::Drain => "drain",
             Self::MaxPrefixes => "max-prefixes",
             Self::Mode => "mode",
             Self::KeepaliveTime => "keepalive-time",
@@ -149,6 +152,7 @@ impl Field {
             | Self::ExtendedCommunities
             | Self::LargeCommunities
             | Self::LastChoice
+            | Self::Drain
             | Self::MaxPrefixes
             | Self::Mode
             | Self::KeepaliveTime
@@ -248,6 +252,7 @@ pub fn change(old: &Peer, new: &Peer) -> Change {
         large_communities,
         graceful_shutdown: _,
         last_choice,
+        drain,
     } = policy;
     let (c, p) = (&new.config, &new.config.policy);
     let pauses = (connect_retry, idle_hold, stable_after);
@@ -276,6 +281,7 @@ pub fn change(old: &Peer, new: &Peer) -> Change {
         (Field::ExtendedCommunities, *extended_communities != p.extended_communities),
         (Field::LargeCommunities, *large_communities != p.large_communities),
         (Field::LastChoice, *last_choice != p.last_choice),
+        (Field::Drain, *drain != p.drain),
         (Field::MaxPrefixes, *max_prefixes != c.max_prefixes),
         (Field::Mode, *mode != c.mode),
         (Field::KeepaliveTime, *keepalive != c.keepalive),

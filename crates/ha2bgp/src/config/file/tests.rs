@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ha2bgp_core::net::NextHop;
 use ha2bgp_proto::bgp::wire::{Families, LinkLocal};
-use ha2bgp_proto::bgp::{LastChoice, Mode, Role};
+use ha2bgp_proto::bgp::{Drain, LastChoice, Mode, Role};
+use ha2bgp_proto::exabgp;
 use ha2bgp_sys::tcp::{Hops, Key};
 use proptest::prelude::*;
 
@@ -255,6 +256,32 @@ fn exabgp_is_told_of_the_last_choice_too() {
     let two = "communities = [\"no-export\", \"65000:1\"]\nmed = 1";
     let said = " med 1 local-preference 0 community [ 65535:65281 65000:1 ]";
     assert_eq!(last(two).unwrap(), said);
+}
+
+#[test]
+fn draining_has_its_own_ways() {
+    let drain = |keys: &str| only(peer(keys).unwrap()).config.policy.drain;
+    assert_eq!(drain(""), Drain::LastChoice);
+    for way in Drain::ALL {
+        assert_eq!(drain(&format!("drain = \"{}\"", way.name())), way);
+    }
+    let text =
+        format!("{US}[[peer]]\naddress = \"10.0.0.2\"\nremote-as = 65000\ndrain = \"prepend\"\n");
+    let error = read(&text).unwrap_err();
+    assert!(error.contains("drain = \"prepend\" with 3 makes 10.0.0.2 in our own AS"), "{error}");
+    let exabgp = |way: &str| {
+        let text =
+            format!("backend = \"exabgp\"\ndrain-settle = \"5s\"\n[exabgp]\ndrain = \"{way}\"\n");
+        read(&text).map(|settings| (settings.exabgp_drain, settings.drain_settle))
+    };
+    let med = exabgp::LastChoice { med: Some(u32::MAX), local_pref: None, communities: vec![] };
+    let settle = Duration::from_secs(5);
+    assert_eq!(exabgp("med").unwrap(), (exabgp::Drain::With(med), settle));
+    assert_eq!(exabgp("withdraw").unwrap(), (exabgp::Drain::Withdraw, settle));
+    assert!(exabgp("prepend").unwrap_err().contains("for the built-in speaker"));
+    assert!(exabgp("x").unwrap_err().contains("is no way to drain: write one of \"last-choice\""));
+    let error = read("drain-settle = \"2h\"\n").unwrap_err();
+    assert!(error.contains("\"2h\" is longer than 1h"), "{error}");
 }
 
 #[test]

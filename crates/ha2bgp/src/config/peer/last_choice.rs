@@ -1,7 +1,7 @@
 //! How routes are announced that are the last choice: `last-choice` of `[defaults.route]` and of a
 //! peer in its place, key by key.
 
-use ha2bgp_proto::bgp::{Community, Policy};
+use ha2bgp_proto::bgp::{Community, Drain, Policy};
 use ha2bgp_proto::exabgp;
 
 use super::super::error::ConfigError;
@@ -9,6 +9,7 @@ use super::super::raw::Values;
 use super::super::reader::Reader;
 use super::super::settings::number;
 use super::route::{communities, prepend};
+use crate::near::nearest;
 
 /// What of it was given.
 #[derive(Debug, Default)]
@@ -68,6 +69,43 @@ pub(in crate::config) fn of_exabgp(reader: &mut Reader, values: &Values) -> exab
         local_pref: local_pref.or(usual.local_pref),
         communities: communities.unwrap_or(usual.communities),
     }
+}
+
+/// How a peer is told of routes that an operator drains.
+pub(super) fn drain(text: &str) -> Result<Drain, String> {
+    Drain::ALL.into_iter().find(|it| it.name() == text).ok_or_else(|| not_a_way(text, &WAYS))
+}
+
+/// How ExaBGP is told of them.
+pub(in crate::config) fn drain_of_exabgp(text: &str) -> Result<exabgp::Drain, String> {
+    let none = exabgp::LastChoice { med: None, local_pref: None, communities: Vec::new() };
+    let usual = exabgp::LastChoice::default();
+    Ok(match text {
+        "last-choice" => exabgp::Drain::LastChoice,
+        "gshut" => exabgp::Drain::With(exabgp::LastChoice { med: None, ..usual }),
+        "med" => exabgp::Drain::With(exabgp::LastChoice { med: usual.med, ..none }),
+        "withdraw" => exabgp::Drain::Withdraw,
+        "prepend" => {
+            return Err(
+                "\"prepend\" is for the built-in speaker, since only ExaBGP knows the paths \
+                        that it sends: write \"med\" or \"gshut\""
+                    .to_owned(),
+            );
+        }
+        _ => return Err(not_a_way(text, &["last-choice", "gshut", "med", "withdraw"])),
+    })
+}
+
+/// The ways of a peer.
+const WAYS: [&str; 5] = ["last-choice", "gshut", "med", "prepend", "withdraw"];
+
+fn not_a_way(text: &str, ways: &[&str]) -> String {
+    let meant = match nearest(ways.iter().copied(), text) {
+        Some(near) => format!("did you mean \"{near}\"? There are"),
+        None => "write one of".to_owned(),
+    };
+    let ways: Vec<String> = ways.iter().map(|way| format!("\"{way}\"")).collect();
+    format!("\"{text}\" is no way to drain: {meant} {}", ways.join(", "))
 }
 
 /// Where the defaults of all peers stand.

@@ -88,7 +88,10 @@ fn a_state_is_read_back() {
     state.routes.insert("192.0.2.3/32".parse().unwrap(), Route::new(next_hop));
     // Whether a route was the last choice is not kept.
     let mut announced = state.routes.clone();
-    announced.insert("192.0.2.3/32".parse().unwrap(), Route { next_hop, last_choice: true });
+    announced.insert(
+        "192.0.2.3/32".parse().unwrap(),
+        Route { last_choice: true, ..Route::new(next_hop) },
+    );
     let (text, at) = State::text(&state.place, state.written, &announced);
     assert!(text.contains("\n192.0.2.3/32 192.0.2.254\n"), "any version reads it:\n{text}");
     assert_eq!(State::parse(&text), Ok(state.clone()));

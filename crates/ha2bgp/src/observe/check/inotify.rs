@@ -82,6 +82,8 @@ struct Aim {
 pub struct FileWatch {
     watches: Rc<Watches>,
     path: PathBuf,
+    /// Every entry of its directory matters.
+    whole: bool,
     number: u64,
     bell: Rc<Notify>,
     aimed: Option<i32>,
@@ -90,15 +92,24 @@ pub struct FileWatch {
 impl Watches {
     /// Watches a file, which need not be there. Nothing rings before [`FileWatch::aim`].
     pub fn watch(self: &Rc<Self>, path: &Path) -> FileWatch {
+        self.ringing(path, &Rc::default())
+    }
+
+    /// The same with a bell that others may ring too.
+    pub fn ringing(self: &Rc<Self>, path: &Path, bell: &Rc<Notify>) -> FileWatch {
         let mut state = self.state.borrow_mut();
         state.next += 1;
-        FileWatch {
-            watches: self.clone(),
-            path: path.to_owned(),
-            number: state.next,
-            bell: Rc::default(),
-            aimed: None,
-        }
+        let (path, bell) = (path.to_owned(), bell.clone());
+        let watches = self.clone();
+        FileWatch { watches, path, whole: false, number: state.next, bell, aimed: None }
+    }
+
+    /// Watches everything in a directory, which need not be there.
+    pub fn watch_directory(self: &Rc<Self>, path: &Path, bell: &Rc<Notify>) -> FileWatch {
+        // Of whatever name.
+        let mut watch = self.ringing(&path.join("*"), bell);
+        watch.whole = true;
+        watch
     }
 
     /// The instance and its reader, made when they are first needed.
@@ -177,7 +188,8 @@ impl FileWatch {
             if before != Some(aim.directory) {
                 self.leave();
             }
-            let waiting = Waiting { name: aim.name, bell: self.bell.clone() };
+            let name = aim.name.filter(|_| !(self.whole && aim.exact));
+            let waiting = Waiting { name, bell: self.bell.clone() };
             let mut state = self.watches.state.borrow_mut();
             state.directories.entry(aim.directory).or_default().insert(self.number, waiting);
             drop(state);

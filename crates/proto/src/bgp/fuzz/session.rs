@@ -270,7 +270,8 @@ impl Bench {
             9 => {
                 for number in choices.some() {
                     let last_choice = which & 4 != 0;
-                    let route = Route { next_hop: NextHop::SelfAddress, last_choice };
+                    let draining = last_choice && which & 8 != 0;
+                    let route = Route { next_hop: NextHop::SelfAddress, last_choice, draining };
                     if self.routes.remove(prefix(*number)).is_none() {
                         self.routes.insert(prefix(*number), route);
                     }

@@ -74,7 +74,7 @@ impl Rib {
                 composed.withdrawn += wire::encode_withdraw(out, family, shape, next) as u64;
                 return true;
             };
-            let attributes = export.attributes(first.notes.is_last_choice());
+            let attributes = export.attributes(first.notes.style());
             let count = wire::encode_announce(out, family, next_hop, attributes, shape, next);
             composed.announced += count as u64;
             // Attributes that leave no room, which validation refuses: such a route is never

@@ -11,7 +11,7 @@ use rustbgpd_wire::attribute::PathAttribute;
 use super::*;
 use crate::bgp::event::Negotiated;
 use crate::bgp::wire::{self, Asn, Context, Framer, HEADER, Kind, Refresh};
-use crate::bgp::{Direction, LastChoice, PeerConfig};
+use crate::bgp::{Direction, Drain, LastChoice, PeerConfig};
 use crate::told::Told;
 
 /// What a route was announced with.
@@ -34,20 +34,27 @@ struct Rules {
     networks: usize,
     /// Routes that are the last choice are like all others.
     plain: bool,
+    drain: Drain,
 }
 
-const RULES: Rules = Rules { med: None, networks: 0, plain: false };
+const RULES: Rules = Rules { med: None, networks: 0, plain: false, drain: Drain::LastChoice };
 
 impl Rules {
     /// What a route goes out with.
-    fn said(self, next_hop: IpAddr, last_choice: bool) -> Said {
+    fn said(self, next_hop: IpAddr, route: &Route) -> Option<Said> {
         let usual = Said { next_hop, med: self.med, path: 1, communities: Vec::new() };
-        match last_choice && !self.plain {
-            true => {
-                Said { med: Some(u32::MAX), path: 4, communities: [0xffff_0000].into(), ..usual }
+        let leaving = || Vec::from([0xffff_0000]);
+        let (med, path) = (Some(u32::MAX), if self.plain { 2 } else { 4 });
+        Some(match (route.draining, self.drain) {
+            (true, Drain::Withdraw) => return None,
+            (true, Drain::GracefulShutdown) => Said { communities: leaving(), ..usual },
+            (true, Drain::Med) => Said { med, ..usual },
+            (true, Drain::Prepend) => Said { path, ..usual },
+            _ if route.last_choice && !self.plain => {
+                Said { med, path: 4, communities: leaving(), ..usual }
             }
-            false => usual,
-        }
+            _ => usual,
+        })
     }
 }
 
@@ -58,6 +65,7 @@ fn export(rules: Rules) -> Export {
     let mut config = PeerConfig::new(Asn(65000), id, peer, Asn(65001));
     config.policy.networks = Networks::new(networks.iter().map(|it| it.parse().unwrap()).collect());
     config.policy.med = rules.med;
+    config.policy.drain = rules.drain;
     if rules.plain {
         config.policy.last_choice =
             LastChoice { med: None, local_pref: None, prepend: Some(0), communities: Vec::new() };
@@ -122,9 +130,11 @@ impl Peer {
     fn wanted(&self) -> Heard {
         let mut wanted = Heard::new();
         self.desired.for_each(&mut |prefix, route| {
-            if let Some(sent) = self.export.sent(prefix, Some(route)) {
-                wanted.insert(prefix, self.rules.said(sent.next_hop, route.last_choice));
-            }
+            // Which prefixes go out, and with which next hop, has tests of its own.
+            let sent = self.export.sent(prefix, Some(&Route { draining: false, ..*route }));
+            wanted.extend(
+                sent.and_then(|sent| self.rules.said(sent.next_hop, route)).map(|it| (prefix, it)),
+            );
         });
         wanted
     }
@@ -282,12 +292,15 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let picked = prop::collection::vec((0u8..120, 0u8..8), 0..100);
-    let rules = (prop::option::of(0u32..2), 0usize..3, any::<bool>());
+    let picked = prop::collection::vec((0u8..120, 0u8..12), 0..100);
+    let drain = prop::sample::select(&Drain::ALL[..]);
+    let rules = (prop::option::of(0u32..2), 0usize..3, any::<bool>(), drain);
+    let rules =
+        rules.prop_map(|(med, networks, plain, drain)| Rules { med, networks, plain, drain });
     prop_oneof![
         3 => picked.prop_map(Step::Set),
-        4 => (0u8..120, prop::option::of(0u8..8)).prop_map(|(n, hop)| Step::Change(n, hop)),
-        2 => rules.prop_map(|(med, networks, plain)| Step::Policy(Rules { med, networks, plain })),
+        4 => (0u8..120, prop::option::of(0u8..12)).prop_map(|(n, hop)| Step::Change(n, hop)),
+        2 => rules.prop_map(Step::Policy),
         2 => any::<bool>().prop_map(|v4| Step::Refresh(if v4 { Family::Ipv4 } else { Family::Ipv6 })),
         6 => (1usize..2000).prop_map(Step::Compose),
         1 => Just(Step::Reconnect),
@@ -310,7 +323,7 @@ fn route(hop: u8) -> Route {
         // The peer itself: it cannot be sent.
         _ => NextHop::Address(IpAddr::from([10, 0, 0, 1])),
     };
-    Route { next_hop, last_choice: hop >= 4 }
+    Route { next_hop, last_choice: hop >= 4, draining: hop >= 8 }
 }
 
 const NETWORKS: [&[&str]; 3] =

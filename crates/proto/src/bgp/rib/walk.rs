@@ -40,11 +40,16 @@ impl Notes {
     const NONE: Self = Self(0);
     const FRESH: u8 = 1;
     const LAST_CHOICE: u8 = 2;
+    const DRAINING: u8 = 4;
 
-    const fn new(fresh: bool, last_choice: bool) -> Self {
+    const fn new(fresh: bool, style: Style) -> Self {
         let fresh = if fresh { Self::FRESH } else { 0 };
-        let last_choice = if last_choice { Self::LAST_CHOICE } else { 0 };
-        Self(fresh | last_choice)
+        let style = match style {
+            Style::Usual => 0,
+            Style::LastChoice => Self::LAST_CHOICE,
+            Style::Draining => Self::DRAINING,
+        };
+        Self(fresh | style)
     }
 
     /// The peer has nothing of it.
@@ -52,18 +57,22 @@ impl Notes {
         self.0 & Self::FRESH != 0
     }
 
-    /// It goes out as the last choice.
-    pub(super) const fn is_last_choice(self) -> bool {
-        self.0 & Self::LAST_CHOICE != 0
+    /// How it goes out.
+    pub(super) const fn style(self) -> Style {
+        match self.0 & !Self::FRESH {
+            Self::LAST_CHOICE => Style::LastChoice,
+            Self::DRAINING => Style::Draining,
+            _ => Style::Usual,
+        }
     }
 }
 
 /// What items have in common that can share a message.
-pub(super) type Group = (Family, Option<IpAddr>, bool);
+pub(super) type Group = (Family, Option<IpAddr>, Style);
 
 impl Item {
     pub(super) fn group(&self) -> Group {
-        (Family::of(self.prefix), self.next_hop, self.notes.is_last_choice())
+        (Family::of(self.prefix), self.next_hop, self.notes.style())
     }
 }
 
@@ -205,7 +214,7 @@ impl Rib {
                 push(after.filter(|_| before != after).map(|sent| Item {
                     prefix,
                     next_hop: Some(sent.next_hop),
-                    notes: Notes::new(fresh, sent.last_choice),
+                    notes: Notes::new(fresh, sent.style),
                 }))
             }),
             Phase::Done => ControlFlow::Continue(()),

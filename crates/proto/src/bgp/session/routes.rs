@@ -33,6 +33,8 @@ pub struct Announced {
 pub enum Withheld {
     /// The networks of the peer's policy keep it here.
     OutsideNetworks,
+    /// An operator drains it, and this peer has no such routes.
+    Draining,
     /// There is no session.
     NotEstablished,
     /// It cannot be sent on this session.
@@ -46,6 +48,7 @@ impl Withheld {
     pub const fn code(self) -> &'static str {
         match self {
             Self::OutsideNetworks => "outside-networks",
+            Self::Draining => "draining",
             Self::NotEstablished => "not-established",
             Self::Unsendable(Unsendable::FamilyNotNegotiated) => "family-not-negotiated",
             Self::Unsendable(Unsendable::NoIpv4NextHop) => "no-ipv4-next-hop",
@@ -60,6 +63,9 @@ impl fmt::Display for Withheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OutsideNetworks => "outside of the networks of this peer",
+            Self::Draining => {
+                "an operator drains it, and drain = \"withdraw\" is the way of this peer"
+            }
             Self::NotEstablished => "there is no session",
             Self::Unsendable(Unsendable::FamilyNotNegotiated) => {
                 "the peer does not speak the address family"
@@ -170,7 +176,7 @@ impl Session {
                 (Some(route), Some(export)) => match export.route(prefix, route) {
                     Some(Ok(sent)) => (Some(announced(export, prefix, sent)), None),
                     Some(Err(problem)) => (None, Some(Withheld::Unsendable(problem))),
-                    None => (None, Some(Withheld::OutsideNetworks)),
+                    None => (None, Some(Withheld::Draining)),
                 },
             };
             let waits = withheld.is_none() && intended != sent;
@@ -186,8 +192,8 @@ impl Session {
 fn announced(rules: &Export, prefix: Prefix, sent: Sent) -> Announced {
     Announced {
         next_hop: sent.next_hop,
-        last_choice: sent.last_choice,
+        last_choice: sent.style != export::Style::Usual,
         path_id: rules.path_id(Family::of(prefix)),
-        attributes: rules.attributes(sent.last_choice).clone(),
+        attributes: rules.attributes(sent.style).clone(),
     }
 }

@@ -145,3 +145,70 @@ fn both_kinds_are_drained() {
         }
     }
 }
+
+/// Drains one route; what is said of it.
+fn drained(raw: &mut Raw) -> Vec<String> {
+    let route = Route { last_choice: true, draining: true, ..route() };
+    let routes = ["100.64.0.1/32"].map(|it| (it.parse().unwrap(), route)).into_iter().collect();
+    let now = raw.now;
+    raw.session.set_routes(&routes, now);
+    updates(raw)
+}
+
+#[test]
+fn a_peer_has_its_own_way_of_draining() {
+    let short = |med: &str, leaving: &str| hex(&[ORIGIN, PATH, HOP, med, leaving]);
+    for (drain, want) in [
+        (Drain::LastChoice, hex(&[ORIGIN, LONG, HOP, MED, LEAVING])),
+        (Drain::GracefulShutdown, short("", LEAVING)),
+        (Drain::Med, short(MED, "")),
+        (Drain::Prepend, hex(&[ORIGIN, LONG, HOP])),
+    ] {
+        let mut config = external();
+        config.policy.drain = drain;
+        let mut raw = up(config);
+        let usual = said(&mut raw, false);
+        assert_eq!(drained(&mut raw), want, "{drain:?}");
+        assert_eq!(said(&mut raw, false), usual, "{drain:?}");
+        // What warns goes out as before.
+        assert_eq!(said(&mut raw, true), hex(&[ORIGIN, LONG, HOP, MED, LEAVING]), "{drain:?}");
+    }
+    let pref = |med: &str, value: &str, leaving: &str| {
+        hex(&[ORIGIN, NO_PATH, HOP, med, &format!("{PREF}{value}"), leaving])
+    };
+    for (drain, want) in [
+        (Drain::LastChoice, pref(MED, "00000000", LEAVING)),
+        (Drain::GracefulShutdown, pref("", "00000000", LEAVING)),
+        (Drain::Med, pref(MED, "00000064", "")),
+    ] {
+        let mut config = internal();
+        config.policy.drain = drain;
+        let mut raw = up(config);
+        assert_eq!(drained(&mut raw), want, "{drain:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_is_to_have_nothing_while_it_drains_has_nothing() {
+    let mut config = external();
+    config.policy.drain = Drain::Withdraw;
+    let mut raw = up(config);
+    let usual = said(&mut raw, false);
+    let withdrawals = |raw: &mut Raw| {
+        let updates = raw.messages().into_iter().filter(|(kind, _)| *kind == Kind::Update);
+        updates.map(|(_, body)| body).collect::<Vec<_>>()
+    };
+    let now = raw.now;
+    let route = Route { last_choice: true, draining: true, ..route() };
+    let routes = ["100.64.0.1/32"].map(|it| (it.parse().unwrap(), route)).into_iter().collect();
+    raw.session.set_routes(&routes, now);
+    assert_eq!(withdrawals(&mut raw), [[0, 5, 32, 100, 64, 0, 1, 0, 0].to_vec()]);
+    assert_eq!(raw.session.snapshot().told, 0);
+    // The guard keeps what it holds here too.
+    assert_eq!(said(&mut raw, true), hex(&[ORIGIN, LONG, HOP, MED, LEAVING]));
+    let policy = raw.session.config().policy.clone();
+    // The program drains as a whole.
+    raw.session.set_policy(Policy { graceful_shutdown: true, ..policy }, now);
+    assert_eq!(withdrawals(&mut raw), [[0, 5, 32, 100, 64, 0, 1, 0, 0].to_vec()]);
+    assert_eq!(usual.len(), 1);
+}

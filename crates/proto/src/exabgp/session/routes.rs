@@ -1,5 +1,6 @@
 //! What ExaBGP has of each prefix, what it should have, and when it was told.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use ha2bgp_core::net::Prefix;
@@ -28,9 +29,9 @@ pub struct PipeRoute {
 }
 
 impl Session {
-    /// What is said of routes that are the last choice.
-    pub fn last_choice(&self) -> &LastChoice {
-        &self.options.last_choice
+    /// What is said of a route beside its next hop.
+    pub fn attributes(&self, route: Route) -> Option<Arc<LastChoice>> {
+        self.rib.attributes(route)
     }
 
     /// What there is to know of one prefix.

@@ -85,7 +85,7 @@ fn the_longest_lines_keep_their_limits() {
             ..Options::default()
         };
         let hop = "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap();
-        let route = Route { next_hop: NextHop::Address(hop), last_choice: true };
+        let route = Route { last_choice: true, ..Route::new(NextHop::Address(hop)) };
         let routes: RouteSet = (0..300u16)
             .map(|n| {
                 let text = format!("2001:db8:ffff:ffff:ffff:ffff:ffff:{:x}", 0xf000 + n);
@@ -127,4 +127,36 @@ fn a_warning_that_came_and_went_is_never_told() {
     }
     assert_eq!(lab.flush(), Vec::<String>::new());
     assert!(lab.session.is_settled());
+}
+
+#[test]
+fn what_is_drained_goes_out_in_its_own_way() {
+    let gshut = LastChoice { med: None, local_pref: Some(0), communities: [0xffff_0000].into() };
+    let with = Drain::With(gshut.clone());
+    let plain = LastChoice { med: None, local_pref: None, communities: Vec::new() };
+    let usual = "announce route 192.0.2.1 next-hop self".to_owned();
+    let told = |attributes: &LastChoice| [format!("{usual}{attributes}")].to_vec();
+    let last = LastChoice::default();
+    for (drain, want) in [
+        (Drain::LastChoice, told(&last)),
+        (with.clone(), told(&gshut)),
+        (Drain::Withdraw, ["withdraw route 192.0.2.1 next-hop self".to_owned()].to_vec()),
+        // Nothing tells it from others: nothing is said.
+        (Drain::With(plain), Vec::new()),
+    ] {
+        let options =
+            Options { version: ApiVersion::V4, drain: drain.clone(), ..Options::default() };
+        let mut lab = Lab::new(options);
+        assert_eq!(lab.want(&["192.0.2.1"]), [usual.as_str()], "{drain:?}");
+        lab.say("done\n");
+        assert_eq!(lab.want(&["192.0.2.1 drained"]), want, "{drain:?}");
+        lab.say("done\n");
+        assert!(lab.session.is_settled(), "{drain:?}");
+        // What warns too is told as drained; what only warns as the last choice.
+        assert_eq!(lab.want(&["192.0.2.1 last drained"]), Vec::<String>::new(), "{drain:?}");
+        let warns = if want == told(&last) { Vec::new() } else { told(&last) };
+        assert_eq!(lab.want(&["192.0.2.1 last"]), warns, "{drain:?}");
+        lab.say("done\n");
+        assert_eq!(lab.want(&["192.0.2.1"]), [usual.as_str()], "{drain:?}");
+    }
 }

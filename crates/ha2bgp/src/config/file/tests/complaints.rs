@@ -103,6 +103,10 @@ fn in_a_peer() {
             "last-choice = { med = \"worst\" }",
             "8:23: peer.last-choice.med: \"worst\" is not a whole number from 0 to 4294967295: write",
         ),
+        (
+            "drain = \"gshuts\"",
+            "8:9: peer.drain: \"gshuts\" is no way to drain: did you mean \"gshut\"? There are",
+        ),
         ("communities = [\"x\"]", "8:16: peer.communities: \"x\" is not a community: write"),
         ("max-prefixes = 0", "8:16: peer.max-prefixes: max-prefixes 0 would end every session"),
         (
