@@ -74,8 +74,8 @@ impl Stage {
         let (specs, changing) = watch::channel(Arc::new(reload::specs(&settings)));
         let (asking, questions) = mpsc::channel(1);
         let (teller, events, _) = crate::events::start(None, clock);
+        let (routes, _) = crate::announce::questions::Questions::channel();
         let hub = mpsc::channel::<push::Request>(1).0;
-        let routes = crate::announce::questions::Questions::channel().0;
         let control = open_control(&settings, changing, hub, Questions(asking), (routes, events));
         let listen = watch::channel(ListenConfig::new(&settings.protocols, &filter)).0;
         let peers = watch::channel(output::configuration(&settings, &Default::default())).0;
