@@ -32,6 +32,7 @@ use crate::config::duration;
 use crate::control::orders::{Author, Reload};
 use crate::control::questions::Question;
 use crate::events::{Teller, from_engine};
+use crate::log::LevelHandle;
 use crate::record::Recorder;
 
 /// How many observations are taken in one go before the timers are looked at again.
@@ -58,6 +59,8 @@ pub(super) struct EngineTask {
     pub(super) keeper: Keeper,
     pub(super) drains: Drains,
     pub(super) recorder: Option<Recorder>,
+    /// Changes which lines the log has.
+    pub(super) levels: Option<LevelHandle>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
     /// An operator wants it to end for another process.
@@ -103,6 +106,7 @@ impl EngineTask {
             keeper,
             drains: Drains::new(ends.told.clone(), clock.now()),
             recorder,
+            levels: None,
             clock,
             observations,
             ends,
