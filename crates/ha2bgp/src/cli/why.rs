@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use super::ask::{self, encode};
 use super::push::{socket_arg, socket_of};
 use super::say;
-use super::screen::{BAD, GOOD, Screen, WARNING, clean, clock, no_color_arg, time};
+use super::screen::{BAD, GOOD, Screen, WARNING, clean, clock, count, no_color_arg, time};
 use crate::control::api::service::{AttributesShown, PeerRoute};
 use crate::control::api::why::{Why, WhyService, Whys};
 use crate::control::orders::{OverrideShown, parse_prefix};
@@ -215,6 +215,15 @@ pub(super) fn override_text(over: &OverrideShown, zone: &TimeZone) -> String {
         clean(&over.author),
         clean(&over.reason)
     );
+    if let Some(phase) = &over.phase {
+        text.push_str(&format!("; {}", clean(phase)));
+    }
+    if let Some(now) = over.connections {
+        text.push_str(&format!(
+            ", {} now",
+            count(usize::try_from(now).unwrap_or(usize::MAX), "connection")
+        ));
+    }
     if let Some(left) = over.connections_left {
         text.push_str(&format!("; {left} connections were left"));
     }

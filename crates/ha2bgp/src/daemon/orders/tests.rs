@@ -130,7 +130,7 @@ impl Stage {
     /// Reads what is to be read, and does what is to be done with it.
     async fn read(&mut self) {
         match self.task.configuration.next().await {
-            News::Loaded(load) => self.task.loaded(load.unwrap()),
+            News::Loaded(load) => self.task.loaded(*load.unwrap()),
             News::FilesChanged => panic!("nothing is watched"),
         }
     }
@@ -242,7 +242,7 @@ async fn the_newest_reading_counts() {
         }
     }
     while let Some(load) = loads.pop() {
-        stage.task.loaded(load);
+        stage.task.loaded(*load);
         assert_eq!(stage.announced(), VIPS[..2]);
     }
     // The slow one reads once more.
