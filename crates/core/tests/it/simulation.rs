@@ -4,7 +4,8 @@
 //! The engine works with tables, phases and timers; the [`Model`] keeps plain lists, recomputes
 //! everything from them, and decides from "healthy since" and "unhealthy since". Both must agree
 //! after every step. 256 seeds run in the ordinary test; `HA2BGP_SIM_SEED=0x2a` replays one, and
-//! a failure prints its seed and the last inputs.
+//! a failure prints its seed and the last inputs. With `HA2BGP_SIM_RECORD=DIRECTORY` it leaves a record there
+//! that `ha2bgp replay` reads.
 
 mod model;
 mod random;
@@ -17,6 +18,7 @@ use ha2bgp_core::engine::{Engine, Input, Output, PlannedChange};
 use ha2bgp_core::event::Event;
 use ha2bgp_core::fact::SocketId;
 use ha2bgp_core::net::Prefix;
+use ha2bgp_core::record::{Decision, Entry, HEAD, Reader, write};
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 
@@ -32,6 +34,8 @@ struct Simulation {
     held: BTreeSet<IpAddr>,
     next_cookie: u64,
     trail: VecDeque<String>,
+    /// What the flight recorder of the program would have written.
+    record: String,
 }
 
 impl Simulation {
@@ -40,13 +44,14 @@ impl Simulation {
         let config = random.config();
         Self {
             engine: Engine::new(config.clone(), Instant::START),
-            model: Model::new(config),
+            model: Model::new(config.clone()),
             random,
             now: Instant::START,
             announced: RouteSet::new(),
             held: BTreeSet::new(),
             next_cookie: 1,
             trail: VecDeque::new(),
+            record: format!("{HEAD}\n") + &write(Instant::START, &Entry::Start(config.into())),
         }
     }
 
@@ -76,6 +81,7 @@ impl Simulation {
             Input::Reconfigure(config) => Some(self.engine.plan((**config).clone(), self.now)),
             _ => None,
         };
+        self.record += &write(self.now, &Entry::Input(input.clone()));
         self.engine.handle(input.clone(), self.now);
         self.take_outputs();
         if input == Input::Shutdown {
@@ -109,6 +115,11 @@ impl Simulation {
     fn take_outputs(&mut self) {
         let mut sets = 0;
         while let Some(output) = self.engine.poll_output() {
+            if let Output::Event(event) = &output
+                && let Some(decision) = Decision::of(event)
+            {
+                self.record += &write(self.now, &Entry::Decision(decision));
+            }
             match output {
                 Output::SetChecks => {}
                 Output::SetRoutes(routes) => {
@@ -206,8 +217,48 @@ fn engine_and_model_agree() {
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| simulation.run()));
         if let Err(panic) = result {
             let trail: Vec<String> = simulation.trail.into();
+            if let Some(directory) = std::env::var_os("HA2BGP_SIM_RECORD") {
+                let path = std::path::Path::new(&directory).join(format!("{seed:#x}.record"));
+                std::fs::write(&path, &simulation.record).unwrap();
+                eprintln!("ha2bgp replay {}", path.display());
+            }
             eprintln!("replay with HA2BGP_SIM_SEED={seed:#x}; last inputs:\n{}", trail.join("\n"));
             std::panic::resume_unwind(panic);
         }
     }
+}
+
+/// The record of a simulation, read again, leads another engine to the same decisions.
+#[test]
+fn a_record_is_repeated() {
+    let mut compared = 0;
+    for seed in 0..16 {
+        let mut simulation = Simulation::new(seed);
+        simulation.run();
+        let mut reader = Reader::default();
+        let mut engine = None;
+        let mut decided = VecDeque::new();
+        for line in simulation.record.lines() {
+            let Some((at, entry)) = reader.line(line).unwrap() else { continue };
+            match entry {
+                Entry::Start(config) => engine = Some(Engine::new(*config, at)),
+                Entry::Decision(recorded) => {
+                    assert_eq!(decided.pop_front(), Some(recorded), "seed {seed:#x} at {at}");
+                    compared += 1;
+                }
+                Entry::Input(input) => {
+                    assert!(decided.is_empty(), "seed {seed:#x} at {at}: {decided:?}");
+                    let engine = engine.as_mut().unwrap();
+                    engine.handle(input, at);
+                    while let Some(output) = engine.poll_output() {
+                        if let Output::Event(event) = output {
+                            decided.extend(Decision::of(&event));
+                        }
+                    }
+                }
+                Entry::Missing(_) => panic!("nothing is missing"),
+            }
+        }
+    }
+    assert!(compared > 200, "{compared} decisions");
 }
