@@ -154,6 +154,26 @@ pub enum What {
     },
 }
 
+/// What an announcer last said of itself.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// The pipe to ExaBGP.
+    ExaBgp(Box<PipeState>),
+    /// The sessions of the speaker.
+    Speaker(SpeakerState),
+}
+
+impl Progress {
+    /// The state in a report, if it is one.
+    pub fn of(what: What) -> Option<Self> {
+        match what {
+            What::Snapshot(state) => Some(Self::ExaBgp(state)),
+            What::Speaker(state) => Some(Self::Speaker(state)),
+            _ => None,
+        }
+    }
+}
+
 /// What another configuration means for a peer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PeerNews {

@@ -20,6 +20,7 @@ use super::questions::Questions;
 use super::request::Context;
 use super::server::Shared;
 use super::tokens::{Tokens, bearer};
+use crate::announce;
 use crate::clock::Clock;
 use crate::events;
 use crate::observe::check::CheckSpecs;
@@ -51,7 +52,7 @@ async fn answers(input: &[u8]) -> Vec<u8> {
     let api = Api {
         pushes: Pushes { specs: watch::channel(specs).1, hub },
         engine: Questions(asking.clone()),
-        metrics: Metrics::new(Questions(asking)),
+        metrics: Metrics::new(Questions(asking), announce::questions::Questions::channel().0),
         ways: watch::channel(ways).1,
         events: events::start(None, Clock::start()).1,
     };

@@ -8,6 +8,7 @@ use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{Code, Refusal};
+use super::metrics::measures::Measures;
 use super::orders::{Answer, Order};
 
 /// How long the engine may take.
@@ -22,6 +23,8 @@ pub enum Question {
     All(oneshot::Sender<Vec<Explanation>>),
     /// Why is this address announced, or not? With the moment of the answer.
     Why(IpAddr, oneshot::Sender<(Explanation, Instant)>),
+    /// What is exported as metrics?
+    Measures(oneshot::Sender<Box<Measures>>),
     /// Please do this.
     Order(Order),
 }
@@ -38,6 +41,15 @@ impl Questions {
     pub async fn all(&self) -> Result<Vec<Explanation>, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.ask(Question::All(answer), answered).await
+    }
+
+    /// What is exported as metrics.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn measures(&self) -> Result<Box<Measures>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Measures(answer), answered).await
     }
 
     /// What is known of one address, and the moment of the answer.

@@ -6,6 +6,7 @@ mod engine_task;
 mod files;
 mod ledger;
 mod ledger_file;
+mod measures;
 mod orders;
 mod output;
 pub mod parent;
@@ -32,14 +33,13 @@ use tokio::task::JoinHandle;
 use self::engine_task::{Ends, EngineTask, Stop};
 use self::ledger::Ledger;
 use self::ledger_file::Keeper;
-use self::output::Progress;
 use self::reload::{Configuration, Ways};
 pub use self::reload::{Loaded, Loader};
 use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
 use crate::announce::speaker::Doorbells;
-use crate::announce::{self, Desired, Ended, Report, What};
+use crate::announce::{self, Desired, Ended, Progress, Report, What};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
@@ -136,7 +136,13 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
     let asking = Questions(asking);
-    let source = status::Source { engine: asking.clone(), events: events.clone(), clock };
+    let (routes_of, inbox) = announce::questions::Questions::channel();
+    let source = status::Source {
+        engine: asking.clone(),
+        announcer: routes_of.clone(),
+        events: events.clone(),
+        clock,
+    };
     let status = match status::spawn(&settings.status, &source) {
         Ok(status) => status,
         Err(error) => {
@@ -145,7 +151,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         }
     };
     let (specs, specs_changed) = watch::channel(Arc::new(reload::specs(&settings)));
-    let control = open_control(&settings, specs_changed.clone(), hub, asking, events);
+    let ways = (asking, routes_of);
+    let control = open_control(&settings, specs_changed.clone(), hub, ways, events);
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -154,12 +161,13 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         }
     };
     let (listen, listen_config) = watch::channel(listen_config);
-    tokio::spawn(listen::run(listen_config, announced, observed, noticing));
+    let looks = listen::Looks::default();
+    tokio::spawn(listen::run(listen_config, announced, observed, noticing, looks.clone()));
     let (progress, announcer_state) = watch::channel(None);
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
     let doorbells = Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
-    let announcer = match output::announcer(&settings, &beginning, doorbells, clock) {
+    let announcer = match output::announcer(&settings, &beginning, (doorbells, inbox), clock) {
         Ok(announcer) => announcer,
         Err(error) => {
             tracing::error!(%error, "cannot use standard output");
@@ -178,6 +186,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         announcer: announcer_state,
         teller,
         notice,
+        looks,
         questions,
     };
     let ways = Ways { specs, listen, peers, control };
@@ -249,10 +258,10 @@ fn open_control(
     settings: &Settings,
     specs: watch::Receiver<Arc<CheckSpecs>>,
     hub: mpsc::Sender<push::Request>,
-    asking: Questions,
+    (asking, routes): (Questions, announce::questions::Questions),
     events: EventLog,
 ) -> Control {
-    let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone()));
+    let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone(), routes));
     let (telling, ways) = watch::channel(Vec::new());
     let api = Api { pushes, engine: asking, metrics, ways, events };
     let mut control = Control::new(api, telling);

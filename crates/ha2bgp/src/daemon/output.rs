@@ -5,49 +5,31 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 
 use ha2bgp_proto::bgp::GracefulRestart;
-use ha2bgp_proto::exabgp::{Options, Snapshot};
+use ha2bgp_proto::exabgp::Options;
 
 use super::parent;
 use super::state::{Beginning, Times};
 use crate::announce::speaker::{Configuration, Doorbells, Peer};
-use crate::announce::{Announcer, ExaBgp, Plain, Speaker, SpeakerState, Stdio, What};
+use crate::announce::questions::Inbox;
+use crate::announce::{Announcer, ExaBgp, Plain, Speaker, Stdio};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::peer::{BGP_PORT, PeerSettings};
 use crate::config::settings::{Backend, Settings};
 
-/// What an announcer last said of itself.
-#[derive(Clone, Debug)]
-pub(super) enum Progress {
-    /// The pipe to ExaBGP.
-    ExaBgp(Snapshot),
-    /// The sessions of the speaker.
-    Speaker(SpeakerState),
-}
-
-impl Progress {
-    /// The state in a report, if it is one.
-    pub(super) fn of(what: What) -> Option<Self> {
-        match what {
-            What::Snapshot(state) => Some(Self::ExaBgp(state.session)),
-            What::Speaker(state) => Some(Self::Speaker(state)),
-            _ => None,
-        }
-    }
-}
-
 /// The announcer that the settings ask for.
 pub(super) fn announcer(
     settings: &Settings,
     beginning: &Beginning,
-    doorbells: Doorbells,
+    (doorbells, inbox): (Doorbells, Inbox),
     clock: Clock,
 ) -> io::Result<Box<dyn Announcer>> {
     if settings.backend == Backend::Speaker && settings.speaker.is_some() {
         let Configuration { peers, listen } = configuration(settings, beginning);
         // Timers of many hosts that start at once shall not stay in step.
         let seed = RandomState::new().build_hasher().finish();
-        return Ok(Box::new(Speaker::new(peers, listen, clock, seed).with(doorbells)));
+        let speaker = Speaker::new(peers, listen, clock, seed);
+        return Ok(Box::new(speaker.with(doorbells).answering(inbox)));
     }
     let detected = parent::detect_exabgp();
     let options = Options {
@@ -61,9 +43,10 @@ pub(super) fn announcer(
     };
     let stdio = Stdio::of_process()?;
     Ok(match settings.backend {
-        Backend::Test => Box::new(Plain::new(options, stdio.output, clock)),
+        Backend::Test => Box::new(Plain::new(options, stdio.output, clock).answering(inbox)),
         Backend::Exabgp | Backend::Speaker => {
-            Box::new(ExaBgp::new(options, stdio, clock).after(beginning.before.clone()))
+            let exabgp = ExaBgp::new(options, stdio, clock).answering(inbox);
+            Box::new(exabgp.after(beginning.before.clone()))
         }
     })
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ha2bgp::announce;
 use ha2bgp::clock::Clock;
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
@@ -14,13 +15,14 @@ use ha2bgp::config::settings::Settings;
 use ha2bgp::control::Control;
 use ha2bgp::control::calls::Api;
 use ha2bgp::control::metrics::Metrics;
+use ha2bgp::control::metrics::measures::Measures;
 use ha2bgp::control::push::Pushes;
 use ha2bgp::control::questions::{Question, Questions};
 use ha2bgp::events::{self, Teller};
+use ha2bgp::observe::Seen;
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::engine::Engine;
-use ha2bgp_core::fact::Observation;
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::time::Instant as EngineTime;
 use serde_json::Value;
@@ -34,7 +36,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) struct Stage {
     /// The socket.
     pub(crate) path: PathBuf,
-    pub(crate) observed: mpsc::Receiver<Observation>,
+    pub(crate) observed: mpsc::Receiver<Seen>,
     control: Option<Control>,
     pub(crate) teller: Teller,
     _wanting: watch::Sender<BTreeSet<CheckKey>>,
@@ -68,7 +70,7 @@ impl Stage {
         let engine = Engine::new(settings.engine.clone(), EngineTime::START);
         std::thread::spawn(move || answer(&engine, questions));
         let engine = Questions(asking);
-        let metrics = Metrics::new(engine.clone());
+        let metrics = Metrics::new(engine.clone(), announce::questions::Questions::channel().0);
         let (teller, events, keeper) = events::start(None, Clock::start());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         std::thread::spawn(move || runtime.block_on(keeper.run()));
@@ -160,6 +162,11 @@ fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
             Question::All(answer) => drop(answer.send(engine.explain_all(now).collect())),
             Question::Why(vip, answer) => {
                 drop(answer.send((engine.explain(Prefix::host(vip), now), now)));
+            }
+            Question::Measures(answer) => {
+                let all = engine.explain_all(now).collect();
+                let measures = Measures::new(now, all, engine.explain_guard(now));
+                drop(answer.send(Box::new(measures)));
             }
             Question::Order(order) => drop(order),
         }

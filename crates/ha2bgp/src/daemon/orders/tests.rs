@@ -59,7 +59,7 @@ const BOTH: &str = "\"100.64.0.0/24\", \"100.65.0.0/24\"";
 struct Stage {
     task: EngineTask,
     files: watch::Sender<String>,
-    _observing: mpsc::Sender<Observation>,
+    _observing: mpsc::Sender<crate::observe::Seen>,
 }
 
 impl Stage {
@@ -75,7 +75,8 @@ impl Stage {
         let (asking, questions) = mpsc::channel(1);
         let (teller, events, _) = crate::events::start(None, clock);
         let hub = mpsc::channel::<push::Request>(1).0;
-        let control = open_control(&settings, changing, hub, Questions(asking), events);
+        let ways = (Questions(asking), crate::announce::questions::Questions::channel().0);
+        let control = open_control(&settings, changing, hub, ways, events);
         let listen = watch::channel(ListenConfig::new(&settings.protocols, &filter)).0;
         let peers = watch::channel(output::configuration(&settings, &Default::default())).0;
         let ends = Ends {
@@ -86,6 +87,7 @@ impl Stage {
             announcer: watch::channel(None).1,
             teller,
             notice: watch::channel(String::new()).1,
+            looks: crate::observe::listen::Looks::default(),
             questions,
             told: watch::channel(RouteSet::new()).1,
         };
