@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
+use core::ops::Bound;
 
 use crate::check::{CheckKey, CheckState, Counting, ProbeResult};
 use crate::time::Instant;
@@ -67,6 +68,15 @@ impl Checks {
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = CheckKey> + '_ {
         self.entries.keys().copied()
+    }
+
+    /// The keys behind one of them.
+    pub(crate) fn keys_after(
+        &self,
+        after: Option<CheckKey>,
+    ) -> impl Iterator<Item = CheckKey> + '_ {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((from, Bound::Unbounded)).map(|(key, _)| *key)
     }
 
     /// True when there are other keys than when this was last asked.

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 
 use crate::check::{CheckIndex, CheckKey, CheckState, Counting, Outcome};
 use crate::config::CheckKind;
+use crate::damping::DampingConfig;
 use crate::engine::Engine;
 use crate::listeners::Port;
 use crate::net::{Prefix, never_announced};
@@ -57,6 +58,8 @@ pub struct ServiceExplanation {
     pub ports_missing: Vec<Port>,
     /// When the running up or down delay is over.
     pub delay_until: Option<Instant>,
+    /// How flap damping is configured; `None`: not at all.
+    pub damping: Option<DampingConfig>,
     /// The damping penalty now.
     pub penalty: u64,
     /// Until when flap damping holds it, if it keeps calm.
@@ -191,6 +194,7 @@ impl Engine {
             ports: ports.into_iter().collect(),
             ports_missing,
             delay_until: service.delay_until(),
+            damping: config.damping,
             penalty: service.penalty(config, now),
             suppressed_until: service.suppressed_until(),
             overrides: self.overrides.meaning(vip, &config.name).cloned().collect(),

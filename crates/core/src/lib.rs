@@ -38,6 +38,7 @@ pub mod rule;
 mod service;
 mod sources;
 mod start;
+pub mod survey;
 pub mod time;
 
 pub use listeners::Port;

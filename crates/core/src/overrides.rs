@@ -15,7 +15,7 @@ use core::net::IpAddr;
 use crate::net::Prefix;
 use crate::time::Instant;
 
-/// The most overrides at once; what is beyond is left out by [`Overrides::set`].
+/// The most overrides at once; what is beyond is left out.
 pub const OVERRIDES_MAX: usize = 256;
 
 /// The number of an override. Whoever makes them gives each its own.

@@ -5,6 +5,7 @@ use core::time::Duration;
 use crate::event::Event;
 use crate::fact::Source;
 use crate::reason::Reason;
+use crate::survey::Sight;
 use crate::time::Instant;
 
 /// The state of one observer.
@@ -70,6 +71,16 @@ impl Sources {
             }
         }
         true
+    }
+
+    /// Whether `source` can see.
+    pub(crate) const fn sight(&self, source: Source) -> Sight {
+        match self.state(source) {
+            State::Starting => Sight::Starting,
+            State::Ready => Sight::Good,
+            State::StartFailed { since } | State::Failing { since } => Sight::Failing(since),
+            State::Unknown { since } => Sight::Unknown(since),
+        }
     }
 
     /// Why the reports of `source` do not count; `None` when they do.

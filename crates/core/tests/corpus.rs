@@ -1,4 +1,5 @@
 //! Replays what the fuzzers keep, so that a plain `cargo test` meets every case ever found.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 use std::fs;
 use std::path::Path;

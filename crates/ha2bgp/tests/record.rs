@@ -1,4 +1,5 @@
 //! The flight recorder and its replay: what is recorded is repeated, by the library and by the command.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 use std::fs;
 use std::path::Path;

@@ -174,8 +174,7 @@ impl Engine {
         }
         let stays = |last_choice| {
             let last_choice = last_choice || drains;
-            let next_hop = then.config.next_hop;
-            Some(Route { next_hop, last_choice, draining: drains })
+            Some(Route { next_hop: then.config.next_hop, last_choice, draining: drains })
         };
         let after = match config.on_failure {
             _ if announced => stays(service.is_last_choice(config)),

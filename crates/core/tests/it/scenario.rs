@@ -47,7 +47,12 @@ impl Run {
                         None => (key.check.0 - 1).to_string(),
                     });
                     let checks: Vec<String> = checks.collect();
-                    writeln!(self.transcript, "  @{at} probe {}", checks.join(" ")).unwrap();
+                    writeln!(
+                        self.transcript,
+                        "  @{at} probe {}",
+                        if checks.is_empty() { "nothing".to_owned() } else { checks.join(" ") }
+                    )
+                    .unwrap();
                 }
                 Output::Event(event) => {
                     writeln!(self.transcript, "  @{at} {}", notation::event(&event)).unwrap();

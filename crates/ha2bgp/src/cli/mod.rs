@@ -13,12 +13,16 @@ pub mod flags;
 mod history;
 mod host;
 mod import;
+mod nagios;
+mod overrides;
+mod peers;
 mod plan;
 mod push;
 mod reasons;
 mod reload;
 mod replay;
 mod screen;
+mod status;
 mod watch;
 mod why;
 
@@ -52,7 +56,8 @@ pub fn main() -> ExitCode {
     // What is not UTF-8 is no valid value anywhere: shown with U+FFFD, it is refused where it stands.
     let mut args = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned());
     let program = args.next().unwrap_or_else(|| "ha2bgp".to_owned());
-    let args = std::iter::once(program).chain(flags::from_go_style(args));
+    let args: Vec<String> = std::iter::once(program).chain(flags::from_go_style(args)).collect();
+    let is_plugin = args.get(1).is_some_and(|command| command == "nagios");
     match command().try_get_matches_from(args) {
         Ok(matches) => match matches.subcommand() {
             Some(("demo", _)) => demo::main(),
@@ -62,12 +67,16 @@ pub fn main() -> ExitCode {
             Some(("config", matches)) => config::main(matches),
             Some(("import", matches)) => import::main(matches),
             Some(("push", matches)) => push::main(matches),
+            Some(("reload", matches)) => reload::main(matches),
             Some(("drain", matches)) => drain::main(matches),
             Some(("undrain", matches)) => drain::undrain::main(matches),
-            Some(("reload", matches)) => reload::main(matches),
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
             Some(("why", matches)) => why::main(matches),
+            Some(("status", matches)) => status::main(matches),
+            Some(("peers", matches)) => peers::main(matches),
+            Some(("nagios", matches)) => nagios::main(matches),
+            Some((name, matches)) if overrides::is_command(name) => overrides::main(name, matches),
             Some(("replay", matches)) => replay::main(matches),
             Some(("run", matches)) => run(matches),
             _ => run(&matches),
@@ -81,7 +90,9 @@ pub fn main() -> ExitCode {
         }
         Err(error) => {
             let text = error.to_string();
-            refuse(&[text.trim_start_matches("error: ").trim_end().to_owned()])
+            let code = refuse(&[text.trim_start_matches("error: ").trim_end().to_owned()]);
+            // A monitoring plugin has its own exit codes: 2 would be an alarm.
+            if is_plugin { ExitCode::from(nagios::USAGE) } else { code }
         }
     }
 }
@@ -111,11 +122,15 @@ fn command() -> Command {
         .subcommand(plan::command())
         .subcommand(import::command())
         .subcommand(push::command())
+        .subcommand(status::command())
+        .subcommand(reload::command())
         .subcommand(drain::command())
         .subcommand(drain::undrain::command())
-        .subcommand(reload::command())
         .subcommand(watch::command())
         .subcommand(why::command())
+        .subcommand(peers::command())
+        .subcommand(nagios::command())
+        .subcommands(overrides::commands())
         .subcommand(replay::command());
     flags::add_to(command)
 }

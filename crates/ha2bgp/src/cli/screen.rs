@@ -87,8 +87,11 @@ impl Screen {
         let Some(width) = self.width else { return text.to_owned() };
         let mut out = String::with_capacity(text.len());
         let mut column = 0;
-        for word in text.split(' ') {
-            let length = word.chars().count();
+        let mut words = text.split(' ').peekable();
+        while let Some(word) = words.next() {
+            // A number and its unit stay together.
+            let unit = words.next_if(|next| is_unit(next));
+            let length = width_of(word) + unit.map_or(0, |unit| 1 + width_of(unit));
             if column > indent && column + 1 + length > width {
                 out.push('\n');
                 out.extend(std::iter::repeat_n(' ', indent));
@@ -98,10 +101,28 @@ impl Screen {
                 column += 1;
             }
             out.push_str(word);
+            if let Some(unit) = unit {
+                out.push(' ');
+                out.push_str(unit);
+            }
             column += length;
         }
         out
     }
+}
+
+/// Whether a word is the unit of the number before it.
+fn is_unit(word: &str) -> bool {
+    let word = word.trim_end_matches([',', ';', ':', ')']);
+    matches!(word, "ms" | "s" | "m" | "h" | "d")
+}
+
+/// How many columns a text takes: colours take none.
+fn width_of(text: &str) -> usize {
+    let mut parts = text.split('\x1b');
+    let plain = parts.next().map_or(0, |first| first.chars().count());
+    let rest = |part: &str| part.split_once('m').map_or(0, |(_, rest)| rest.chars().count());
+    plain + parts.map(rest).sum::<usize>()
 }
 
 /// A text of at most so many columns, with a sign where something is cut away.
@@ -151,6 +172,12 @@ mod tests {
         let lines = "one two three four\n  five\n  a-word-of-more-than-20\n  six";
         assert_eq!(screen.wrap(text, 2), lines);
         assert_eq!(Screen { width: None, ..screen }.wrap(text, 2), text);
+        assert_eq!(
+            screen.wrap("it takes as long as 60.0 s; or 3 m", 2),
+            "it takes as long as\n  60.0 s; or 3 m"
+        );
+        let colored = text.replace("one", "\x1b[31mone\x1b[0m");
+        assert_eq!(screen.wrap(&colored, 2), lines.replace("one", "\x1b[31mone\x1b[0m"));
     }
 
     #[test]

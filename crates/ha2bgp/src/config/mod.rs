@@ -4,8 +4,9 @@
 //! where; [`settings`] turns it into runtime types and reports everything that is wrong at once, as
 //! [`error`]s; [`speaker`] and [`peer`] do so for the built-in speaker, [`service`] and [`check`] for
 //! services and their checks, [`control`] for the control socket, `guard` for the guard. [`carry`]:
-//! what stays the same when it is read again. [`sources`] finds the files, [`lint`] warns of what is
-//! legal and wrong all the same, and [`host`] is all that is asked of this host.
+//! what stays the same when it is read again. [`in_force`]: all of it as it was written, for people.
+//! [`sources`] finds the files, [`lint`] warns of what is legal and wrong all the same, and [`host`] is
+//! all that is asked of this host.
 
 pub mod carry;
 pub mod check;
@@ -17,6 +18,7 @@ mod fuzz;
 mod guard;
 mod history;
 pub mod host;
+pub mod in_force;
 pub mod lint;
 pub mod log;
 pub mod origin;

@@ -246,7 +246,7 @@ impl fmt::Display for Place {
 }
 
 /// True for a line that may show a secret, such as a mistaken `password = "…"`.
-fn may_hold_secret(line: &str) -> bool {
+pub(super) fn may_hold_secret(line: &str) -> bool {
     let line = line.to_ascii_lowercase().replace("password-file", "");
     ["password", "passwd", "secret", "md5"].iter().any(|word| line.contains(word))
 }

@@ -1,6 +1,7 @@
 //! The validated settings of the daemon, and how they are read from text.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::config::{EngineConfig, ServiceConfig};
@@ -15,6 +16,7 @@ use super::control::{self, ControlSettings};
 use super::duration;
 use super::error::{self, ConfigError};
 use super::guard;
+use super::in_force::InForce;
 use super::log::LogSettings;
 use super::origin::{Origin, Written};
 use super::peer;
@@ -85,6 +87,8 @@ pub struct Settings {
     pub record: Option<RecordSettings>,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
+    /// All of it as it was written, for people.
+    pub in_force: Arc<InForce>,
     /// How the log looks.
     pub log: LogSettings,
     /// The configuration files, as they were given, where they are watched and read again when they
@@ -236,6 +240,7 @@ impl Settings {
                     overrides_file,
                     record,
                     control,
+                    in_force: Arc::new(InForce::of(raw)),
                     log: LogSettings::read(raw),
                     watched_files,
                 })

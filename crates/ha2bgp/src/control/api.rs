@@ -1,6 +1,13 @@
 //! What goes over the wire: JSON with `snake_case` names, times in seconds. These types are nobody's
 //! state, and no runtime type is written out directly: the API changes only where this file does.
 
+pub mod check;
+pub mod config;
+pub mod peer;
+pub mod service;
+pub mod status;
+pub mod why;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -158,6 +165,8 @@ pub enum Code {
     NoSuchPath,
     /// There is no such check.
     NoSuchCheck,
+    /// There is no such service.
+    NoSuchService,
     /// There is no such override.
     NoSuchOverride,
     /// No service that uses the check has that VIP now.
@@ -182,13 +191,14 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BadBody,
         Self::BadValue,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NoSuchPath,
         Self::NoSuchCheck,
+        Self::NoSuchService,
         Self::NoSuchOverride,
         Self::NoSuchVip,
         Self::BadConfig,
@@ -210,6 +220,7 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NoSuchPath => "no-such-path",
             Self::NoSuchCheck => "no-such-check",
+            Self::NoSuchService => "no-such-service",
             Self::NoSuchOverride => "no-such-override",
             Self::NoSuchVip => "no-such-vip",
             Self::BadConfig => "bad-config",
@@ -229,7 +240,9 @@ impl Code {
             Self::BadBody | Self::BadValue => 400,
             Self::Unauthorized => 401,
             Self::Forbidden => 403,
-            Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchOverride => 404,
+            Self::NoSuchPath | Self::NoSuchCheck | Self::NoSuchService | Self::NoSuchOverride => {
+                404
+            }
             Self::WrongMethod => 405,
             Self::TooSlow => 408,
             Self::NoSuchVip | Self::Guarded | Self::NothingToConfirm => 409,

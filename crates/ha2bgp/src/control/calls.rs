@@ -11,7 +11,8 @@ use super::push::Pushes;
 use super::query::Query;
 use super::questions::Questions;
 use super::route::Call;
-use super::{WaysIn, happened, openapi, orders, why};
+use super::{WaysIn, happened, openapi, orders, read, why};
+use crate::announce;
 use crate::events::EventLog;
 
 /// What requests are answered from.
@@ -21,6 +22,8 @@ pub struct Api {
     pub pushes: Pushes,
     /// The way to the engine.
     pub engine: Questions,
+    /// The way to the announcer.
+    pub routes: announce::questions::Questions,
     /// What is known of services and checks.
     pub metrics: Metrics,
     /// What happened, and what happens.
@@ -71,7 +74,14 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
         Call::History => happened::history(&api.events, asked.query).await,
         Call::Events => return happened::events(&api.events, &asked),
         Call::OpenApi => Ok(openapi::text()),
-        Call::Why => why::answer(&api.engine, asked.names).await,
+        Call::Why => why::answer(api, asked.names).await,
+        Call::Status
+        | Call::Services
+        | Call::Service
+        | Call::Peers
+        | Call::Routes
+        | Call::Probes
+        | Call::Config => read::answer(api, call, asked).await,
     }
     .map(Answer::Json)
 }

@@ -11,7 +11,8 @@
 //!   [`answer::Answer`]: JSON, a text, or [`events`]. * [`api`]: what goes over the wire; no runtime
 //!   type does; [`openapi`] describes it.
 //! * [`push`]: results of checks that somebody sends. * [`metrics`]: for Prometheus.
-//!   [`why`]: what is known of an address. Both ask the engine ([`questions`]).
+//!   [`why`]: what is known of an address; [`read`]: everything else that can be looked at. They ask
+//!   the engine ([`questions`]), which tells what is true at one moment ([`scene`]).
 //! * [`orders`]: what operators want changed. * [`client`]: the other end.
 
 mod access;
@@ -35,8 +36,10 @@ pub mod push;
 pub mod query;
 pub mod questions;
 pub mod rate;
+pub mod read;
 pub mod request;
 pub mod route;
+pub mod scene;
 mod server;
 pub mod socket;
 pub mod tls;

@@ -227,7 +227,7 @@ pub(super) struct OverrideBody {
 }
 
 /// An override as it is shown.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct OverrideShown {
     /// Its number.
     pub id: u64,

@@ -1,15 +1,18 @@
 //! What the control interface asks the engine: bounded requests, answered from what it has.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::explain::Explanation;
-use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{Code, Refusal};
 use super::metrics::measures::Measures;
 use super::orders::{Answer, Order};
+use super::scene::{Checks, Known, Select, Services, Whole};
+use crate::config::in_force::InForce;
 
 /// How long the engine may take.
 const ANSWER_TIME: Duration = Duration::from_secs(5);
@@ -21,8 +24,16 @@ pub const QUESTIONS_MAX: usize = 4;
 pub enum Question {
     /// What is known of all services?
     All(oneshot::Sender<Vec<Explanation>>),
-    /// Why is this address announced, or not? With the moment of the answer.
-    Why(IpAddr, oneshot::Sender<(Explanation, Instant)>),
+    /// Why is this address announced, or not?
+    Why(IpAddr, oneshot::Sender<Box<Known>>),
+    /// What is known of these services?
+    Services(Select, oneshot::Sender<Services>),
+    /// What is known of everything else?
+    Whole(oneshot::Sender<Box<Whole>>),
+    /// What is known of the checks behind this one, so many at most?
+    Checks(Option<CheckKey>, usize, oneshot::Sender<Checks>),
+    /// What is the configuration in force?
+    Config(oneshot::Sender<Arc<InForce>>),
     /// What is exported as metrics?
     Measures(oneshot::Sender<Box<Measures>>),
     /// Please do this.
@@ -52,11 +63,47 @@ impl Questions {
         self.ask(Question::Measures(answer), answered).await
     }
 
-    /// What is known of one address, and the moment of the answer.
+    /// What is known of some services.
     ///
     /// # Errors
     /// When the engine does not answer.
-    pub async fn why(&self, vip: IpAddr) -> Result<(Explanation, Instant), Refusal> {
+    pub async fn services(&self, select: Select) -> Result<Services, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Services(select, answer), answered).await
+    }
+
+    /// What is known of everything but the services one by one.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn whole(&self) -> Result<Box<Whole>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Whole(answer), answered).await
+    }
+
+    /// What is known of some checks.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn checks(&self, after: Option<CheckKey>, most: usize) -> Result<Checks, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Checks(after, most, answer), answered).await
+    }
+
+    /// The configuration in force.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn config(&self) -> Result<Arc<InForce>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Config(answer), answered).await
+    }
+
+    /// What is known of one address.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn why(&self, vip: IpAddr) -> Result<Box<Known>, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.ask(Question::Why(vip, answer), answered).await
     }

@@ -5,6 +5,12 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::Value;
 
+use super::api::check::ProbesShown;
+use super::api::config::ConfigShown;
+use super::api::peer::PeersShown;
+use super::api::service::{RoutesShown, ServicesShown};
+use super::api::status::StatusShown;
+use super::api::why::{Why, Whys};
 use super::api::{ChecksShown, Code, ControlShown, PushBody, PushTaken, Refusal};
 use super::happened::{self, Happened};
 use super::metrics;
@@ -13,7 +19,7 @@ use super::orders::{
     Planned, ReloadBody,
 };
 use super::query::{self, Param};
-use super::why::Why;
+use super::read;
 use crate::events::Record;
 use crate::near::nearest;
 
@@ -44,6 +50,20 @@ pub enum Call {
     Metrics,
     /// Say why an address is announced, or not.
     Why,
+    /// Show the state of the program.
+    Status,
+    /// Show services.
+    Services,
+    /// Show all that is known of a service.
+    Service,
+    /// Show the announcer and its peers.
+    Peers,
+    /// Show what each peer was told.
+    Routes,
+    /// Show checks that are probed.
+    Probes,
+    /// Show the configuration in force.
+    Config,
     /// Show what operators say.
     ListOverrides,
     /// Say something over the heads of the checks.
@@ -200,6 +220,30 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "The socket and the ports of this interface: open, or why not",
     )
     .gives(Gives::Json(shape::<ControlShown>)),
+    get("/v1/status", Call::Status, "The state of the program, and what is not as it should be")
+        .gives(Gives::Json(shape::<StatusShown>)),
+    get("/v1/services", Call::Services, "Services, one entry for each VIP")
+        .with(read::SERVICES_QUERY)
+        .gives(Gives::Json(shape::<ServicesShown>))
+        .or(&[Code::NoSuchService]),
+    get(
+        "/v1/services/{service}",
+        Call::Service,
+        "All that is known of the VIPs of a service, or of those in a network",
+    )
+    .with(read::PAGE_QUERY)
+    .gives(Gives::Json(shape::<Whys>))
+    .or(&[Code::NoSuchService]),
+    get("/v1/peers", Call::Peers, "The announcer and the state of its peers")
+        .gives(Gives::Json(shape::<PeersShown>)),
+    get("/v1/routes", Call::Routes, "What each peer, or ExaBGP, was told: by peer, then by prefix")
+        .with(read::ROUTES_QUERY)
+        .gives(Gives::Json(shape::<RoutesShown>)),
+    get("/v1/probes", Call::Probes, "All checks that are probed, with their newest results")
+        .with(read::PAGE_QUERY)
+        .gives(Gives::Json(shape::<ProbesShown>)),
+    get("/v1/config", Call::Config, "The configuration in force, and where each value comes from")
+        .gives(Gives::Json(shape::<ConfigShown>)),
     get("/v1/why/{address}", Call::Why, "Why an address is announced, or not")
         .gives(Gives::Json(shape::<Why>)),
     get("/v1/overrides", Call::ListOverrides, "What operators say over the heads of the checks")

@@ -16,7 +16,6 @@ use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::engine::{Engine, Input, Output};
 use ha2bgp_core::event::Event;
 use ha2bgp_core::fact::Observation;
-use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_core::time::Instant;
 use tokio::sync::{mpsc, watch};
@@ -212,19 +211,6 @@ impl EngineTask {
             if self.restart {
                 return self.leave_routes();
             }
-        }
-    }
-
-    /// Whoever has gone meanwhile needs no answer.
-    fn answer(&mut self, question: Question) {
-        let now = self.clock.now();
-        match question {
-            Question::All(answer) => drop(answer.send(self.engine.explain_all(now).collect())),
-            Question::Why(vip, answer) => {
-                drop(answer.send((self.engine.explain(Prefix::host(vip), now), now)));
-            }
-            Question::Measures(answer) => drop(answer.send(Box::new(self.measures()))),
-            Question::Order(order) => self.order(order),
         }
     }
 

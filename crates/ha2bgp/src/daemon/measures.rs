@@ -1,10 +1,12 @@
 //! What the engine task counts for metrics, and hands out when it is asked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::check::CheckIndex;
 use ha2bgp_core::config::EngineConfig;
+use ha2bgp_core::fact::Source;
 use ha2bgp_core::rule::Rule;
 use jiff::Timestamp;
 
@@ -156,7 +158,9 @@ impl EngineTask {
             events_lost: self.ends.teller.lost(),
             reloads: (self.meter.reloaded, self.meter.refused),
             last_reload_good: self.meter.good,
+            config: Arc::clone(&settings.in_force),
             config_loaded: self.meter.loaded,
+            sights: Source::ALL.map(|source| (source, self.engine.sight(source))).into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The running daemon: connects observers, engine and announcer, and ends them in order.
 
+mod answers;
 mod drain;
 mod dump;
 mod engine_task;
@@ -135,8 +136,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
-    let asking = Questions(asking);
     let (routes_of, inbox) = announce::questions::Questions::channel();
+    let asking = Questions(asking);
     let source = status::Source {
         engine: asking.clone(),
         announcer: routes_of.clone(),
@@ -151,8 +152,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
         }
     };
     let (specs, specs_changed) = watch::channel(Arc::new(reload::specs(&settings)));
-    let ways = (asking, routes_of);
-    let control = open_control(&settings, specs_changed.clone(), hub, ways, events);
+    let control = open_control(&settings, specs_changed.clone(), hub, asking, (routes_of, events));
     let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
         Ok(probes) => probes,
         Err(error) => {
@@ -167,7 +167,8 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
     let doorbells = Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
-    let announcer = match output::announcer(&settings, &beginning, (doorbells, inbox), clock) {
+    let around = (doorbells, inbox);
+    let announcer = match output::announcer(&settings, &beginning, around, clock) {
         Ok(announcer) => announcer,
         Err(error) => {
             tracing::error!(%error, "cannot use standard output");
@@ -258,12 +259,12 @@ fn open_control(
     settings: &Settings,
     specs: watch::Receiver<Arc<CheckSpecs>>,
     hub: mpsc::Sender<push::Request>,
-    (asking, routes): (Questions, announce::questions::Questions),
-    events: EventLog,
+    asking: Questions,
+    (routes, events): (announce::questions::Questions, EventLog),
 ) -> Control {
-    let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone(), routes));
+    let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone(), routes.clone()));
     let (telling, ways) = watch::channel(Vec::new());
-    let api = Api { pushes, engine: asking, metrics, ways, events };
+    let api = Api { pushes, engine: asking, routes, metrics, ways, events };
     let mut control = Control::new(api, telling);
     control.configure(settings.control.as_ref());
     control

@@ -31,9 +31,7 @@ impl EngineTask {
             Order::Override(new, answer) => self.say(&new, answer),
             Order::Lift(id, lifted, answer) => self.lift(id, &lifted, answer),
             Order::Overrides(answer) => {
-                let (now, saved) = (Timestamp::now(), self.keeper.keeps());
-                let all = self.ledger.entries().iter().map(|it| self.show(it.shown(now, saved)));
-                tell(answer, all.collect());
+                tell(answer, self.overrides_shown(Timestamp::now()));
             }
             Order::ShowOverride(id, answer) => {
                 let (now, saved) = (Timestamp::now(), self.keeper.keeps());
@@ -64,6 +62,12 @@ impl EngineTask {
                 tell(answer, ());
             }
         }
+    }
+
+    /// What operators say.
+    pub(super) fn overrides_shown(&self, now: Timestamp) -> Vec<OverrideShown> {
+        let saved = self.keeper.keeps();
+        self.ledger.entries().iter().map(|it| self.show(it.shown(now, saved))).collect()
     }
 
     fn tell(&self, draft: Draft) {
@@ -326,10 +330,6 @@ impl EngineTask {
 fn no_such_override(id: OverrideId) -> Refusal {
     let text = format!("there is no override {}: GET /v1/overrides lists them", id.0);
     Refusal::new(Code::NoSuchOverride, text)
-}
-
-fn count(planned: &Planned, change: &str) -> usize {
-    planned.routes.iter().filter(|route| route.change == change).count()
 }
 
 fn busy() -> Refusal {

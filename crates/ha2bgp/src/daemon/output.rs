@@ -9,8 +9,8 @@ use ha2bgp_proto::exabgp::Options;
 
 use super::parent;
 use super::state::{Beginning, Times};
-use crate::announce::speaker::{Configuration, Doorbells, Peer};
 use crate::announce::questions::Inbox;
+use crate::announce::speaker::{Configuration, Doorbells, Peer};
 use crate::announce::{Announcer, ExaBgp, Plain, Speaker, Stdio};
 use crate::clock::Clock;
 use crate::config::duration;

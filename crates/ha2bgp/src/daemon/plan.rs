@@ -35,6 +35,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         control: _,
         watched_files: _,
         drain_settle: _,
+        in_force: _,
         // and these stay.
         doorbell: _,
         backend: _,
@@ -57,6 +58,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         then.speaker.clone_from(&old.speaker);
         then.engine.next_hop = old.engine.next_hop;
         then.exabgp_last_choice.clone_from(&old.exabgp_last_choice);
+        then.exabgp_drain.clone_from(&old.exabgp_drain);
     }
     macro_rules! stays {
         ($($name:literal: $($field:ident).+),* $(,)?) => {$(
@@ -124,11 +126,11 @@ pub(super) fn plan(
     differs("listen-filter", old.listen_filter.text != then.listen_filter.text);
     differs("control", old.control != then.control);
     differs("protocols", old.protocols != then.protocols);
-    differs("drain-settle", old.drain_settle != then.drain_settle);
     let (c, d) = (old.speaker.as_ref(), then.speaker.as_ref());
     differs("listen", c.map(|it| &it.listen) != d.map(|it| &it.listen));
     differs("watch-config", old.watched_files != then.watched_files);
     differs("drain-time", c.map(|it| it.drain_time) != d.map(|it| it.drain_time));
+    differs("drain-settle", old.drain_settle != then.drain_settle);
     Planned {
         announce,
         withdraw,

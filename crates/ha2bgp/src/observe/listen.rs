@@ -34,7 +34,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 pub use self::looks::{LookCounts, Looks};
-pub use self::now::listeners_now;
+pub use self::now::{listeners_now, listeners_of};
 
 use self::mirror::{Endpoint, Mirror};
 use self::pace::{Allowance, POLL_BATCH, Pace};
@@ -81,6 +81,11 @@ impl ListenConfig {
             bytecode: filter.bytecode().to_vec(),
             ..Self::default()
         }
+    }
+
+    /// The same without any filter.
+    pub fn everything(protocols: &[Protocol]) -> Self {
+        Self { protocols: protocols.to_vec(), bytecode: Vec::new(), ..Self::default() }
     }
 }
 

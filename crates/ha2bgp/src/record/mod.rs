@@ -1,7 +1,7 @@
 //! The flight recorder: every input of the engine and every decision, in a file for [`replay`].
 //!
 //! The engine's side ([`Recorder`]) writes lines into a bounded queue and never waits; a thread for
-//! blocking work writes them down ([`file`]). What has no place in the queue is counted, and the file
+//! blocking work writes them down ([`mod@file`]). What has no place in the queue is counted, and the file
 //! says so; behind such a gap, and at the beginning of each file, stands a checkpoint, so that every
 //! file can be replayed by itself.
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
 mod conform;
+mod engine;
 mod happened;
 mod hostile;
 mod program;
@@ -9,4 +10,5 @@ mod push;
 mod reconfigure;
 mod schema;
 mod stage;
+mod streams;
 mod tcp;

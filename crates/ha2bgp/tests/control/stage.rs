@@ -15,19 +15,19 @@ use ha2bgp::config::settings::Settings;
 use ha2bgp::control::Control;
 use ha2bgp::control::calls::Api;
 use ha2bgp::control::metrics::Metrics;
-use ha2bgp::control::metrics::measures::Measures;
 use ha2bgp::control::push::Pushes;
-use ha2bgp::control::questions::{Question, Questions};
+use ha2bgp::control::questions::Questions;
 use ha2bgp::events::{self, Teller};
 use ha2bgp::observe::Seen;
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::engine::Engine;
-use ha2bgp_core::net::Prefix;
 use ha2bgp_core::time::Instant as EngineTime;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
+
+use crate::engine;
 
 /// Time enough for anything that should happen soon, on a machine with other work.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
@@ -68,14 +68,22 @@ impl Stage {
         check::spawn_with(settings.checks, wanted, tx, requests).unwrap();
         let (asking, questions) = mpsc::channel(1);
         let engine = Engine::new(settings.engine.clone(), EngineTime::START);
-        std::thread::spawn(move || answer(&engine, questions));
+        std::thread::spawn(move || engine::answer(&engine, questions));
         let engine = Questions(asking);
         let metrics = Metrics::new(engine.clone(), announce::questions::Questions::channel().0);
         let (teller, events, keeper) = events::start(None, Clock::start());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         std::thread::spawn(move || runtime.block_on(keeper.run()));
         let (telling, ways) = watch::channel(Vec::new());
-        let api = Api { pushes: Pushes { specs, hub }, engine, metrics, ways, events };
+        let api = Api {
+            pushes: Pushes { specs, hub },
+            engine,
+            // Nobody announces anything.
+            routes: announce::questions::Questions::channel().0,
+            metrics,
+            ways,
+            events,
+        };
         let mut control = Control::new(api, telling);
         control.configure(settings.control.as_ref());
         let control = Some(control);
@@ -151,25 +159,6 @@ impl Stage {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(self.control.take().unwrap().end());
         assert!(!self.path.exists());
-    }
-}
-
-/// Answers for the engine, which nothing happens to. Orders are refused.
-fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
-    while let Some(question) = questions.blocking_recv() {
-        let now = EngineTime::START;
-        match question {
-            Question::All(answer) => drop(answer.send(engine.explain_all(now).collect())),
-            Question::Why(vip, answer) => {
-                drop(answer.send((engine.explain(Prefix::host(vip), now), now)));
-            }
-            Question::Measures(answer) => {
-                let all = engine.explain_all(now).collect();
-                let measures = Measures::new(now, all, engine.explain_guard(now));
-                drop(answer.send(Box::new(measures)));
-            }
-            Question::Order(order) => drop(order),
-        }
     }
 }
 

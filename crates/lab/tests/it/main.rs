@@ -16,6 +16,7 @@ mod checks_plugin;
 mod checks_push;
 mod checks_source;
 mod checks_stage;
+mod commands;
 mod config_warnings;
 mod control_api;
 mod discovery;

@@ -64,7 +64,8 @@ impl Probes {
     pub(crate) fn finds(&mut self, outcome: Outcome, words: &str) -> Result<String> {
         let mut others = BTreeSet::new();
         wait::until(SOON, &format!("{outcome} with {words:?}"), || {
-            while let Ok(Seen { what: Observation::Probed { result, .. }, .. }) = self.observed.try_recv()
+            while let Ok(Seen { what: Observation::Probed { result, .. }, .. }) =
+                self.observed.try_recv()
             {
                 if result.outcome == outcome && result.detail.contains(words) {
                     return Ok(result.detail.to_string());

@@ -105,7 +105,7 @@ impl Plan {
         let peer = self.peer();
         let Self { local_as, peer_as, .. } = self;
         Some(format!(
-            "router-id = \"10.1.1.1\"\nlocal-as = {local_as}\n\
+            "router-id = \"10.1.1.1\"\nlocal-as = {local_as}\noverrides-file = \"off\"\n\
              networks = [\"100.64.0.0/24\", \"2001:db8:100::/64\"]\n\
              [discover]\nlisten-filter = \"sport = :8080\"\n\
              [defaults]\nup-delay = \"0s\"\ndown-delay = \"0s\"\ndamping = false\n\

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use super::{Failure, POLL, Target, ask, json, signed, socket_of, time, with_target};
 use crate::cli::{print_error, say};
 use crate::config::duration;
+use crate::control::api::why::Why;
 use crate::control::orders::{OverrideShown, OverridesShown};
-use crate::control::why::Why;
 
 /// What is not announced for one of these is not announced however long one waits.
 const SAID: [&str; 4] = ["draining", "drained", "maintenance", "force-down"];

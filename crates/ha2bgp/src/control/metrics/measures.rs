@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use ha2bgp_core::explain::{Explanation, GuardExplanation};
+use ha2bgp_core::fact::Source;
 use ha2bgp_core::overrides::OverrideKind;
+use ha2bgp_core::survey::Sight;
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::PeerAddress;
 use jiff::Timestamp;
 
 use crate::announce::Progress;
+use crate::config::in_force::InForce;
 use crate::histogram::Histogram;
 use crate::observe::listen::LookCounts;
 
@@ -97,8 +100,12 @@ pub struct Measures {
     pub reloads: (u64, u64),
     /// The last reload was not refused.
     pub last_reload_good: bool,
-    /// When the configuration in force was made to count.
+    /// The configuration in force,
+    pub config: Arc<InForce>,
+    /// and when it was made to count.
     pub config_loaded: Timestamp,
+    /// Whether observers can see.
+    pub sights: Vec<(Source, Sight)>,
 }
 
 impl Measures {
@@ -123,7 +130,9 @@ impl Measures {
             events_lost: 0,
             reloads: (0, 0),
             last_reload_good: true,
+            config: Arc::default(),
             config_loaded: wall,
+            sights: Vec::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use ha2bgp_core::overrides::OverrideKind;
+use ha2bgp_core::survey::Sight;
 use ha2bgp_core::time::Instant;
 use jiff::Timestamp;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -10,6 +11,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use super::family::family;
 use super::measures::Measures;
 use super::table as t;
+use crate::control::tokens::sha_256;
 
 /// Writes all of it.
 pub(super) fn write(measures: &Measures, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -17,8 +19,10 @@ pub(super) fn write(measures: &Measures, encoder: &mut DescriptorEncoder<'_>) ->
     family(encoder, &t::START, |f| f.gauge(&[], measures.seconds(Instant::START)))?;
     family(encoder, &t::READY, |f| f.is(&[], measures.complete))?;
     family(encoder, &t::DRAINING, |f| f.is(&[], measures.draining))?;
-    family(encoder, &t::OBSERVED_TO_DECIDED, |f| {
-        f.histogram(&[], &measures.observed_to_decided)
+    family(encoder, &t::OBSERVED_TO_DECIDED, |f| f.histogram(&[], &measures.observed_to_decided))?;
+    family(encoder, &t::OBSERVER_UP, |f| {
+        let mut sights = measures.sights.iter();
+        sights.try_for_each(|(source, sight)| f.is(&[source.name()], *sight == Sight::Good))
     })?;
     let guard = &measures.guard;
     family(encoder, &t::GUARD_HELD, |f| f.gauge(&[], guard.held))?;
@@ -56,6 +60,11 @@ pub(super) fn write(measures: &Measures, encoder: &mut DescriptorEncoder<'_>) ->
         f.count(&["refused"], refused)
     })?;
     family(encoder, &t::RELOAD_GOOD, |f| f.is(&[], measures.last_reload_good))?;
+    family(encoder, &t::CONFIG, |f| {
+        let hash = sha_256(measures.config.toml.as_bytes());
+        let start: String = hash.iter().take(8).map(|octet| format!("{octet:02x}")).collect();
+        f.info(&[&start])
+    })?;
     let loaded = measures.config_loaded.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64();
     family(encoder, &t::CONFIG_LOADED, |f| f.gauge(&[], loaded))
 }

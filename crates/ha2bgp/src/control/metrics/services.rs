@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use ha2bgp_core::check::{CheckState, MetricUnit, Outcome};
 use ha2bgp_core::Health;
+use ha2bgp_core::check::{CheckState, MetricUnit, Outcome};
 use ha2bgp_core::explain::{CheckExplanation, Explanation, ServiceExplanation};
 use prometheus_client::encoding::DescriptorEncoder;
 

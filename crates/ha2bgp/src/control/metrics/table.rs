@@ -55,7 +55,7 @@ impl Is {
     }
 
     #[cfg(test)]
-    pub(super) const fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         self.metric_type().as_str()
     }
 }
@@ -216,6 +216,8 @@ metrics! {
             "1 while it drains before it ends"
         OBSERVED_TO_DECIDED Histogram Seconds "observed_to_decided" []
             "From an observation until it had changed the routes, where no delay had to pass"
+        OBSERVER_UP Gauge Nothing "observer_up" [observer]
+            "1 while it can be seen what listens (listen), or which addresses there are (address)"
         GUARD_HELD Gauge Nothing "guard_held" []
             "Routes that the guard holds"
         GUARD_VETOES Counter Nothing "guard_vetoes" []
@@ -238,6 +240,8 @@ metrics! {
             "Reloads of the configuration"
         RELOAD_GOOD Gauge Nothing "config_last_reload_ok" []
             "1 unless the last reload was refused"
+        CONFIG Info Nothing "config" [hash]
+            "The configuration in force: the start of the SHA-256 of its text without secrets"
         CONFIG_LOADED Gauge Seconds "config_loaded_timestamp" []
             "When the configuration in force was made to count, since 1970"
     }

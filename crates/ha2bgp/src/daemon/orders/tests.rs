@@ -75,8 +75,8 @@ impl Stage {
         let (asking, questions) = mpsc::channel(1);
         let (teller, events, _) = crate::events::start(None, clock);
         let hub = mpsc::channel::<push::Request>(1).0;
-        let ways = (Questions(asking), crate::announce::questions::Questions::channel().0);
-        let control = open_control(&settings, changing, hub, ways, events);
+        let routes = crate::announce::questions::Questions::channel().0;
+        let control = open_control(&settings, changing, hub, Questions(asking), (routes, events));
         let listen = watch::channel(ListenConfig::new(&settings.protocols, &filter)).0;
         let peers = watch::channel(output::configuration(&settings, &Default::default())).0;
         let ends = Ends {
@@ -178,7 +178,7 @@ async fn a_reload_does_what_was_planned_and_a_bad_one_nothing() {
     // Another way out, and other files, are for another process.
     let other = text("\"100.64.0.0/24\"", "backend = \"test\"\nrecord = \"/x/y\"");
     let planned = stage.reload(&other, plain()).await.unwrap();
-    assert_eq!(planned.restart, ["bgp-backend", "record"]);
+    assert_eq!(planned.restart, ["bgp-backend", "record", "history"]);
     assert_eq!(stage.announced(), VIPS[..2]);
 }
 

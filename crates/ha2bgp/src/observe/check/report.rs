@@ -22,10 +22,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    pub(super) fn new(
-        users: BTreeMap<CheckKey, Counting>,
-        observed: mpsc::Sender<Seen>,
-    ) -> Self {
+    pub(super) fn new(users: BTreeMap<CheckKey, Counting>, observed: mpsc::Sender<Seen>) -> Self {
         Self { users: Rc::new(RefCell::new(users)), last: Rc::default(), observed }
     }
 

@@ -17,7 +17,14 @@ pub fn listeners_now(
     filter: &Filter,
     protocols: &[Protocol],
 ) -> Result<Vec<Listener>, NetlinkError> {
-    let config = ListenConfig::new(protocols, filter);
+    listeners_of(&ListenConfig::new(protocols, filter))
+}
+
+/// The sockets that are looked at with these settings.
+///
+/// # Errors
+/// As [`listeners_now`].
+pub fn listeners_of(config: &ListenConfig) -> Result<Vec<Listener>, NetlinkError> {
     let mut diag = Diag::open()?;
     let mut listeners = Vec::new();
     for &protocol in &config.protocols {
