@@ -54,9 +54,14 @@ impl Is {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn name(self) -> &'static str {
-        self.metric_type().as_str()
+    /// What OpenMetrics calls it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+            Self::Info => "info",
+        }
     }
 }
 
