@@ -3,11 +3,8 @@
 use std::fmt;
 
 use prometheus_client::encoding::{
-    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, EncodeMetric as _, MetricEncoder,
-    NoLabelSet,
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, MetricEncoder, NoLabelSet,
 };
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
 use super::table::{Def, In, Is};
@@ -37,17 +34,25 @@ pub(super) fn family(
 }
 
 impl Family<'_> {
-    /// The labels with these values, in the order of the table.
-    fn labels<'v>(&self, values: &[&'v str]) -> Vec<(&'static str, &'v str)> {
-        debug_assert_eq!(self.def.labels.len(), values.len(), "{}", self.def.name);
-        self.def.labels.iter().copied().zip(values.iter().copied()).collect()
+    /// Writes one sample, or one histogram, with these labels, in the order of the table.
+    fn write(
+        &mut self,
+        is: Is,
+        values: &[&str],
+        write: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+    ) -> fmt::Result {
+        let Def { name, labels, .. } = self.def;
+        debug_assert_eq!((self.def.is, labels.len()), (is, values.len()), "{name}");
+        let labels: Vec<_> = labels.iter().copied().zip(values.iter().copied()).collect();
+        if labels.is_empty() {
+            return write(&mut self.encoder);
+        }
+        write(&mut self.encoder.encode_family(&labels)?)
     }
 
     /// Writes a sample of a gauge.
     pub(super) fn gauge(&mut self, values: &[&str], value: impl EncodeGaugeValue) -> fmt::Result {
-        debug_assert_eq!(self.def.is, Is::Gauge, "{}", self.def.name);
-        let labels = self.labels(values);
-        ConstGauge::new(value).encode(self.encoder.encode_family(&labels)?)
+        self.write(Is::Gauge, values, |encoder| encoder.encode_gauge(&value))
     }
 
     /// Writes a gauge that is 0 or 1.
@@ -57,21 +62,21 @@ impl Family<'_> {
 
     /// Writes a sample of a counter.
     pub(super) fn count(&mut self, values: &[&str], value: impl EncodeCounterValue) -> fmt::Result {
-        debug_assert_eq!(self.def.is, Is::Counter, "{}", self.def.name);
-        let labels = self.labels(values);
-        ConstCounter::new(value).encode(self.encoder.encode_family(&labels)?)
+        self.write(Is::Counter, values, |encoder| {
+            encoder.encode_counter::<NoLabelSet, _, u64>(&value, None)
+        })
     }
 
     /// Writes an info.
     pub(super) fn info(&mut self, values: &[&str]) -> fmt::Result {
-        debug_assert_eq!(self.def.is, Is::Info, "{}", self.def.name);
-        let labels = self.labels(values);
+        let Def { is, name, labels, .. } = self.def;
+        debug_assert_eq!((*is, labels.len()), (Is::Info, values.len()), "{name}");
+        let labels: Vec<_> = labels.iter().copied().zip(values.iter().copied()).collect();
         self.encoder.encode_info(&labels)
     }
 
     /// Writes a histogram.
     pub(super) fn histogram(&mut self, values: &[&str], histogram: &Histogram) -> fmt::Result {
-        debug_assert_eq!(self.def.is, Is::Histogram, "{}", self.def.name);
         let mut before = 0;
         let bucket = |(bound, sum): (Option<std::time::Duration>, u64)| {
             let count = sum.saturating_sub(std::mem::replace(&mut before, sum));
@@ -79,8 +84,8 @@ impl Family<'_> {
         };
         let buckets: Vec<(f64, u64)> = histogram.cumulative().map(bucket).collect();
         let (sum, count) = (histogram.sum().as_secs_f64(), histogram.count());
-        let labels = self.labels(values);
-        let mut encoder = self.encoder.encode_family(&labels)?;
-        encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+        self.write(Is::Histogram, values, |encoder| {
+            encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+        })
     }
 }
