@@ -50,7 +50,7 @@ fn what_happens_is_what_they_say() -> Result<()> {
         "[control]\nunix = \"{}\"\n[[service]]\nname = \"web\"\nvips = [\"{VIP}\"]\n",
         socket.display()
     ));
-    let pair = Pair::established(plan)?;
+    let mut pair = Pair::established(plan)?;
     let labels = format!("service=\"web\",vip=\"{VIP}\"");
     let peer = "peer=\"10.9.1.2\"";
     let up = format!("ha2bgp_peer_up{{{peer}}} 1");
@@ -84,6 +84,22 @@ fn what_happens_is_what_they_say() -> Result<()> {
     assert_eq!(transitions, Some(2.0), "{text}");
     let dumps = value(&text, "ha2bgp_listen_looks_total{how=\"dump\"}");
     assert!(dumps.is_some_and(|dumps| dumps > 0.0), "{text}");
+
+    // A router that is gone still should have the route.
+    let listener = service::listen(&pair.us, &pair.plan.service())?;
+    pair.wait_route(true)?;
+    pair.router.kill()?;
+    let text = has(
+        &socket,
+        &[
+            format!("ha2bgp_peer_up{{{peer}}} 0"),
+            format!("ha2bgp_service_announced{{{labels}}} 1"),
+            format!("ha2bgp_route_intended{{{labels},{peer}}} 1"),
+            format!("ha2bgp_route_announced{{{labels},{peer}}} 0"),
+            format!("ha2bgp_peer_sessions_dropped_total{{{peer}}} 1"),
+        ],
+    )?;
+    drop(listener);
 
     let file = pair.dir.path().join("x.prom");
     let path = file.display().to_string();

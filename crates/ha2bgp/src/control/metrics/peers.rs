@@ -4,13 +4,14 @@ use std::fmt;
 
 use ha2bgp_core::net::Prefix;
 use ha2bgp_proto::bgp::fsm::State;
+use ha2bgp_proto::bgp::{Unsendable, Withheld};
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::family::{Family, family};
 use super::measures::{Measures, PeerName};
 use super::table as t;
 use crate::announce::questions::{Ask, PAGE_MAX, Questions};
-use crate::announce::{PeerState, PipeState, Progress, RouteState};
+use crate::announce::{PeerState, PipeState, Progress, RouteState, WhyNot};
 
 /// For so many pairs of a service and a peer it is told which peer has which route.
 pub(super) const PAIRS_MAX: usize = 50_000;
@@ -33,7 +34,7 @@ pub(super) async fn routes(measures: &Measures, announcer: &Questions) -> Option
             // A peer that is new to the configuration may be unknown there for a moment.
             let mine = |route: &&RouteState| route.peer == peer.address;
             let states = page.routes.iter().filter(mine);
-            routes.extend(states.map(|it| (it.prefix, it.intended.is_some(), it.is_sent)));
+            routes.extend(states.map(|it| (it.prefix, is_intended(it), it.is_sent)));
             after = page.next;
             if after.is_none_or(|place| place.peer != peer.address) || routes.len() > PAIRS_MAX {
                 break;
@@ -43,6 +44,19 @@ pub(super) async fn routes(measures: &Measures, announcer: &Questions) -> Option
         all.push(routes);
     }
     Some(all)
+}
+
+/// Whether it should be there. What only a session that is down, or a next hop, keeps from the peer
+/// should; a family that it does not speak is none of its business.
+fn is_intended(route: &RouteState) -> bool {
+    let kept = match route.why_not {
+        Some(WhyNot::Withheld(Withheld::NotEstablished)) => true,
+        Some(WhyNot::Withheld(Withheld::Unsendable(why))) => {
+            why != Unsendable::FamilyNotNegotiated
+        }
+        Some(WhyNot::Withheld(_) | WhyNot::Leaving | WhyNot::Rejected) | None => false,
+    };
+    kept || route.intended.is_some()
 }
 
 /// For so many peers it is told which routes they have.
