@@ -47,12 +47,9 @@ impl Run {
                         None => (key.check.0 - 1).to_string(),
                     });
                     let checks: Vec<String> = checks.collect();
-                    writeln!(
-                        self.transcript,
-                        "  @{at} probe {}",
-                        if checks.is_empty() { "nothing".to_owned() } else { checks.join(" ") }
-                    )
-                    .unwrap();
+                    let checks =
+                        if checks.is_empty() { "nothing".to_owned() } else { checks.join(" ") };
+                    writeln!(self.transcript, "  @{at} probe {checks}").unwrap();
                 }
                 Output::Event(event) => {
                     writeln!(self.transcript, "  @{at} {}", notation::event(&event)).unwrap();

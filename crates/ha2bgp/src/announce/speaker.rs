@@ -9,10 +9,9 @@
 //! with Cease/2 (RFC 4486, RFC 9003): peers drop all that we announced. Before a restart sessions
 //! end without a word instead (RFC 4724): peers that help keep the routes.
 //!
-//! Doorbells tell of keys that have changed and of addresses of this host that have come or gone;
-//! what is so is then looked up. One brings another configuration: what is equal in it is not
-//! touched ([`change`] says what is), a peer that is no longer there hears the withdrawals, then
-//! Cease/3.
+//! Doorbells tell of addresses of this host that have come or gone; what is so is then looked up. One
+//! brings another configuration, with the keys: what is equal in it is not touched ([`change`] says
+//! what is), a peer that is no longer there hears the withdrawals, then Cease/3.
 
 mod difference;
 mod doorbells;
@@ -34,7 +33,7 @@ use tokio::time::sleep_until;
 
 pub use self::difference::{Change, Effect, Field, change};
 use self::doorbells::Ring;
-pub use self::doorbells::{Configuration, Doorbells, Keys};
+pub use self::doorbells::{Configuration, Doorbells};
 use self::listener::Listeners;
 pub use self::peer::Peer;
 use self::peer::{Running, Tell};
@@ -210,7 +209,6 @@ impl Task {
                     Err(_) => stage = Stage::Draining(now + (CLOSING_TIME - GOODBYE_TIME)),
                 },
                 ring = doorbells.ring(), if running => match ring {
-                    Ring::Keys(keys) => self.set_keys(&keys),
                     Ring::Addresses => self.addresses_changed(),
                     Ring::Configuration(configuration) => self.reconfigure(configuration),
                 },
@@ -302,19 +300,6 @@ impl Task {
         let mut running = Running::start(peer, self.seed, now);
         running.take(&self.desired, now);
         running
-    }
-
-    fn set_keys(&mut self, keys: &Keys) {
-        for (address, key) in keys {
-            for peer in self.peers.iter_mut().filter(|peer| peer.address() == *address) {
-                let failed = peer.set_key(Some(key));
-                if let Some(error) = failed.or_else(|| self.listeners.set_key(address.ip(), key)) {
-                    let error = format!("the new key cannot be set: {error}");
-                    let report = What::PeerUnreachable { peer: *address, error };
-                    self.reports.send(self.clock.now(), report);
-                }
-            }
-        }
     }
 
     fn addresses_changed(&mut self) {

@@ -87,13 +87,13 @@ pub struct Settings {
     pub record: Option<RecordSettings>,
     /// The socket of the control interface; `None`: there is none.
     pub control: Option<ControlSettings>,
-    /// All of it as it was written, for people.
-    pub in_force: Arc<InForce>,
     /// How the log looks.
     pub log: LogSettings,
     /// The configuration files, as they were given, where they are watched and read again when they
     /// have changed; else none.
     pub watched_files: Vec<String>,
+    /// All of it as it was written, for people.
+    pub in_force: Arc<InForce>,
 }
 
 /// Where the state is kept.
@@ -240,9 +240,9 @@ impl Settings {
                     overrides_file,
                     record,
                     control,
-                    in_force: Arc::new(InForce::of(raw)),
                     log: LogSettings::read(raw),
                     watched_files,
+                    in_force: Arc::new(InForce::of(raw)),
                 })
             }
             _ => {

@@ -195,7 +195,7 @@ impl EngineTask {
                 }
                 () = timer => self.timeout(),
                 news = self.configuration.next() => match news {
-                    News::Loaded(Ok(load)) => self.loaded(load),
+                    News::Loaded(Ok(load)) => self.loaded(*load),
                     News::Loaded(Err(error)) => {
                         tracing::error!(%error, "the configuration was not read");
                     }

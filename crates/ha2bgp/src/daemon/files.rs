@@ -64,7 +64,7 @@ impl Files {
     pub(super) async fn changed(&mut self) {
         if self.changes.recv().await.is_none() {
             // The thread is gone, which it is only at the end.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

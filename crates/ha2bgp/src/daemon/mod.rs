@@ -166,7 +166,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     let (progress, announcer_state) = watch::channel(None);
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
-    let doorbells = Doorbells { addresses: address_changes, configuration, ..Doorbells::silent() };
+    let doorbells = Doorbells { addresses: address_changes, configuration };
     let around = (doorbells, inbox);
     let announcer = match output::announcer(&settings, &beginning, around, clock) {
         Ok(announcer) => announcer,

@@ -58,7 +58,6 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         then.speaker.clone_from(&old.speaker);
         then.engine.next_hop = old.engine.next_hop;
         then.exabgp_last_choice.clone_from(&old.exabgp_last_choice);
-        then.exabgp_drain.clone_from(&old.exabgp_drain);
     }
     macro_rules! stays {
         ($($name:literal: $($field:ident).+),* $(,)?) => {$(

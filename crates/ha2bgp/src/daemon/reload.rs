@@ -55,7 +55,7 @@ pub(super) struct Load {
 #[derive(Debug)]
 pub(super) enum News {
     /// Files were read.
-    Loaded(Result<Load, JoinError>),
+    Loaded(Result<Box<Load>, JoinError>),
     /// Files that are watched have changed.
     FilesChanged,
 }
@@ -174,7 +174,7 @@ impl Configuration {
             }
         };
         tokio::select! {
-            Some(loaded) = self.loading.join_next() => News::Loaded(loaded),
+            Some(loaded) = self.loading.join_next() => News::Loaded(loaded.map(Box::new)),
             () = files => News::FilesChanged,
         }
     }

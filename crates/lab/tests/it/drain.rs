@@ -16,6 +16,7 @@ use ha2bgp_lab::{LabError, Result, program, wait};
 use rustix::process::Signal;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// A client that has its own way to the first host.
@@ -78,6 +79,10 @@ impl Site {
             found = String::from_utf8_lossy(&answer.body).into_owned();
             let is = parts.iter().all(|part| found.contains(part));
             if is { Ok(()) } else { Err(format!("{found}\n{}", self.ha2bgp.tail())) }
+        })
+        .map_err(|error| {
+            let sockets = self.host.run(Command::new("ss").args(["-t", "-a", "-n", "-o"]));
+            LabError::Missing(format!("{error}\n{}", sockets.unwrap_or_default()))
         })?;
         Ok(found)
     }

@@ -183,7 +183,7 @@ fn haproxy_plugins_and_pushes() -> Result<()> {
 fn files_are_watched_where_that_is_asked_for() -> Result<()> {
     require_all!();
     let mut text = Text::new();
-    let mut stage = Stage::start(&text)?;
+    let stage = Stage::start(&text)?;
     let mut more = text.clone();
     more.and("extra", OTHER[0], "all(address)", "");
     more.more = "watch-config = true".to_owned();

@@ -86,8 +86,7 @@ impl Export {
             }
         };
         let draining = policy.drain.attributes(policy);
-        let attributes =
-            [None, Some(&policy.last_choice), Some(&draining)].map(|it| attributes(it));
+        let attributes = [None, Some(&policy.last_choice), Some(&draining)].map(attributes);
         let same = Style::ALL.map(|style| {
             let own = &attributes[style as usize];
             Style::ALL.into_iter().find(|it| attributes[*it as usize] == *own).unwrap_or(style)

@@ -29,6 +29,9 @@ pub struct DiagSocket {
     pub family: Family,
     /// The state.
     pub state: State,
+    /// Connections: how often the peer was told something again, or asked whether it is there, since it
+    /// last acknowledged anything.
+    pub retransmits: u8,
     /// The local address.
     pub src: IpAddr,
     /// The local port.
@@ -80,6 +83,8 @@ impl DiagSocket {
         let mut socket = Self {
             family,
             state: State(fixed[1]),
+            // idiag_timer, at 2, says which of both; either way nobody answers.
+            retransmits: fixed[3],
             src: address(family, fixed, 8),
             sport: u16::from_be_bytes([fixed[4], fixed[5]]),
             dst: address(family, fixed, 24),

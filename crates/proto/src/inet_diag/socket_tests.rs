@@ -61,6 +61,7 @@ fn a_listener_of_a_dump() {
         DiagSocket {
             family: Family::V4,
             state: State::LISTEN,
+            retransmits: 0,
             src: "127.77.1.1".parse().unwrap(),
             sport: 0x964b,
             dst: "0.0.0.0".parse().unwrap(),
@@ -123,7 +124,7 @@ fn emit(socket: &DiagSocket) -> Vec<u8> {
         }
         IpAddr::V6(v6) => v6.octets(),
     };
-    let mut out = Vec::from([socket.family.code(), socket.state.0, 0, 0]);
+    let mut out = Vec::from([socket.family.code(), socket.state.0, 0, socket.retransmits]);
     out.extend_from_slice(&socket.sport.to_be_bytes());
     out.extend_from_slice(&socket.dport.to_be_bytes());
     out.extend_from_slice(&words(socket.src));
@@ -160,17 +161,18 @@ fn sockets() -> impl Strategy<Value = DiagSocket> {
     ];
     let numbers = any::<(u32, u32, u32, u32, u32)>();
     let protocol = prop_oneof![Just(None), Just(Some(Protocol::Tcp)), Just(Some(Protocol::Udp))];
-    let rest = (any::<(u8, u16, u16, u64, Option<bool>)>(), protocol, any::<Option<u32>>());
+    let rest = (any::<(u8, u8, u16, u16, u64, Option<bool>)>(), protocol, any::<Option<u32>>());
     (addresses, numbers, rest).prop_map(
         |(
             (family, src, dst),
             (interface, rqueue, wqueue, uid, inode),
             (small, protocol, drops),
         )| {
-            let (state, sport, dport, cookie, v6only) = small;
+            let (state, retransmits, sport, dport, cookie, v6only) = small;
             DiagSocket {
                 family,
                 state: State(state),
+                retransmits,
                 src,
                 sport,
                 dst,

@@ -2,14 +2,9 @@
 
 use std::net::SocketAddr;
 
-use ha2bgp_proto::bgp::PeerAddress;
-use ha2bgp_sys::tcp::Key;
 use tokio::sync::watch;
 
 use super::Peer;
-
-/// The newest key of each peer whose key was read again.
-pub type Keys = Vec<(PeerAddress, Key)>;
 
 /// To whom the speaker speaks, and where it listens. What is equal to what was before is not
 /// touched.
@@ -24,8 +19,6 @@ pub struct Configuration {
 /// What tells the speaker that something has changed around it.
 #[derive(Debug)]
 pub struct Doorbells {
-    /// Keys that have changed.
-    pub keys: watch::Receiver<Keys>,
     /// Counts the changes of this host's addresses.
     pub addresses: watch::Receiver<u64>,
     /// Another configuration. The first one is what the speaker was made with; what stands here
@@ -35,7 +28,6 @@ pub struct Doorbells {
 
 /// Which doorbell rang.
 pub(super) enum Ring {
-    Keys(Keys),
     Addresses,
     Configuration(Configuration),
 }
@@ -44,7 +36,6 @@ impl Doorbells {
     /// Doorbells that never ring.
     pub fn silent() -> Self {
         Self {
-            keys: watch::channel(Keys::new()).1,
             addresses: watch::channel(0).1,
             configuration: watch::channel(Configuration::default()).1,
         }
@@ -52,12 +43,11 @@ impl Doorbells {
 
     /// Waits for a ring. One whose rope is gone never rings again.
     pub(super) async fn ring(&mut self) -> Ring {
-        let Self { keys, addresses, configuration } = self;
+        let Self { addresses, configuration } = self;
         tokio::select! {
             Ok(()) = configuration.changed() => {
                 Ring::Configuration(configuration.borrow_and_update().clone())
             }
-            Ok(()) = keys.changed() => Ring::Keys(keys.borrow_and_update().clone()),
             Ok(()) = addresses.changed() => Ring::Addresses,
             else => std::future::pending().await,
         }

@@ -98,12 +98,6 @@ impl Listeners {
         self.retry = self.retry.map(|_| now);
     }
 
-    /// Sets the key of a peer; returns what the kernel has against it.
-    pub(super) fn set_key(&self, peer: IpAddr, key: &tcp::Key) -> Option<std::io::Error> {
-        let mut family = self.open.iter().filter(|(local, _)| local.is_ipv4() == peer.is_ipv4());
-        family.find_map(|(_, listener)| tcp::set_key(listener, peer, Some(key)).err())
-    }
-
     pub(super) fn wake(&self) -> Option<Instant> {
         self.retry
     }

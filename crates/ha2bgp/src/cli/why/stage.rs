@@ -148,11 +148,9 @@ impl Stage {
             until: lasts.map(|_| "2026-11-26T12:30:00Z".to_owned()),
             left_seconds: lasts.map(|_| 1620.0),
             drain: None,
-            phase: None,
-            connections: None,
-            vips: Vec::new(),
             connections_left: (kind == OverrideKind::Drained).then_some(3),
             saved: true,
+            ..OverrideShown::default()
         });
     }
 

@@ -56,12 +56,15 @@ pub(super) fn count(
     Ok(counts)
 }
 
+/// A client that has not answered so often is none any more: a router has sent it to another host,
+/// which knows nothing of its connection. With the shortest time-out of Linux that is 6 s.
+const RETRANSMITS_MAX: u8 = 5;
+
 /// Whether something may still be said. What this side has closed is over when nothing but the end
-/// itself (one octet of sequence, RFC 9293) is not acknowledged: a client that a router has sent to
-/// another host never does so.
+/// itself (one octet of sequence, RFC 9293) is not acknowledged.
 fn speaks(socket: &DiagSocket) -> bool {
     let open = [State::ESTABLISHED, State::CLOSE_WAIT].contains(&socket.state);
-    open || socket.wqueue > 1
+    (open || socket.wqueue > 1) && socket.retransmits < RETRANSMITS_MAX
 }
 
 /// Lets connections to these through; too many of them: all.
@@ -160,7 +163,10 @@ mod tests {
             (State::LAST_ACK, 1448, true),
             (State::CLOSING, 1, false),
         ] {
-            assert_eq!(speaks(&DiagSocket { state, wqueue, ..open }), counts, "{state:?} {wqueue}");
+            let socket = DiagSocket { state, wqueue, ..open };
+            assert_eq!(speaks(&socket), counts, "{state:?} {wqueue}");
+            // Nobody answers.
+            assert!(!speaks(&DiagSocket { retransmits: 5, ..socket }), "{state:?} {wqueue}");
         }
     }
 

@@ -74,8 +74,8 @@ impl Stage {
         let (specs, changing) = watch::channel(Arc::new(reload::specs(&settings)));
         let (asking, questions) = mpsc::channel(1);
         let (teller, events, _) = crate::events::start(None, clock);
+        let (routes, _) = crate::announce::questions::Questions::channel();
         let hub = mpsc::channel::<push::Request>(1).0;
-        let routes = crate::announce::questions::Questions::channel().0;
         let control = open_control(&settings, changing, hub, Questions(asking), (routes, events));
         let listen = watch::channel(ListenConfig::new(&settings.protocols, &filter)).0;
         let peers = watch::channel(output::configuration(&settings, &Default::default())).0;
@@ -131,7 +131,7 @@ impl Stage {
     /// Reads what is to be read, and does what is to be done with it.
     async fn read(&mut self) {
         match self.task.configuration.next().await {
-            News::Loaded(load) => self.task.loaded(load.unwrap()),
+            News::Loaded(load) => self.task.loaded(*load.unwrap()),
             News::FilesChanged => panic!("nothing is watched"),
         }
     }
@@ -243,7 +243,7 @@ async fn the_newest_reading_counts() {
         }
     }
     while let Some(load) = loads.pop() {
-        stage.task.loaded(load);
+        stage.task.loaded(*load);
         assert_eq!(stage.announced(), VIPS[..2]);
     }
     // The slow one reads once more.

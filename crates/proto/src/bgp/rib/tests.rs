@@ -189,7 +189,7 @@ impl Peer {
                     Held::Nothing => assert_eq!(heard, None, "{prefix}"),
                     Held::Older => assert!(heard.is_some(), "{prefix}"),
                     Held::Under(rules, sent) => {
-                        let attributes = rules.attributes(sent.last_choice);
+                        let attributes = rules.attributes(sent.style);
                         let said = Said {
                             next_hop: sent.next_hop,
                             med: attributes.med,

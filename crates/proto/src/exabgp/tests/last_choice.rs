@@ -1,5 +1,7 @@
 //! Routes that are the last choice: their attributes, and nothing else of the conversation changes.
 
+use alloc::borrow::ToOwned as _;
+
 use super::*;
 
 const LAST: &str = " med 4294967295 local-preference 0 community [ 65535:0 ]";

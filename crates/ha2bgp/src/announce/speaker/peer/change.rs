@@ -1,12 +1,10 @@
-//! What changes while a peer is spoken to: what is wanted, its configuration, its key, our
-//! addresses, the end.
+//! What changes while a peer is spoken to: what is wanted, its configuration, our addresses, the end.
 
 use std::net::IpAddr;
 
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::{Input, Parting, PeerConfig, Policy, StopReason, Zone};
 use ha2bgp_sys::lookup;
-use ha2bgp_sys::tcp::Key;
 
 use super::super::difference::{Change, Effect, Field, change};
 use super::{Missing, Peer, Running, Tell};
@@ -110,14 +108,6 @@ impl Running {
     pub(in super::super) fn restart(&mut self, now: Instant) {
         self.silent = true;
         self.session.handle(Input::Restart, now);
-    }
-
-    /// Sets the key of the next connections and of those that are there: the session stays, if
-    /// the peer does the same within its hold time. Returns what the kernel has against it.
-    pub(in super::super) fn set_key(&mut self, key: Option<&Key>) -> Option<std::io::Error> {
-        self.peer.socket.key = key.cloned();
-        let peer = self.address().ip();
-        self.links.iter().filter_map(|link| link.set_key(peer, key).err()).next()
     }
 
     /// Addresses of this host have come or gone: a session whose end is gone ends at once, and
