@@ -131,16 +131,14 @@ impl EngineTask {
         let settings = &self.configuration.settings;
         let now = self.clock.now();
         let announcer: Option<Progress> = self.ends.announcer.borrow().clone();
-        let mut all = self.engine.explain_all(now);
-        let services: Vec<_> = all.by_ref().take(SERVICES_MAX).collect();
         let queue = |name, waiting: usize, limit: usize| Queue { name, waiting, limit };
         let (observations, questions) = (&self.observations, &self.ends.questions);
         let (told, told_limit) = self.ends.teller.waiting();
         Measures {
             now,
             wall: Timestamp::now(),
-            left_out: all.count(),
-            services,
+            services: Vec::new(),
+            left_out: self.engine.services_len().saturating_sub(SERVICES_MAX),
             guard: self.engine.explain_guard(now),
             overrides: self.ledger.entries().iter().map(super::ledger::Entry::kind).collect(),
             complete: self.engine.has_first_verdicts(),

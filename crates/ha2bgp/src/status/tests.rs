@@ -27,12 +27,15 @@ pub(super) fn stage() -> Stage {
     let answering = tokio::spawn(async move {
         while let Some(question) = questions.recv().await {
             let now = clock.now();
-            let all = engine.explain_all(now).collect();
-            if let Question::All(answer) = question {
-                let _ = answer.send(all);
-            } else if let Question::Measures(answer) = question {
-                let measures = Measures::new(now, all, engine.explain_guard(now));
-                let _ = answer.send(Box::new(measures));
+            match question {
+                Question::All(answer) => drop(answer.send(engine.explain_all(now).collect())),
+                Question::Measures(answer) => {
+                    drop(answer.send(Box::new(Measures::new(now, engine.explain_guard(now)))));
+                }
+                Question::Page(after, most, answer) => {
+                    drop(answer.send(engine.page(after, most, &mut |_, _, _| true, now)));
+                }
+                _ => {}
             }
         }
     });

@@ -64,9 +64,10 @@ pub(crate) fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
             }
             Question::Config(answer) => drop(answer.send(Arc::default())),
             Question::Measures(answer) => {
-                let all = engine.explain_all(now).collect();
-                let measures = Measures::new(now, all, engine.explain_guard(now));
-                drop(answer.send(Box::new(measures)));
+                drop(answer.send(Box::new(Measures::new(now, engine.explain_guard(now)))));
+            }
+            Question::Page(after, most, answer) => {
+                drop(answer.send(engine.page(after, most, &mut |_, _, _| true, now)));
             }
             Question::Order(order) => drop(order),
         }

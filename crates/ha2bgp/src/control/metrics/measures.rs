@@ -70,7 +70,7 @@ pub struct Measures {
     pub now: Instant,
     /// by the clock on the wall.
     pub wall: Timestamp,
-    /// The first [`SERVICES_MAX`] services.
+    /// The first [`SERVICES_MAX`] services: asked for behind the rest, a page at a time.
     pub services: Vec<Explanation>,
     /// So many more there are.
     pub left_out: usize,
@@ -110,12 +110,12 @@ pub struct Measures {
 
 impl Measures {
     /// What is known when nothing happened yet.
-    pub fn new(now: Instant, services: Vec<Explanation>, guard: GuardExplanation) -> Self {
+    pub fn new(now: Instant, guard: GuardExplanation) -> Self {
         let wall = Timestamp::now();
         Self {
             now,
             wall,
-            services,
+            services: Vec::new(),
             left_out: 0,
             guard,
             overrides: Vec::new(),

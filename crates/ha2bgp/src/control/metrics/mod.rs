@@ -1,8 +1,8 @@
 //! `GET /metrics`: what is known of services, checks, peers and the program, as OpenMetrics text.
 //!
-//! The engine is asked once a second at most, however many scrape: it answers from what it has, and
-//! what that costs is a copy of its explanations. What peers have is asked of the announcer, a page
-//! at a time. The text is made on the thread of whoever asks.
+//! The engine is asked once a second at most, however many scrape: it answers from what it has, for a
+//! few hundred services at a time (2 ms), and does its own work in between. What peers have is asked of the
+//! announcer in the same way. The text is made on the thread of whoever asks.
 //!
 //! * [`table`]: every metric, its labels and its meaning. * [`measures`]: what they are made from.
 //!   * `family`: from a line of the table to the text. * `services`, `peers`, `program`: what is
@@ -21,13 +21,14 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
+use ha2bgp_core::explain::Explanation;
 use ha2bgp_core::net::Prefix;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
-use self::measures::Measures;
+use self::measures::{Measures, SERVICES_MAX};
 use super::api::{Code, Refusal};
 use super::questions::Questions;
 use crate::announce;
@@ -51,6 +52,19 @@ impl Metrics {
         Self { engine, announcer, newest: RefCell::new(None) }
     }
 
+    /// The first services.
+    async fn services(&self) -> Result<Vec<Explanation>, Refusal> {
+        let mut services: Vec<Explanation> = Vec::new();
+        loop {
+            let after = services.last().map(|last| last.prefix.address());
+            let page = self.engine.page(after, PAGE.min(SERVICES_MAX - services.len())).await?;
+            services.extend(page.services);
+            if !page.more || services.len() >= SERVICES_MAX {
+                return Ok(services);
+            }
+        }
+    }
+
     /// The text, a second old at most.
     ///
     /// # Errors
@@ -61,7 +75,8 @@ impl Metrics {
         {
             return Ok(text.clone());
         }
-        let measures = self.engine.measures().await?;
+        let mut measures = self.engine.measures().await?;
+        measures.services = self.services().await?;
         let Some(routes) = peers::routes(&measures, &self.announcer).await else {
             return Err(Refusal::new(Code::Busy, "the announcer does not answer now: ask again"));
         };
@@ -70,6 +85,9 @@ impl Metrics {
         Ok(text)
     }
 }
+
+/// So many services are explained at once: others get their turn in between.
+const PAGE: usize = 256;
 
 /// The text of all metrics.
 fn encode(snapshot: Snapshot) -> String {

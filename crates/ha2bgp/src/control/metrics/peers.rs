@@ -51,9 +51,7 @@ pub(super) async fn routes(measures: &Measures, announcer: &Questions) -> Option
 fn is_intended(route: &RouteState) -> bool {
     let kept = match route.why_not {
         Some(WhyNot::Withheld(Withheld::NotEstablished)) => true,
-        Some(WhyNot::Withheld(Withheld::Unsendable(why))) => {
-            why != Unsendable::FamilyNotNegotiated
-        }
+        Some(WhyNot::Withheld(Withheld::Unsendable(why))) => why != Unsendable::FamilyNotNegotiated,
         Some(WhyNot::Withheld(_) | WhyNot::Leaving | WhyNot::Rejected) | None => false,
     };
     kept || route.intended.is_some()

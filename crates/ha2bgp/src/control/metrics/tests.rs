@@ -21,6 +21,7 @@ use super::measures::{CheckTimes, PeerName, Queue};
 use super::table::{Def, GROUPS, Is};
 use super::*;
 use crate::announce::{PeerState, PipeState, Progress, SpeakerState};
+use crate::control::questions::Question;
 use crate::histogram::Histogram;
 
 const PEER: &str = "192.0.2.1";
@@ -72,8 +73,8 @@ fn histogram() -> Histogram {
 fn measures() -> Measures {
     let engine = engine();
     let now = EngineTime::START;
-    let all = engine.explain_all(now).collect();
     Measures {
+        services: engine.explain_all(now).collect(),
         queues: vec![Queue { name: "observations", waiting: 1, limit: 4096 }],
         check_times: vec![CheckTimes {
             service: "web \"1\"".into(),
@@ -82,7 +83,7 @@ fn measures() -> Measures {
         }],
         observed_to_decided: histogram(),
         sights: Source::ALL.map(|source| (source, engine.sight(source))).into(),
-        ..Measures::new(now, all, engine.explain_guard(now))
+        ..Measures::new(now, engine.explain_guard(now))
     }
 }
 
@@ -213,8 +214,7 @@ fn what_is_exported_is_what_the_table_has() {
     let all: BTreeSet<String> = speaker.union(&pipe).cloned().collect();
     assert_eq!(all, table().into_keys().collect(), "each has a sample");
     // Nothing at all is no reason for anything to be missing.
-    let nothing =
-        Measures::new(EngineTime::START, Vec::new(), engine().explain_guard(EngineTime::START));
+    let nothing = Measures::new(EngineTime::START, engine().explain_guard(EngineTime::START));
     compare(&encode(Snapshot { measures: Box::new(nothing), routes: Vec::new() }));
 }
 
@@ -320,4 +320,46 @@ fn each_alert_has_a_test_that_makes_it_fire() {
 #[test]
 fn the_reference_page_is_fresh() {
     crate::cli::flags::assert_fresh("docs/reference/metrics.md", &table::reference());
+}
+
+/// Services come in pages, each once, however many there are.
+#[tokio::test]
+async fn services_come_in_pages() {
+    let mut config = EngineConfig {
+        networks: Networks::new(vec!["100.64.0.0/16".parse().unwrap()]),
+        ..EngineConfig::default()
+    };
+    let count = u32::try_from(2 * PAGE).unwrap();
+    let vip = |n: u32| std::net::Ipv4Addr::from(0x6440_0000 + n).into();
+    config
+        .services
+        .push(ServiceConfig { vips: (0..count).map(vip).collect(), ..ServiceConfig::default() });
+    let engine = Engine::new(config, EngineTime::START);
+    let (asking, mut questions) = tokio::sync::mpsc::channel(1);
+    let answering = tokio::spawn(async move {
+        let mut pages = 0;
+        while let Some(question) = questions.recv().await {
+            let now = EngineTime::START;
+            match question {
+                Question::Measures(answer) => {
+                    drop(answer.send(Box::new(Measures::new(now, engine.explain_guard(now)))));
+                }
+                Question::Page(after, most, answer) => {
+                    pages += 1;
+                    drop(answer.send(engine.page(after, most, &mut |_, _, _| true, now)));
+                }
+                other => panic!("{other:?} is nothing that metrics ask"),
+            }
+        }
+        pages
+    });
+    let metrics = Metrics::new(Questions(asking), announce::questions::Questions::channel().0);
+    let text = String::from_utf8(metrics.text().await.unwrap()).unwrap();
+    // The same second: nothing is asked.
+    metrics.text().await.unwrap();
+    drop(metrics);
+    compare(&text);
+    let lines = text.lines().filter(|line| line.starts_with("ha2bgp_service_announced{"));
+    assert_eq!(lines.count(), 2 * PAGE);
+    assert_eq!(answering.await.unwrap(), 2);
 }
