@@ -5,8 +5,9 @@
 //! announcer in the same way. The text is made on the thread of whoever asks.
 //!
 //! * [`table`]: every metric, its labels and its meaning. * [`measures`]: what they are made from.
-//!   * `family`: from a line of the table to the text. * `services`, `peers`, `program`: what is
-//!   written. There is a limit on everything that has lines of its own; what is left out is counted.
+//! * `family`: from a line of the table to the text. * `services`, `peers`, `program`: what is written.
+//!
+//! There is a limit on everything that has lines of its own; what is left out is counted.
 
 mod family;
 pub mod measures;

@@ -105,12 +105,12 @@ pub(super) fn write(measures: &Measures, encoder: &mut DescriptorEncoder<'_>) ->
     };
     write_sessions(measures, sessions, encoder)?;
     let pipe = match &measures.announcer {
-        Some(Progress::ExaBgp(pipe)) => measures.peers.first().zip(Some(pipe)),
+        Some(Progress::ExaBgp(pipe)) => measures.peers.first().zip(Some(&**pipe)),
         _ => None,
     };
     write_numbers(sessions, pipe, encoder)?;
     family(encoder, &t::STRANGERS, |f| f.count(&[], strangers))?;
-    write_pipe(pipe.map(|(_, pipe)| &**pipe), encoder)
+    write_pipe(pipe.map(|(_, pipe)| pipe), encoder)
 }
 
 /// Before the speaker has said anything, nobody is up.
@@ -169,7 +169,7 @@ fn write_sessions(
 /// What sessions and the pipe have alike.
 fn write_numbers(
     sessions: &[PeerState],
-    pipe: Option<(&PeerName, &Box<PipeState>)>,
+    pipe: Option<(&PeerName, &PipeState)>,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {
     let mut gauge = |def, of: fn(&PeerState) -> usize, of_pipe: fn(&PipeState) -> usize| {
