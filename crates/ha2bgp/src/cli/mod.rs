@@ -13,6 +13,7 @@ pub mod flags;
 mod history;
 mod host;
 mod import;
+mod log_level;
 mod nagios;
 mod overrides;
 mod peers;
@@ -72,6 +73,7 @@ pub fn main() -> ExitCode {
             Some(("undrain", matches)) => drain::undrain::main(matches),
             Some(("history", matches)) => history::main(matches),
             Some(("watch", matches)) => watch::main(matches),
+            Some(("log-level", matches)) => log_level::main(matches),
             Some(("why", matches)) => why::main(matches),
             Some(("status", matches)) => status::main(matches),
             Some(("peers", matches)) => peers::main(matches),
@@ -130,6 +132,7 @@ fn command() -> Command {
         .subcommand(why::command())
         .subcommand(peers::command())
         .subcommand(nagios::command())
+        .subcommand(log_level::command())
         .subcommands(overrides::commands())
         .subcommand(replay::command());
     flags::add_to(command)
@@ -164,7 +167,7 @@ fn run(matches: &ArgMatches) -> ExitCode {
         let good = sources.load(files).settings;
         good.map(|good| (good.settings, good.filter)).map_err(|errors| texts(&errors))
     });
-    let code = daemon::run(settings, &filter, loader);
+    let code = daemon::run(settings, &filter, loader, log.level());
     log.flush();
     code
 }

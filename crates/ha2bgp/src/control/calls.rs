@@ -11,7 +11,7 @@ use super::push::Pushes;
 use super::query::Query;
 use super::questions::Questions;
 use super::route::Call;
-use super::{WaysIn, happened, openapi, orders, read, why};
+use super::{WaysIn, happened, level, openapi, orders, read, why};
 use crate::announce;
 use crate::events::EventLog;
 
@@ -69,6 +69,9 @@ pub async fn answer(api: &Api, call: Call, asked: Asked<'_>) -> Result<Answer, R
         | Call::Restart
         | Call::ResetDamping => {
             orders::answer(call, &api.engine, asked.names, asked.body, asked.caller).await
+        }
+        Call::LogLevel | Call::ShowLogLevel => {
+            level::answer(call, &api.engine, asked.body, asked.caller).await
         }
         Call::Control => Ok(api::json(&api::control(&api.ways.borrow()))),
         Call::History => happened::history(&api.events, asked.query).await,

@@ -27,6 +27,7 @@ pub mod events;
 mod failures;
 mod fuzz;
 pub mod happened;
+pub mod level;
 mod listen;
 pub mod metrics;
 pub mod openapi;

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::api::{Code, Refusal, json};
 use super::caller::Caller;
+use super::level::{LevelChange, LevelShown};
 use super::questions::Questions;
 use super::route::{Access, Call, cut, cut_to};
 use crate::config::duration;
@@ -47,6 +48,8 @@ pub enum Order {
     /// What would a configuration change? Of these files; of those of this process where there are
     /// none.
     Plan(Vec<FileText>, Answer<Planned>),
+    /// Show which lines the log has, or change that.
+    LogLevel(Option<LevelChange>, Answer<LevelShown>),
     /// Forget what flap damping has counted.
     ResetDamping(Scope, Author, oneshot::Sender<()>),
 }
@@ -414,7 +417,7 @@ pub fn parse_prefix(text: &str) -> Option<Prefix> {
     address.or_else(|| text.parse().ok())
 }
 
-fn author(given: Option<&Value>, caller: &Author) -> Result<Author, Refusal> {
+pub(super) fn author(given: Option<&Value>, caller: &Author) -> Result<Author, Refusal> {
     let given = text("author", given)?.map(|it| one_line(&it)).filter(|it| !it.is_empty());
     Ok(match given {
         Some(given) => Author(format!("{given} ({})", caller.0)),
@@ -436,7 +439,7 @@ pub fn parse<T: serde::de::DeserializeOwned + Default>(body: &[u8]) -> Result<T,
     })
 }
 
-fn text(field: &str, value: Option<&Value>) -> Result<Option<String>, Refusal> {
+pub(super) fn text(field: &str, value: Option<&Value>) -> Result<Option<String>, Refusal> {
     match value {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.chars().count() <= TEXT_MAX => Ok(Some(text.clone())),
@@ -448,7 +451,7 @@ fn text(field: &str, value: Option<&Value>) -> Result<Option<String>, Refusal> {
 }
 
 /// A duration with its unit.
-fn time(field: &str, value: Option<&Value>) -> Result<Option<Duration>, Refusal> {
+pub(super) fn time(field: &str, value: Option<&Value>) -> Result<Option<Duration>, Refusal> {
     let Some(text) = text(field, value)? else { return Ok(None) };
     match duration::parse(&text) {
         Ok(time) => Ok(Some(time)),
@@ -456,7 +459,7 @@ fn time(field: &str, value: Option<&Value>) -> Result<Option<Duration>, Refusal>
     }
 }
 
-fn wrong(field: &str, value: &str, error: impl Into<String>) -> Refusal {
+pub(super) fn wrong(field: &str, value: &str, error: impl Into<String>) -> Refusal {
     Refusal {
         field: Some(field.to_owned()),
         value: (!value.is_empty()).then(|| cut(value)),

@@ -13,6 +13,7 @@ use super::api::status::StatusShown;
 use super::api::why::{Why, Whys};
 use super::api::{ChecksShown, Code, ControlShown, PushBody, PushTaken, Refusal};
 use super::happened::{self, Happened};
+use super::level::{LevelBody, LevelShown};
 use super::metrics;
 use super::orders::{
     Confirmed, DampingBody, Done, LiftBody, OverrideBody, OverrideShown, OverridesShown, PlanBody,
@@ -80,6 +81,10 @@ pub enum Call {
     Confirm,
     /// End, so that another process goes on.
     Restart,
+    /// Show which lines the log has.
+    ShowLogLevel,
+    /// Change that.
+    LogLevel,
     /// Forget what flap damping has counted.
     ResetDamping,
     /// Show the ways in.
@@ -296,6 +301,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Ends so that routes stay where they are (as SIGUSR2): whatever started it starts it again",
     )
     .gives(Gives::Json(shape::<Done>)),
+    get("/v1/log-level", Call::ShowLogLevel, "Which lines the log has")
+        .gives(Gives::Json(shape::<LevelShown>)),
+    post("/v1/log-level", Call::LogLevel, "Changes which lines the log has, for a time if asked")
+        .takes(shape::<LevelBody>)
+        .gives(Gives::Json(shape::<LevelShown>))
+        .or(&[Code::BadBody]),
     post("/v1/damping/reset", Call::ResetDamping, "Forgets what flap damping has counted")
         .takes(shape::<DampingBody>)
         .gives(Gives::Json(shape::<Done>))

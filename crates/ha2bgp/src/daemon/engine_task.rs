@@ -32,6 +32,7 @@ use crate::config::duration;
 use crate::control::orders::{Author, Reload};
 use crate::control::questions::Question;
 use crate::events::{Teller, from_engine};
+use crate::log::LevelHandle;
 use crate::observe::Seen;
 use crate::observe::listen::Looks;
 use crate::record::Recorder;
@@ -61,6 +62,8 @@ pub(super) struct EngineTask {
     pub(super) drains: Drains,
     pub(super) recorder: Option<Recorder>,
     pub(super) meter: Meter,
+    /// Changes which lines the log has.
+    pub(super) levels: Option<LevelHandle>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
     /// An operator wants it to end for another process.
@@ -109,6 +112,7 @@ impl EngineTask {
             drains: Drains::new(ends.told.clone(), clock.now()),
             recorder,
             meter: Meter::new(),
+            levels: None,
             clock,
             observations,
             ends,

@@ -51,6 +51,7 @@ use crate::control::push::Pushes;
 use crate::control::questions::{QUESTIONS_MAX, Questions};
 use crate::events::{self, EventLog, Teller, from_announcer};
 use crate::history;
+use crate::log::LevelHandle;
 use crate::observe::check::{CheckSpecs, push};
 use crate::observe::{address, check, listen};
 use crate::record::Recorder;
@@ -73,7 +74,7 @@ const EVENTS_WAIT: Duration = Duration::from_secs(2);
 const FINISH_WAIT: Duration = Duration::from_secs(6);
 
 /// Runs until a signal or the peer's end; returns the exit code.
-pub fn run(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode {
+pub fn run(settings: Settings, filter: &Filter, loader: Loader, levels: LevelHandle) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -81,7 +82,7 @@ pub fn run(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(serve(settings, filter, loader));
+    let code = runtime.block_on(serve(settings, filter, loader, levels));
     end(runtime);
     code
 }
@@ -106,7 +107,12 @@ fn end(runtime: Runtime) {
     runtime.shutdown_background();
 }
 
-async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode {
+async fn serve(
+    settings: Settings,
+    filter: &Filter,
+    loader: Loader,
+    levels: LevelHandle,
+) -> ExitCode {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
@@ -198,6 +204,7 @@ async fn serve(settings: Settings, filter: &Filter, loader: Loader) -> ExitCode 
     });
     let configuration = Configuration::new(loader, settings, ways);
     let mut engine = EngineTask::new(configuration, overrides, recorder, clock, observations, ends);
+    engine.levels = Some(levels);
     if !beginning.memory.is_zero() {
         let mut vips = Vec::new();
         beginning.before.for_each(&mut |prefix, _| vips.push(prefix.address()));

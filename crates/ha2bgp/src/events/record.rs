@@ -37,6 +37,9 @@ pub enum Level {
 }
 
 impl Level {
+    /// All of them, the most urgent one first.
+    pub const ALL: [Self; 4] = [Self::Error, Self::Warn, Self::Info, Self::Debug];
+
     /// The name in JSON and in the configuration.
     pub const fn name(self) -> &'static str {
         match self {

@@ -34,7 +34,7 @@ const DONE: &[(&str, &str, &str)] = &[
 /// Requests that are refused, whatever the operation; the names in its path are these.
 const NAMES: [&str; 4] = ["nothing", "%C3%A9", "%ff", "18446744073709551615"];
 /// What is sent then.
-const BODIES: [&str; 8] = [
+const BODIES: [&str; 9] = [
     "",
     "{}",
     "[]",
@@ -42,6 +42,7 @@ const BODIES: [&str; 8] = [
     r#"{"unknown":1}"#,
     r#"{"outcome":"up"}"#,
     r#"{"kind":"drain"}"#,
+    r#"{"level":"loud"}"#,
     r#"{"all":"yes"}"#,
 ];
 

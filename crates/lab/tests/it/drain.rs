@@ -153,7 +153,11 @@ fn wait_routes(lan: &Lan, one: bool, two: bool) -> Result<()> {
             if none { Ok(String::new()) } else { Err(error) }
         });
         let text = text.map_err(|error| error.to_string())?;
-        let are = (text.contains(ONE), text.contains(TWO));
+        // As BIRD and FRR show a path; FRR tells beside it whom it was told to.
+        let has = |host: &str| {
+            [format!("via {host} "), format!("from {host} (")].iter().any(|it| text.contains(it))
+        };
+        let are = (has(ONE), has(TWO));
         if are == (one, two) { Ok(()) } else { Err(text) }
     })
 }
@@ -211,9 +215,9 @@ fn traffic_moves_and_no_request_fails(kind: Kind) -> Result<()> {
     // New connections go to both; those that are kept stay where they are.
     let more = Traffic::start(&clients, &Load { keep_alive: false, ..load()? })?;
     both(before)?;
+    more.wait_ok(100, SESSION)?;
     for tally in [traffic.stop()?, more.stop()?] {
         assert_eq!(tally.failed, 0, "{tally:?}");
-        assert!(tally.ok > 100, "{tally:?}");
     }
     ends(one.command("nothing", &["undrain", "web"])?, 0, "nothing is drained")
 }
