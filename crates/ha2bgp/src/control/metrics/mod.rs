@@ -1,8 +1,9 @@
 //! `GET /metrics`: what is known of services, checks, peers and the program, as OpenMetrics text.
 //!
 //! The engine is asked once a second at most, however many scrape: it answers from what it has, for a
-//! few hundred services at a time (1 to 4 ms in a debug build), and does its own work in between. What peers have is asked of the
-//! announcer in the same way. The text is made on the thread of whoever asks.
+//! few hundred services at a time (1 to 4 ms in a debug build), and does its own work in between.
+//! What peers have is asked of the announcer in the same way. The text is made on the thread of
+//! whoever asks.
 //!
 //! * [`table`]: every metric, its labels and its meaning. * [`measures`]: what they are made from.
 //! * `family`: from a line of the table to the text. * `services`, `peers`, `program`: what is written.

@@ -100,15 +100,19 @@ pub(super) fn write(measures: &Measures, encoder: &mut DescriptorEncoder<'_>) ->
         measures.peers.iter().try_for_each(|peer| f.is(&[&peer.name], is_up(measures, peer)))
     })?;
     let (sessions, strangers) = match &measures.announcer {
-        Some(Progress::Speaker(state)) => (state.peers.as_slice(), state.strangers),
-        _ => (&[][..], 0),
+        Some(Progress::Speaker(state)) => {
+            // One that leaves may come back under the same name before it is gone.
+            let stay = state.peers.iter().filter(|it| !it.leaving);
+            (stay.collect(), state.strangers)
+        }
+        _ => (Vec::new(), 0),
     };
-    write_sessions(measures, sessions, encoder)?;
+    write_sessions(measures, &sessions, encoder)?;
     let pipe = match &measures.announcer {
         Some(Progress::ExaBgp(pipe)) => measures.peers.first().zip(Some(&**pipe)),
         _ => None,
     };
-    write_numbers(sessions, pipe, encoder)?;
+    write_numbers(&sessions, pipe, encoder)?;
     family(encoder, &t::STRANGERS, |f| f.count(&[], strangers))?;
     write_pipe(pipe.map(|(_, pipe)| pipe), encoder)
 }
@@ -117,7 +121,7 @@ pub(super) fn write(measures: &Measures, encoder: &mut DescriptorEncoder<'_>) ->
 fn is_up(measures: &Measures, peer: &PeerName) -> bool {
     match (&measures.announcer, peer.address) {
         (Some(Progress::Speaker(state)), Some(address)) => {
-            let mut peers = state.peers.iter().filter(|it| it.peer == address);
+            let mut peers = state.peers.iter().filter(|it| !it.leaving && it.peer == address);
             peers.any(|it| it.session.state == State::Established)
         }
         (Some(Progress::ExaBgp(pipe)), None) => !pipe.session.stalled,
@@ -129,7 +133,7 @@ fn is_up(measures: &Measures, peer: &PeerName) -> bool {
 
 fn write_sessions(
     measures: &Measures,
-    sessions: &[PeerState],
+    sessions: &[&PeerState],
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {
     let mut each = |def, write: &dyn Fn(&mut Family<'_>, &str, &PeerState) -> fmt::Result| {
@@ -168,7 +172,7 @@ fn write_sessions(
 
 /// What sessions and the pipe have alike.
 fn write_numbers(
-    sessions: &[PeerState],
+    sessions: &[&PeerState],
     pipe: Option<(&PeerName, &PipeState)>,
     encoder: &mut DescriptorEncoder<'_>,
 ) -> fmt::Result {

@@ -112,7 +112,9 @@ fn speaker() -> Snapshot {
         last_notification: None,
         others: Vec::new(),
     };
-    let peers = vec![state];
+    // One that leaves has the name of one that is there: it must not be told twice.
+    let leaving = PeerState { leaving: true, ..state.clone() };
+    let peers = vec![leaving, state];
     let name = |address: PeerAddress, description: &str| PeerName {
         address: Some(address),
         name: address.to_string(),
