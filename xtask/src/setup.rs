@@ -9,7 +9,7 @@ mod venv;
 use crate::{paths, sh};
 
 /// Debian packages, each with something that shows it is there.
-const PACKAGES: [(&str, Probe); 20] = [
+const PACKAGES: [(&str, Probe); 21] = [
     ("iproute2", Probe::Program("ss")),
     ("bird2", Probe::Program("birdc")),
     ("exabgp", Probe::Program("exabgp")),
@@ -34,6 +34,8 @@ const PACKAGES: [(&str, Probe); 20] = [
     ("bind9-dnsutils", Probe::Program("nslookup")),
     // A private bus, for checks of systemd units. The package alone starts no service.
     ("dbus-daemon", Probe::Program("dbus-daemon")),
+    // Reads metrics, and checks and tests alert rules.
+    ("prometheus", Probe::Program("promtool")),
 ];
 
 #[derive(Clone, Copy)]

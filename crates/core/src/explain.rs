@@ -42,6 +42,8 @@ pub struct ServiceExplanation {
     pub decider: Option<usize>,
     /// Since when it is announced, or not.
     pub since: Instant,
+    /// How often it was announced or withdrawn.
+    pub transitions: u64,
     /// It is, or would be, announced as the last choice.
     pub last_choice: bool,
     /// How the checks make the verdict.
@@ -184,6 +186,7 @@ impl Engine {
             health: verdict.health,
             decider: decider.and_then(place),
             since: service.since(),
+            transitions: service.transitions(),
             last_choice: self.stand(vip, service).last_choice,
             rule: explain_rule(&config.rule, 1, &checks, &place),
             checks,

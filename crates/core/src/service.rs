@@ -127,8 +127,10 @@ pub(crate) struct Service {
     was_up: bool,
     penalty: Penalty,
     suppressed_until: Option<Instant>,
-    /// Since when it is announced, or not.
+    /// Since when it is announced, or not,
     since: Instant,
+    /// and how often that changed.
+    transitions: u64,
     /// Since when nothing has listened, for forgetting.
     idle_since: Option<Instant>,
 }
@@ -149,6 +151,7 @@ impl Service {
             penalty: Penalty::default(),
             suppressed_until: None,
             since: now,
+            transitions: 0,
             idle_since: None,
         }
     }
@@ -340,9 +343,15 @@ impl Service {
         self.was_up
     }
 
+    /// How often it was announced or withdrawn.
+    pub(crate) const fn transitions(&self) -> u64 {
+        self.transitions
+    }
+
     /// Notes that the service is announced, or not, since `now`.
     pub(crate) fn mark(&mut self, now: Instant) {
         self.since = now;
+        self.transitions = self.transitions.saturating_add(1);
     }
 
     /// The earliest moment at which a timer fires.

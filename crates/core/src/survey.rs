@@ -92,6 +92,11 @@ impl Engine {
         survey
     }
 
+    /// How many services there are.
+    pub fn services_len(&self) -> usize {
+        self.services.len()
+    }
+
     /// Whether an observer can see.
     pub fn sight(&self, source: Source) -> Sight {
         self.sources.sight(source)

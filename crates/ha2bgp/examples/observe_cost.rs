@@ -9,7 +9,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use ha2bgp::observe::listen::{ListenConfig, run};
+use ha2bgp::observe::Seen;
+use ha2bgp::observe::listen::{ListenConfig, Looks, run};
 use ha2bgp_core::fact::Observation;
 use ha2bgp_core::net::{NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
@@ -57,11 +58,11 @@ fn announce(listeners: &[TcpListener]) -> Result<RouteSet, Error> {
 
 /// Receives until `last` comes.
 async fn until(
-    rx: &mut mpsc::Receiver<Observation>,
+    rx: &mut mpsc::Receiver<Seen>,
     last: impl Fn(&Observation) -> bool,
 ) -> Result<Observation, Error> {
     loop {
-        let observation = rx.recv().await.ok_or("the observer ended")?;
+        let observation = rx.recv().await.ok_or("the observer ended")?.what;
         if last(&observation) {
             return Ok(observation);
         }
@@ -76,6 +77,7 @@ async fn close_latency(what: &str, config: ListenConfig, announced: bool) -> Res
         routes.subscribe(),
         tx,
         watch::Sender::default(),
+        Looks::default(),
     ));
     let mut times = Vec::with_capacity(CLOSES);
     for n in 0..CLOSES {
@@ -123,6 +125,7 @@ async fn idle(
         routes.subscribe(),
         tx,
         watch::Sender::default(),
+        Looks::default(),
     ));
     until(&mut rx, |o| matches!(o, Observation::Complete(_))).await?;
     // What others on this host open and close is received, too.

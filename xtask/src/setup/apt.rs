@@ -13,7 +13,7 @@ const SAVED: &str = "/usr/sbin/policy-rc.d.before-ha2bgp-lab";
 const REFUSE: &str =
     "#!/bin/sh\n# Placed by `cargo xtask lab-setup` for the time of an install.\nexit 101\n";
 /// Services that the packages bring.
-const SERVICES: [(&str, &str); 9] = [
+const SERVICES: [(&str, &str); 10] = [
     ("bird2", "bird"),
     ("exabgp", "exabgp"),
     ("frr", "frr"),
@@ -23,6 +23,7 @@ const SERVICES: [(&str, &str); 9] = [
     ("nginx", "nginx"),
     ("nsd", "nsd"),
     ("chrony", "chrony"),
+    ("prometheus", "prometheus"),
 ];
 
 /// Installs the packages; services that they bring are neither started nor left enabled.

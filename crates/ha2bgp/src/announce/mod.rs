@@ -158,7 +158,7 @@ pub enum What {
 #[derive(Clone, Debug)]
 pub enum Progress {
     /// The pipe to ExaBGP.
-    ExaBgp(Snapshot),
+    ExaBgp(Box<PipeState>),
     /// The sessions of the speaker.
     Speaker(SpeakerState),
 }
@@ -167,7 +167,7 @@ impl Progress {
     /// The state in a report, if it is one.
     pub fn of(what: What) -> Option<Self> {
         match what {
-            What::Snapshot(state) => Some(Self::ExaBgp(state.session)),
+            What::Snapshot(state) => Some(Self::ExaBgp(state)),
             What::Speaker(state) => Some(Self::Speaker(state)),
             _ => None,
         }

@@ -53,7 +53,7 @@ async fn answers(input: &[u8]) -> Vec<u8> {
         pushes: Pushes { specs: watch::channel(specs).1, hub },
         engine: Questions(asking.clone()),
         routes: announce::questions::Questions::channel().0,
-        metrics: Metrics::new(Questions(asking)),
+        metrics: Metrics::new(Questions(asking), announce::questions::Questions::channel().0),
         ways: watch::channel(ways).1,
         events: events::start(None, Clock::start()).1,
     };

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::explain::Explanation;
+use ha2bgp_core::survey::Page;
 use tokio::sync::{mpsc, oneshot};
 
 use super::api::{Code, Refusal};
+use super::metrics::measures::Measures;
 use super::orders::{Answer, Order};
 use super::scene::{Checks, Known, Select, Services, Whole};
 use crate::config::in_force::InForce;
@@ -33,6 +35,10 @@ pub enum Question {
     Checks(Option<CheckKey>, usize, oneshot::Sender<Checks>),
     /// What is the configuration in force?
     Config(oneshot::Sender<Arc<InForce>>),
+    /// What is exported as metrics, but for services?
+    Measures(oneshot::Sender<Box<Measures>>),
+    /// What is known of the services behind this one, so many at most?
+    Page(Option<IpAddr>, usize, oneshot::Sender<Page>),
     /// Please do this.
     Order(Order),
 }
@@ -49,6 +55,24 @@ impl Questions {
     pub async fn all(&self) -> Result<Vec<Explanation>, Refusal> {
         let (answer, answered) = oneshot::channel();
         self.ask(Question::All(answer), answered).await
+    }
+
+    /// What is exported as metrics, but for services.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn measures(&self) -> Result<Box<Measures>, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Measures(answer), answered).await
+    }
+
+    /// What is known of some services, and nothing else.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn page(&self, after: Option<IpAddr>, most: usize) -> Result<Page, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(Question::Page(after, most, answer), answered).await
     }
 
     /// What is known of some services.

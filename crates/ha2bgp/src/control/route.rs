@@ -215,8 +215,12 @@ impl Endpoint {
 
 /// Everything that can be asked. The guide and the OpenAPI document are held against it.
 pub const ENDPOINTS: &[Endpoint] = &[
-    get("/metrics", Call::Metrics, "Metrics of services and checks, as OpenMetrics text")
-        .gives(Gives::Text(metrics::CONTENT_TYPE)),
+    get(
+        "/metrics",
+        Call::Metrics,
+        "Metrics of services, checks, peers and the program, as OpenMetrics text",
+    )
+    .gives(Gives::Text(metrics::CONTENT_TYPE)),
     get("/v1/openapi.json", Call::OpenApi, "This interface as an OpenAPI document")
         .gives(Gives::Json(shape::<BTreeMap<String, Value>>)),
     get(

@@ -91,7 +91,7 @@ impl Tokens {
         if secret.len() > SECRET_MAX {
             return None;
         }
-        let wanted = hash(secret);
+        let wanted = sha_256(secret);
         let mut found = None;
         for token in &self.0 {
             let differs = token.hash.iter().zip(wanted).fold(0, |all, (a, b)| all | (a ^ b));
@@ -139,13 +139,13 @@ fn token(line: &str) -> Result<Token, String> {
              `-._~+/=`: make one with openssl rand -base64 24"
         ));
     }
-    Ok(Token { name: name.to_owned(), access, hash: hash(secret.as_bytes()) })
+    Ok(Token { name: name.to_owned(), access, hash: sha_256(secret.as_bytes()) })
 }
 
 /// SHA-256, as rustls has it for its first suite.
-fn hash(secret: &[u8]) -> Hash {
+pub(super) fn sha_256(octets: &[u8]) -> Hash {
     let suite = TLS13_AES_128_GCM_SHA256.tls13();
-    let hashed = suite.map(|suite| suite.common.hash_provider.hash(secret));
+    let hashed = suite.map(|suite| suite.common.hash_provider.hash(octets));
     hashed.and_then(|hash| hash.as_ref().try_into().ok()).unwrap_or([0; 32])
 }
 
@@ -157,8 +157,8 @@ mod tests {
     const WRITE: &str = "fedcba9876543210+/=";
 
     #[test]
-    fn sha_256() {
-        let hex: String = hash(b"abc").iter().map(|octet| format!("{octet:02x}")).collect();
+    fn hashes_are_those_of_fips_180() {
+        let hex: String = sha_256(b"abc").iter().map(|octet| format!("{octet:02x}")).collect();
         // FIPS 180-2, appendix B.1.
         assert_eq!(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }

@@ -32,6 +32,10 @@ impl EngineTask {
             Question::Config(answer) => {
                 drop(answer.send(Arc::clone(&self.configuration.settings.in_force)));
             }
+            Question::Measures(answer) => drop(answer.send(Box::new(self.measures()))),
+            Question::Page(after, most, answer) => {
+                drop(answer.send(self.engine.page(after, most, &mut |_, _, _| true, now)));
+            }
             Question::Order(order) => self.order(order),
         }
     }

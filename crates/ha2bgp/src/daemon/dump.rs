@@ -8,8 +8,7 @@ use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::{Count, Counters, Others};
 use ha2bgp_proto::exabgp::{Acks, Snapshot};
 
-use super::output::Progress;
-use crate::announce::PeerState;
+use crate::announce::{PeerState, Progress};
 
 /// How many services a dump shows.
 const SERVICES_MAX: usize = 1000;
@@ -37,7 +36,7 @@ pub(super) fn log(engine: &Engine, announcer: Option<&Progress>, at: &At<'_>) {
         tracing::info!("status: draining, withdrawn in {}s", until.since(now).as_secs());
     }
     match announcer {
-        Some(Progress::ExaBgp(state)) => pipe(state),
+        Some(Progress::ExaBgp(state)) => pipe(&state.session),
         Some(Progress::Speaker(state)) => {
             state.peers.iter().for_each(|peer| session(peer, now));
             if let Some(last) = state.last_stranger {

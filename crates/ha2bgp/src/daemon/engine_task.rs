@@ -23,16 +23,18 @@ use tokio::sync::{mpsc, watch};
 use super::drain::Drains;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
-use super::output::Progress;
+use super::measures::Meter;
 use super::reload::{Configuration, News};
 use super::{dump, signals};
-use crate::announce::{Desired, Manner};
+use crate::announce::{Desired, Manner, Progress};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::control::orders::{Author, Reload};
 use crate::control::questions::Question;
 use crate::events::{Teller, from_engine};
 use crate::log::LevelHandle;
+use crate::observe::Seen;
+use crate::observe::listen::Looks;
 use crate::record::Recorder;
 
 /// How many observations are taken in one go before the timers are looked at again.
@@ -50,7 +52,7 @@ const THAW: Duration = Duration::from_millis(250);
 pub(super) struct EngineTask {
     pub(super) engine: Engine,
     pub(super) clock: Clock,
-    observations: mpsc::Receiver<Observation>,
+    pub(super) observations: mpsc::Receiver<Seen>,
     pub(super) ends: Ends,
     /// Stopping was asked for: until here the routes are announced as the last choice.
     pub(super) draining: Option<Instant>,
@@ -59,6 +61,7 @@ pub(super) struct EngineTask {
     pub(super) keeper: Keeper,
     pub(super) drains: Drains,
     pub(super) recorder: Option<Recorder>,
+    pub(super) meter: Meter,
     /// Changes which lines the log has.
     pub(super) levels: Option<LevelHandle>,
     /// Timers wait until here after a freeze.
@@ -86,6 +89,8 @@ pub(super) struct Ends {
     pub(super) teller: Teller,
     /// How listeners are noticed, in words.
     pub(super) notice: watch::Receiver<String>,
+    /// How often the listen observer looked.
+    pub(super) looks: Looks,
     /// What the control interface wants to know.
     pub(super) questions: mpsc::Receiver<Question>,
 }
@@ -96,7 +101,7 @@ impl EngineTask {
         (ledger, keeper): (Ledger, Keeper),
         recorder: Option<Recorder>,
         clock: Clock,
-        observations: mpsc::Receiver<Observation>,
+        observations: mpsc::Receiver<Seen>,
         ends: Ends,
     ) -> Self {
         let mut task = Self {
@@ -106,6 +111,7 @@ impl EngineTask {
             keeper,
             drains: Drains::new(ends.told.clone(), clock.now()),
             recorder,
+            meter: Meter::new(),
             levels: None,
             clock,
             observations,
@@ -166,7 +172,10 @@ impl EngineTask {
                         // Observers run as long as the program.
                         return Stop::ObserversEnded;
                     }
-                    self.handle_all(batch.drain(..).map(Input::Observation));
+                    self.handle_each(batch.drain(..).map(|seen| {
+                        let Seen { at, took, what } = seen;
+                        (Input::Observation(what), Some(Times { at, took }))
+                    }));
                 }
                 signal = signals.next() => match signal {
                     signals::Signal::Stop(name) if self.drain(name) => {}
@@ -268,13 +277,18 @@ impl EngineTask {
 
     /// Hands inputs to the engine and passes on what it wants; the newest set goes out once.
     pub(super) fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
+        self.handle_each(inputs.into_iter().map(|input| (input, None)));
+    }
+
+    /// The same, with what was measured of an observation.
+    fn handle_each(&mut self, inputs: impl Iterator<Item = (Input, Option<Times>)>) {
         let mut changed = false;
         let mut addresses = false;
         let mut checks = false;
         let mut events = Vec::new();
         let judged = self.engine.has_first_verdicts();
         self.drain_outputs(&mut changed, &mut checks, &mut events);
-        for input in inputs {
+        for (input, times) in inputs {
             addresses |= matches!(
                 input,
                 Input::Observation(Observation::AddressChanged(_) | Observation::AddressRemoved(_))
@@ -283,8 +297,19 @@ impl EngineTask {
             if let Some(recorder) = &mut self.recorder {
                 recorder.input(&self.engine, now, &input);
             }
+            let took = times.and_then(|times| times.took);
+            if let (Some(took), Input::Observation(Observation::Probed { check, .. })) =
+                (took, &input)
+            {
+                self.meter.probed(check.check, took);
+            }
             self.engine.handle(input, now);
+            let before = std::mem::take(&mut changed);
             self.drain_outputs(&mut changed, &mut checks, &mut events);
+            if let (true, Some(times)) = (changed, times) {
+                self.meter.decided(times.at.elapsed());
+            }
+            changed |= before;
         }
         if changed || judged != self.engine.has_first_verdicts() {
             let manner = self.ends.desired.borrow().manner;
@@ -335,6 +360,15 @@ impl EngineTask {
         let decided_at = self.clock.now();
         self.ends.desired.send_replace(Desired { routes, complete, manner, decided_at });
     }
+}
+
+/// What was measured of an observation.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    /// When it was made.
+    at: tokio::time::Instant,
+    /// How long the probe took.
+    took: Option<Duration>,
 }
 
 /// Why the engine task stopped.

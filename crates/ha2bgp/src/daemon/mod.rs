@@ -7,6 +7,7 @@ mod engine_task;
 mod files;
 mod ledger;
 mod ledger_file;
+mod measures;
 mod orders;
 mod output;
 pub mod parent;
@@ -33,14 +34,13 @@ use tokio::task::JoinHandle;
 use self::engine_task::{Ends, EngineTask, Stop};
 use self::ledger::Ledger;
 use self::ledger_file::Keeper;
-use self::output::Progress;
 use self::reload::{Configuration, Ways};
 pub use self::reload::{Loaded, Loader};
 use self::signals::Signals;
 use self::state::Beginning;
 use self::state_file::Store;
 use crate::announce::speaker::Doorbells;
-use crate::announce::{self, Desired, Ended, Report, What};
+use crate::announce::{self, Desired, Ended, Progress, Report, What};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::Settings;
@@ -144,7 +144,12 @@ async fn serve(
     let (asking, questions) = mpsc::channel(QUESTIONS_MAX);
     let (routes_of, inbox) = announce::questions::Questions::channel();
     let asking = Questions(asking);
-    let source = status::Source { engine: asking.clone(), events: events.clone(), clock };
+    let source = status::Source {
+        engine: asking.clone(),
+        announcer: routes_of.clone(),
+        events: events.clone(),
+        clock,
+    };
     let status = match status::spawn(&settings.status, &source) {
         Ok(status) => status,
         Err(error) => {
@@ -162,7 +167,8 @@ async fn serve(
         }
     };
     let (listen, listen_config) = watch::channel(listen_config);
-    tokio::spawn(listen::run(listen_config, announced, observed, noticing));
+    let looks = listen::Looks::default();
+    tokio::spawn(listen::run(listen_config, announced, observed, noticing, looks.clone()));
     let (progress, announcer_state) = watch::channel(None);
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
@@ -187,6 +193,7 @@ async fn serve(
         announcer: announcer_state,
         teller,
         notice,
+        looks,
         questions,
     };
     let ways = Ways { specs, listen, peers, control };
@@ -262,7 +269,7 @@ fn open_control(
     asking: Questions,
     (routes, events): (announce::questions::Questions, EventLog),
 ) -> Control {
-    let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone()));
+    let (pushes, metrics) = (Pushes { specs, hub }, Metrics::new(asking.clone(), routes.clone()));
     let (telling, ways) = watch::channel(Vec::new());
     let api = Api { pushes, engine: asking, routes, metrics, ways, events };
     let mut control = Control::new(api, telling);

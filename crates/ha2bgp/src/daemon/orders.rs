@@ -103,7 +103,8 @@ impl EngineTask {
     }
 
     /// Says no, and tells it.
-    fn refuse(&self, answer: Option<Answer<Planned>>, refusal: Refusal) {
+    fn refuse(&mut self, answer: Option<Answer<Planned>>, refusal: Refusal) {
+        self.meter.reload(false);
         let text = format!("not reloaded: {}", refusal.message);
         self.tell(Draft::new(Kind::ReloadRefused, Level::Error, text));
         refuse_quietly(answer, refusal);
@@ -241,6 +242,7 @@ impl EngineTask {
                 return match purpose {
                     Purpose::Plan(answer) => tell(answer, Err(refusal)),
                     Purpose::Reload(_, answer) => {
+                        self.meter.reload(false);
                         for line in problems.iter().flat_map(|problem| problem.lines()) {
                             tracing::error!("{line}");
                         }
@@ -308,6 +310,7 @@ impl EngineTask {
         for what in &planned.restart {
             tracing::warn!("{what} counts only after a restart");
         }
+        self.meter.reload(true);
         self.put_in_force(Box::new(then), listen);
         let text = "the configuration was read again and counts now";
         let draft = Draft::new(Kind::Reconfigured, Level::Info, text).author(&reload.author.0);
@@ -323,6 +326,7 @@ impl EngineTask {
             recorder.set_listen_filter(&settings.listen_filter.text);
         }
         let engine = settings.engine.clone();
+        self.meter.put_in_force(&self.configuration.settings.engine, &engine);
         self.configuration.put_in_force(settings, listen);
         self.handle_all([Input::Reconfigure(Box::new(engine))]);
     }

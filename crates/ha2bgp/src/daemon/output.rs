@@ -9,7 +9,6 @@ use ha2bgp_proto::exabgp::Options;
 
 use super::parent;
 use super::state::{Beginning, Times};
-pub(super) use crate::announce::Progress;
 use crate::announce::questions::Inbox;
 use crate::announce::speaker::{Configuration, Doorbells, Peer};
 use crate::announce::{Announcer, ExaBgp, Plain, Speaker, Stdio};

@@ -51,10 +51,23 @@ struct Batch {
 pub struct Teller {
     batches: mpsc::Sender<Batch>,
     lost: Arc<AtomicU64>,
+    /// The same, of all times.
+    lost_ever: Arc<AtomicU64>,
     clock: Clock,
 }
 
 impl Teller {
+    /// How many batches wait, and how many may.
+    pub fn waiting(&self) -> (usize, usize) {
+        let limit = self.batches.max_capacity();
+        (limit.saturating_sub(self.batches.capacity()), limit)
+    }
+
+    /// How much found no place since the start.
+    pub fn lost(&self) -> u64 {
+        self.lost_ever.load(Ordering::Relaxed)
+    }
+
     /// Tells what the engine says, each with the name of its service.
     pub fn engine(&self, events: impl IntoIterator<Item = (Event, Arc<str>)>) {
         self.send(events.into_iter().map(|(event, name)| Happening::Engine(event, name)).collect());
@@ -73,6 +86,7 @@ impl Teller {
         let batch = Batch { at: Timestamp::now(), now: self.clock.now(), happened };
         if self.batches.try_send(batch).is_err() {
             self.lost.fetch_add(count, Ordering::Relaxed);
+            self.lost_ever.fetch_add(count, Ordering::Relaxed);
         }
     }
 }
@@ -115,7 +129,7 @@ pub(super) fn start_with(
     let started = Draft::new(Kind::Started, Level::Debug, format!("ha2bgp {version} has started"));
     keeper.keep(started.more("version", version), at, clock.now());
     let log = EventLog::new(asks, known, reader);
-    (Teller { batches, lost, clock }, log, keeper)
+    (Teller { batches, lost, lost_ever: Arc::default(), clock }, log, keeper)
 }
 
 /// Owns the records.

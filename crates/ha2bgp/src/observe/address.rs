@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::table::Table;
+use super::Seen;
 use super::health::{Health, Stop};
 
 /// How the address observer works.
@@ -34,7 +35,7 @@ impl Default for AddressConfig {
 /// Observes addresses until the receiver of `tx` is dropped.
 ///
 /// It sees the network namespace of the thread that first polls it, and needs no privilege.
-pub async fn run(config: AddressConfig, tx: mpsc::Sender<Observation>) {
+pub async fn run(config: AddressConfig, tx: mpsc::Sender<Seen>) {
     let mut observer = Observer {
         config,
         tx,
@@ -57,7 +58,7 @@ pub async fn run(config: AddressConfig, tx: mpsc::Sender<Observation>) {
 
 struct Observer {
     config: AddressConfig,
-    tx: mpsc::Sender<Observation>,
+    tx: mpsc::Sender<Seen>,
     table: Table,
     /// What the table has changed and `tx` has not got yet.
     changes: Vec<Observation>,
@@ -72,7 +73,7 @@ impl Observer {
         let mut messages = Vec::new();
         self.read_all(&mut route).await?;
         if let Some(complete) = self.health.complete() {
-            self.tx.send(complete).await?;
+            self.tx.send(complete.into()).await?;
         }
         let mut reconcile = Instant::now() + self.config.reconcile_interval;
         loop {
@@ -110,7 +111,7 @@ impl Observer {
 
     async fn report(&mut self) -> Result<(), Stop> {
         for change in self.changes.drain(..) {
-            self.tx.send(change).await?;
+            self.tx.send(change.into()).await?;
         }
         Ok(())
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use ha2bgp_core::fact::{Observation, Source};
 use tokio::sync::mpsc;
 
+use super::Seen;
+
 /// Waits between attempts start here, double, and stop growing there.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LAST_DELAY: Duration = Duration::from_secs(5);
@@ -25,8 +27,8 @@ pub(super) enum Stop {
     Failed(String),
 }
 
-impl From<mpsc::error::SendError<Observation>> for Stop {
-    fn from(_: mpsc::error::SendError<Observation>) -> Self {
+impl From<mpsc::error::SendError<Seen>> for Stop {
+    fn from(_: mpsc::error::SendError<Seen>) -> Self {
         Self::Closed
     }
 }
@@ -67,10 +69,10 @@ impl Health {
     pub(super) async fn recover(
         &mut self,
         error: &str,
-        tx: &mpsc::Sender<Observation>,
+        tx: &mpsc::Sender<Seen>,
     ) -> Result<(), Stop> {
         if let Some(failed) = self.fail(error) {
-            tx.send(failed).await?;
+            tx.send(failed.into()).await?;
         }
         let delay = self.delay;
         self.delay = (delay * 2).min(LAST_DELAY);

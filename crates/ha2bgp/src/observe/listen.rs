@@ -14,6 +14,7 @@
 //!
 //! It does not know networks or services: the bytecode selects, the core decides.
 
+mod looks;
 mod mirror;
 mod now;
 mod pace;
@@ -32,11 +33,13 @@ use ha2bgp_sys::diag::Diag;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+pub use self::looks::{LookCounts, Looks};
 pub use self::now::{listeners_now, listeners_of};
 
 use self::mirror::{Endpoint, Mirror};
 use self::pace::{Allowance, POLL_BATCH, Pace};
 use self::senses::{Said, Sense, Senses};
+use super::Seen;
 use super::health::{Health, NETLINK_HINT, Stop};
 
 /// How often a dump is begun again because the tables changed under it.
@@ -104,13 +107,14 @@ impl Default for ListenConfig {
 /// Observes listeners until the receiver of `tx` is dropped.
 ///
 /// `announced` says which sockets are worth polling; `notice` is told how listeners are noticed, in
-/// words for people. It sees the network namespace of the thread
+/// words for people; `looks` counts. It sees the network namespace of the thread
 /// that first polls it, and needs no privilege unless the bytecode asks for socket marks.
 pub async fn run(
     mut config: watch::Receiver<ListenConfig>,
     announced: watch::Receiver<RouteSet>,
-    tx: mpsc::Sender<Observation>,
+    tx: mpsc::Sender<Seen>,
     notice: watch::Sender<String>,
+    looks: Looks,
 ) {
     let first = config.borrow_and_update().clone();
     let mut observer = Observer {
@@ -127,6 +131,7 @@ pub async fn run(
         health: Health::new(Source::Listen),
         said: Said { notice, events_missing: false },
         allowance: Allowance::default(),
+        looks,
     };
     loop {
         let Err(stop) = observer.watch().await;
@@ -154,7 +159,7 @@ struct Observer {
     announced: watch::Receiver<RouteSet>,
     /// False when nobody can change `announced` any more.
     announcing: bool,
-    tx: mpsc::Sender<Observation>,
+    tx: mpsc::Sender<Seen>,
     mirror: Mirror,
     /// What the last dump found, in the kernel's order.
     dumped: Vec<(SocketId, Endpoint)>,
@@ -165,6 +170,7 @@ struct Observer {
     pace: Pace,
     /// What rings may cost.
     allowance: Allowance,
+    looks: Looks,
 }
 
 /// What made the observer look.
@@ -188,7 +194,7 @@ impl Observer {
         let mut next_dump = self.dump(&mut diag, senses.rings()).await?;
         let mut next_poll = Instant::now() + self.config.poll_interval;
         if let Some(complete) = self.health.complete() {
-            self.tx.send(complete).await?;
+            self.tx.send(complete.into()).await?;
         }
         // One timer that stays registered: on the way of an event there is no time for another.
         let mut timer = std::pin::pin!(tokio::time::sleep_until(next_dump));
@@ -214,6 +220,9 @@ impl Observer {
                 }
                 () = self.tx.closed() => Ring::Closed,
             };
+            if let Ring::Sensed(sense) = &ring {
+                self.looks.sensed(*sense);
+            }
             match ring {
                 Ring::Sensed(Sense::Rang) => self.rung(&mut diag, &mut next_dump).await?,
                 Ring::Sensed(Sense::Destroyed) => self.confirm(&mut diag, &destroyed).await?,
@@ -279,6 +288,7 @@ impl Observer {
 
     /// Asks for the next sockets behind announced routes. Returns when to poll again.
     async fn poll(&mut self, diag: &mut Diag, next_dump: &mut Instant) -> Result<Instant, Stop> {
+        self.looks.polled();
         let begin = cpu_time();
         let mut missed = None;
         for _ in 0..self.mirror.polled_len().min(POLL_BATCH) {
@@ -315,6 +325,7 @@ impl Observer {
     /// Reads all listeners and reports the differences. Returns when to do it again, which can
     /// wait when what changes `rings`.
     async fn dump(&mut self, diag: &mut Diag, rings: bool) -> Result<Instant, Stop> {
+        self.looks.dumped();
         let begin = cpu_time();
         self.read(diag)?;
         let reconciled = self.mirror.reconcile(
@@ -366,8 +377,10 @@ impl Observer {
     }
 
     async fn report(&mut self) -> Result<(), Stop> {
+        // All of one look are as old as it is, however long the engine lets them wait.
+        let at = Instant::now();
         for change in self.changes.drain(..) {
-            self.tx.send(change).await?;
+            self.tx.send(Seen { at, took: None, what: change }).await?;
         }
         Ok(())
     }

@@ -12,3 +12,6 @@ pub mod address;
 pub mod check;
 mod health;
 pub mod listen;
+mod seen;
+
+pub use self::seen::Seen;

@@ -22,6 +22,7 @@ use self::file::{File, Outcome};
 use self::pipe::Pipe;
 pub use self::prometheus::from_openmetrics;
 pub use self::text::{Moment, ended, status};
+use crate::announce;
 use crate::clock::Clock;
 use crate::control::metrics::Metrics;
 use crate::control::questions::Questions;
@@ -50,6 +51,8 @@ pub struct StatusSettings {
 pub struct Source {
     /// The way to the engine.
     pub engine: Questions,
+    /// The way to the announcer.
+    pub announcer: announce::questions::Questions,
     /// What says that something has happened.
     pub events: EventLog,
     /// The clock of the engine.
@@ -117,7 +120,7 @@ async fn keep(
 ) {
     let mut text = text.map(|path| File::new(path, "the status file"));
     let mut metrics = metrics.map(|path| File::new(path, "the file for node_exporter"));
-    let exported = Metrics::new(source.engine.clone());
+    let exported = Metrics::new(source.engine.clone(), source.announcer.clone());
     let mut newest = None;
     let mut exported_at: Option<Instant> = None;
     loop {

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use super::text::tests::engine;
 use super::*;
+use crate::control::metrics::measures::Measures;
 use crate::control::questions::Question;
 use crate::events::{self, Draft, Kind, Level, Teller};
 
@@ -25,14 +26,23 @@ pub(super) fn stage() -> Stage {
     let engine = engine();
     let answering = tokio::spawn(async move {
         while let Some(question) = questions.recv().await {
-            if let Question::All(answer) = question {
-                let _ = answer.send(engine.explain_all(clock.now()).collect());
+            let now = clock.now();
+            match question {
+                Question::All(answer) => drop(answer.send(engine.explain_all(now).collect())),
+                Question::Measures(answer) => {
+                    drop(answer.send(Box::new(Measures::new(now, engine.explain_guard(now)))));
+                }
+                Question::Page(after, most, answer) => {
+                    drop(answer.send(engine.page(after, most, &mut |_, _, _| true, now)));
+                }
+                _ => {}
             }
         }
     });
     let (teller, events, keeper) = events::start(None, clock);
     tokio::spawn(keeper.run());
-    let source = Source { engine: Questions(asking), events, clock };
+    let announcer = announce::questions::Questions::channel().0;
+    let source = Source { engine: Questions(asking), announcer, events, clock };
     Stage { source, teller, _answering: answering }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
+use ha2bgp::observe::Seen;
 use ha2bgp::observe::check::push::Request;
 use ha2bgp::observe::check::{self, CheckSpecs};
 use ha2bgp_core::check::{CheckIndex, CheckKey, Outcome, ProbeResult};
@@ -62,7 +63,7 @@ fn read(text: &str) -> Result<CheckSpecs, String> {
 pub(crate) struct Stand {
     specs: CheckSpecs,
     wanting: watch::Sender<BTreeSet<CheckKey>>,
-    observed: mpsc::Receiver<Observation>,
+    observed: mpsc::Receiver<Seen>,
     early: VecDeque<(CheckKey, ProbeResult)>,
     ended: Option<oneshot::Receiver<()>>,
 }
@@ -117,7 +118,8 @@ impl Stand {
         }
         let wait = async {
             loop {
-                let Some(Observation::Probed { check, result }) = self.observed.recv().await else {
+                let seen = self.observed.recv().await.map(|seen| seen.what);
+                let Some(Observation::Probed { check, result }) = seen else {
                     panic!("nothing more is reported");
                 };
                 if check.vip == vip {

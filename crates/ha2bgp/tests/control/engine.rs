@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ha2bgp::config::settings::Backend;
+use ha2bgp::control::metrics::measures::Measures;
 use ha2bgp::control::questions::Question;
 use ha2bgp::control::scene::{Around, Checks, Known, Scene, Services, Whole};
 use ha2bgp_core::engine::Engine;
@@ -62,6 +63,12 @@ pub(crate) fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
                 drop(answer.send(Checks { scene: scene(), checks, more }));
             }
             Question::Config(answer) => drop(answer.send(Arc::default())),
+            Question::Measures(answer) => {
+                drop(answer.send(Box::new(Measures::new(now, engine.explain_guard(now)))));
+            }
+            Question::Page(after, most, answer) => {
+                drop(answer.send(engine.page(after, most, &mut |_, _, _| true, now)));
+            }
             Question::Order(order) => drop(order),
         }
     }

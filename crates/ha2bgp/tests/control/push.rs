@@ -16,7 +16,8 @@ fn a_push_reaches_the_engine_and_is_listed() {
     });
     assert_eq!((status, answer), (200, taken));
     let got = loop {
-        let Observation::Probed { check, result } = stage.observed.blocking_recv().unwrap() else {
+        let seen = stage.observed.blocking_recv().unwrap();
+        let Observation::Probed { check, result } = seen.what else {
             panic!("no result");
         };
         if check.vip.is_none() {

@@ -18,10 +18,10 @@ use ha2bgp::control::metrics::Metrics;
 use ha2bgp::control::push::Pushes;
 use ha2bgp::control::questions::Questions;
 use ha2bgp::events::{self, Teller};
+use ha2bgp::observe::Seen;
 use ha2bgp::observe::check::{self, push};
 use ha2bgp_core::check::CheckKey;
 use ha2bgp_core::engine::Engine;
-use ha2bgp_core::fact::Observation;
 use ha2bgp_core::time::Instant as EngineTime;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -36,7 +36,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 pub(crate) struct Stage {
     /// The socket.
     pub(crate) path: PathBuf,
-    pub(crate) observed: mpsc::Receiver<Observation>,
+    pub(crate) observed: mpsc::Receiver<Seen>,
     control: Option<Control>,
     pub(crate) teller: Teller,
     _wanting: watch::Sender<BTreeSet<CheckKey>>,
@@ -70,7 +70,7 @@ impl Stage {
         let engine = Engine::new(settings.engine.clone(), EngineTime::START);
         std::thread::spawn(move || engine::answer(&engine, questions));
         let engine = Questions(asking);
-        let metrics = Metrics::new(engine.clone());
+        let metrics = Metrics::new(engine.clone(), announce::questions::Questions::channel().0);
         let (teller, events, keeper) = events::start(None, Clock::start());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         std::thread::spawn(move || runtime.block_on(keeper.run()));

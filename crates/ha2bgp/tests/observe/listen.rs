@@ -298,6 +298,7 @@ async fn the_observer_ends_with_its_receiver() {
         announced.subscribe(),
         tx,
         notice,
+        ha2bgp::observe::listen::Looks::default(),
     ));
     drop(rx);
     tokio::time::timeout(Duration::from_secs(20), task).await.unwrap().unwrap();

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use ha2bgp::observe::{address, listen};
+use ha2bgp::observe::{Seen, address, listen};
 use ha2bgp_core::fact::{AddressId, Listener, LocalAddress, Observation, Protocol, SocketId};
 use ha2bgp_core::net::{NextHop, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
@@ -20,7 +20,7 @@ pub(crate) const NEVER: Duration = Duration::from_secs(3600);
 
 /// A running observer and the facts it has reported.
 pub(crate) struct Watcher {
-    rx: mpsc::Receiver<Observation>,
+    rx: mpsc::Receiver<Seen>,
     task: JoinHandle<()>,
     announced: watch::Sender<RouteSet>,
     pub(crate) listeners: BTreeMap<SocketId, Listener>,
@@ -46,6 +46,7 @@ impl Watcher {
             announced.subscribe(),
             tx,
             watch::Sender::default(),
+            listen::Looks::default(),
         ));
         Self::new(rx, task, announced)
     }
@@ -60,7 +61,7 @@ impl Watcher {
     }
 
     fn new(
-        rx: mpsc::Receiver<Observation>,
+        rx: mpsc::Receiver<Seen>,
         task: JoinHandle<()>,
         announced: watch::Sender<RouteSet>,
     ) -> Self {
@@ -80,7 +81,7 @@ impl Watcher {
         let deadline = tokio::time::Instant::now() + DEADLINE;
         while !done(self) {
             match tokio::time::timeout_at(deadline, self.rx.recv()).await {
-                Ok(Some(observation)) => self.take(observation),
+                Ok(Some(seen)) => self.take(seen.what),
                 Ok(None) => panic!("the observer ended while waiting for {what}"),
                 Err(_) => panic!("no end of waiting for {what}: {:?}", self.failures),
             }
@@ -106,8 +107,8 @@ impl Watcher {
     /// Takes in what is reported in the next 100 ms.
     pub(crate) async fn settle(&mut self) {
         let end = tokio::time::Instant::now() + Duration::from_millis(100);
-        while let Ok(Some(observation)) = tokio::time::timeout_at(end, self.rx.recv()).await {
-            self.take(observation);
+        while let Ok(Some(seen)) = tokio::time::timeout_at(end, self.rx.recv()).await {
+            self.take(seen.what);
         }
     }
 

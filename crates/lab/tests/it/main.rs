@@ -35,6 +35,7 @@ mod lab_plugins;
 mod lab_servers;
 mod last_choice;
 mod load;
+mod metrics;
 mod probes;
 mod readme;
 mod readme_ipv6;

@@ -5,6 +5,7 @@ use crate::stage::{SOON, Stage, VIP};
 use ha2bgp::config::raw::{Given, Raw};
 use ha2bgp::config::reader::Host;
 use ha2bgp::config::settings::Settings;
+use ha2bgp::observe::Seen;
 use ha2bgp::observe::check::{self, CheckSpecs};
 use ha2bgp_core::check::{CheckKey, Outcome};
 use ha2bgp_core::fact::Observation;
@@ -18,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 /// Checks that run until this is dropped.
 pub(crate) struct Probes {
     wanting: Option<watch::Sender<BTreeSet<CheckKey>>>,
-    observed: mpsc::Receiver<Observation>,
+    observed: mpsc::Receiver<Seen>,
     ended: oneshot::Receiver<()>,
 }
 
@@ -63,7 +64,9 @@ impl Probes {
     pub(crate) fn finds(&mut self, outcome: Outcome, words: &str) -> Result<String> {
         let mut others = BTreeSet::new();
         wait::until(SOON, &format!("{outcome} with {words:?}"), || {
-            while let Ok(Observation::Probed { result, .. }) = self.observed.try_recv() {
+            while let Ok(Seen { what: Observation::Probed { result, .. }, .. }) =
+                self.observed.try_recv()
+            {
                 if result.outcome == outcome && result.detail.contains(words) {
                     return Ok(result.detail.to_string());
                 }

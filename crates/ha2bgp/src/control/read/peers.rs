@@ -21,7 +21,7 @@ pub(crate) fn peers(scene: &Scene) -> PeersShown {
         announcer: backend(scene.backend).to_owned(),
         peers: each.collect(),
         pipe: match (scene.backend, &scene.announcer) {
-            (Backend::Exabgp, Some(Progress::ExaBgp(state))) => Some(pipe(state)),
+            (Backend::Exabgp, Some(Progress::ExaBgp(state))) => Some(pipe(&state.session)),
             _ => None,
         },
     }

@@ -40,10 +40,10 @@ pub(crate) fn peer_routes(scene: &Scene, prefix: Prefix, wanted: bool) -> Vec<Pe
         }
         (Backend::Exabgp, announcer) => {
             let (state, why) = match announcer {
-                Some(Progress::ExaBgp(pipe)) if pipe.stalled => {
+                Some(Progress::ExaBgp(pipe)) if pipe.session.stalled => {
                     ("not-told", Some("ExaBGP takes nothing from the pipe".to_owned()))
                 }
-                Some(Progress::ExaBgp(pipe)) if pipe.pending == 0 => (done, None),
+                Some(Progress::ExaBgp(pipe)) if pipe.session.pending == 0 => (done, None),
                 _ => ("pending", None),
             };
             vec![told("exabgp".to_owned(), state, why)]

@@ -59,7 +59,7 @@ const BOTH: &str = "\"100.64.0.0/24\", \"100.65.0.0/24\"";
 struct Stage {
     task: EngineTask,
     files: watch::Sender<String>,
-    _observing: mpsc::Sender<Observation>,
+    _observing: mpsc::Sender<crate::observe::Seen>,
 }
 
 impl Stage {
@@ -87,6 +87,7 @@ impl Stage {
             announcer: watch::channel(None).1,
             teller,
             notice: watch::channel(String::new()).1,
+            looks: crate::observe::listen::Looks::default(),
             questions,
             told: watch::channel(RouteSet::new()).1,
         };

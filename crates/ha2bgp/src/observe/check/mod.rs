@@ -49,8 +49,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ha2bgp_core::check::{CheckIndex, CheckKey, Counting};
-use ha2bgp_core::fact::Observation;
 use tokio::sync::{mpsc, watch};
+
+use super::Seen;
 
 pub use self::lanes::Limits;
 pub use self::phase::Phase;
@@ -156,7 +157,7 @@ fn random<const N: usize>() -> std::io::Result<[u8; N]> {
 pub fn spawn(
     checks: CheckSpecs,
     wanted: watch::Receiver<BTreeSet<CheckKey>>,
-    observed: mpsc::Sender<Observation>,
+    observed: mpsc::Sender<Seen>,
 ) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
     let (_, nothing) = mpsc::channel(1);
     spawn_with(checks, wanted, observed, nothing)
@@ -169,7 +170,7 @@ pub fn spawn(
 pub fn spawn_with(
     checks: CheckSpecs,
     wanted: watch::Receiver<BTreeSet<CheckKey>>,
-    observed: mpsc::Sender<Observation>,
+    observed: mpsc::Sender<Seen>,
     pushes: mpsc::Receiver<push::Request>,
 ) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
     spawn_changing(watch::channel(Arc::new(checks)).1, wanted, observed, pushes)
@@ -182,7 +183,7 @@ pub fn spawn_with(
 pub fn spawn_changing(
     checks: watch::Receiver<Arc<CheckSpecs>>,
     wanted: watch::Receiver<BTreeSet<CheckKey>>,
-    observed: mpsc::Sender<Observation>,
+    observed: mpsc::Sender<Seen>,
     pushes: mpsc::Receiver<push::Request>,
 ) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
     let (ending, ended) = tokio::sync::oneshot::channel();

@@ -10,7 +10,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ha2bgp_core::check::{CheckKey, Counting};
-use ha2bgp_core::fact::Observation;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -24,6 +23,7 @@ use super::schedule::Spread;
 use super::shared::Shared;
 use super::start::{Job, start};
 use super::{CheckSpec, CheckSpecs, Polled, ProbeSpec, Target, haproxy};
+use crate::observe::Seen;
 
 /// A probe that is being made again and again.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub(super) struct Common {
 pub(super) async fn run(
     mut checks: watch::Receiver<Arc<CheckSpecs>>,
     mut wanted: watch::Receiver<BTreeSet<CheckKey>>,
-    observed: mpsc::Sender<Observation>,
+    observed: mpsc::Sender<Seen>,
     pushes: mpsc::Receiver<push::Request>,
 ) {
     let mut now = Arc::clone(&checks.borrow_and_update());

@@ -83,19 +83,21 @@ async fn poll(job: Job, common: Common) {
     let mut slow = false;
     loop {
         tokio::time::sleep_until(schedule.due()).await;
-        let result = match lanes.enter(slow, timing.interval).await {
-            None => crowded(lanes.limit()),
+        let (result, took) = match lanes.enter(slow, timing.interval).await {
+            None => (crowded(lanes.limit()), None),
             Some(_place) => {
+                let begun = Instant::now();
                 let phase = Phase::default();
                 let probe = probe(polled, &spec, &mut kept, at, &phase, &common);
                 let made = within(timing.timeout, probe).await;
                 slow = made.is_err();
-                made.unwrap_or_else(|over| phase.timed_out(timing.timeout, over))
+                let made = made.unwrap_or_else(|over| phase.timed_out(timing.timeout, over));
+                (made, Some(begun.elapsed()))
             }
         };
         streak.push(result.outcome);
         let deciding = reporter.is_deciding(&streak);
-        if !reporter.report(result).await {
+        if !reporter.report_timed(result, took).await {
             return;
         }
         schedule.advance(Instant::now(), deciding);
