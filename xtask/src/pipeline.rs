@@ -43,8 +43,8 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         Some(PathBuf::from(given))
     } else if lab {
         sh::heading("the program, as the lab runs it");
-        sh::run(&mut sh::cargo(&["build", "--locked", "--profile", "lab", "-p", "ha2bgp"]))?;
-        Some(paths::target().join("lab").join("ha2bgp"))
+        sh::run(&mut sh::cargo(&["build", "--locked", "--profile", "quick", "-p", "ha2bgp"]))?;
+        Some(paths::target().join("quick").join("ha2bgp"))
     } else {
         None
     };
