@@ -18,7 +18,7 @@ pub fn path() -> Result<PathBuf, String> {
         .iter()
         .map(|profile| target.join(profile).join("ha2bgp"))
         .find(|path| path.is_file())
-        .ok_or_else(|| "not built: cargo build --profile quick -p ha2bgp".to_owned())
+        .ok_or_else(|| "not built: cargo build -p ha2bgp".to_owned())
 }
 
 /// The program with arguments, and of the environment only the path. It keeps no state and no history

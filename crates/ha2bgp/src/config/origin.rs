@@ -248,7 +248,11 @@ impl fmt::Display for Place {
 /// True for a line that may show a secret, such as a mistaken `password = "…"`.
 pub(super) fn may_hold_secret(line: &str) -> bool {
     let line = line.to_ascii_lowercase().replace("password-file", "");
-    ["password", "passwd", "secret", "md5"].iter().any(|word| line.contains(word))
+    let words = ["password", "passwd", "secret", "md5", "authorization", "bearer", "token"];
+    let line = line.replace("tokens-file", "");
+    // A URL with a user in it.
+    let user = line.split("://").skip(1).any(|it| it.split('/').next().unwrap_or("").contains('@'));
+    user || words.iter().any(|word| line.contains(word))
 }
 
 #[cfg(test)]

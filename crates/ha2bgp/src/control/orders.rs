@@ -54,6 +54,22 @@ pub enum Order {
     ResetDamping(Scope, Author, oneshot::Sender<()>),
 }
 
+impl Order {
+    /// True when whoever gave it does not wait for the answer any more.
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            Self::Override(_, answer)
+            | Self::Lift(_, _, answer)
+            | Self::ShowOverride(_, answer) => answer.is_closed(),
+            Self::Overrides(answer) => answer.is_closed(),
+            Self::Reload(_, answer) | Self::Plan(_, answer) => answer.is_closed(),
+            Self::Confirm(_, answer) => answer.is_closed(),
+            Self::Restart(_, answer) | Self::ResetDamping(_, _, answer) => answer.is_closed(),
+            Self::LogLevel(_, answer) => answer.is_closed(),
+        }
+    }
+}
+
 /// Who wants it, as far as that is known.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Author(pub String);

@@ -148,7 +148,10 @@ impl Questions {
         };
         match tokio::time::timeout(ANSWER_TIME, asked).await {
             Ok(Some(answer)) => Ok(answer),
-            _ => Err(Refusal::new(Code::Busy, "ha2bgp does not answer now: ask again")),
+            _ => Err(Refusal::new(
+                Code::Busy,
+                "ha2bgp does not answer now: look whether it was done, or ask again",
+            )),
         }
     }
 }

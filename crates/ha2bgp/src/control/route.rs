@@ -251,8 +251,16 @@ pub const ENDPOINTS: &[Endpoint] = &[
     get("/v1/probes", Call::Probes, "All checks that are probed, with their newest results")
         .with(read::PAGE_QUERY)
         .gives(Gives::Json(shape::<ProbesShown>)),
-    get("/v1/config", Call::Config, "The configuration in force, and where each value comes from")
-        .gives(Gives::Json(shape::<ConfigShown>)),
+    // What a check is given may be a secret in any shape: it is for those who may change it.
+    Endpoint {
+        access: Access::Write,
+        ..get(
+            "/v1/config",
+            Call::Config,
+            "The configuration in force, and where each value comes from",
+        )
+    }
+    .gives(Gives::Json(shape::<ConfigShown>)),
     get("/v1/why/{address}", Call::Why, "Why an address is announced, or not")
         .gives(Gives::Json(shape::<Why>)),
     get("/v1/overrides", Call::ListOverrides, "What operators say over the heads of the checks")
@@ -276,8 +284,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         .may_take(shape::<LiftBody>)
         .gives(Gives::Json(shape::<OverrideShown>))
         .or(&[Code::BadBody, Code::NoSuchOverride]),
+    // Its errors quote the files, and it costs what a reload does: not for everybody who may look.
     Endpoint {
-        access: Access::Read,
         body_max: FILES_MAX,
         ..post(
             "/v1/plan",

@@ -28,6 +28,10 @@ fn tell<T>(answer: oneshot::Sender<T>, what: T) {
 impl EngineTask {
     /// Carries an order out.
     pub(super) fn order(&mut self, order: Order) {
+        // Whoever asked was told that nobody answers: doing it now would surprise.
+        if order.is_given_up() {
+            return;
+        }
         match order {
             Order::Override(new, answer) => self.say(&new, answer),
             Order::Lift(id, lifted, answer) => self.lift(id, &lifted, answer),

@@ -153,7 +153,12 @@ impl Configuration {
         purpose: Purpose,
         files: Option<Vec<FileText>>,
     ) -> Option<Purpose> {
-        if self.loading.len() >= LOADS_MAX {
+        // Plans leave a place for a reload.
+        let most = match purpose {
+            Purpose::Plan(_) => LOADS_MAX - 1,
+            Purpose::Reload(..) => LOADS_MAX,
+        };
+        if self.loading.len() >= most {
             return Some(purpose);
         }
         self.loads += 1;

@@ -2,9 +2,12 @@
 //! synced, renamed; then the directory is synced, and only then it is said to be kept (open(2), fsync(2),
 //! rename(2)). A temporary file that was left is written over.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// The system calls that it takes; tests let the power fail between any two of them, and in each.
 pub(super) trait Files: Send + 'static {
@@ -32,7 +35,10 @@ impl Files for RealFiles {
     }
 
     fn write(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        File::create(path)?.write_all(bytes)
+        // Who writes it decides what is announced: it is nobody else's, and no link is followed.
+        let mut new = OpenOptions::new();
+        new.write(true).create(true).truncate(true).mode(0o600);
+        new.custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?.write_all(bytes)
     }
 
     fn sync(&mut self, path: &Path) -> io::Result<()> {

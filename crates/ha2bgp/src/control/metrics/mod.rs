@@ -28,6 +28,7 @@ use ha2bgp_core::net::Prefix;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use self::measures::{Measures, SERVICES_MAX};
@@ -46,12 +47,14 @@ pub struct Metrics {
     engine: Questions,
     announcer: announce::questions::Questions,
     newest: RefCell<Option<(Instant, Vec<u8>)>>,
+    /// Whoever has it asks; the others wait, and find the answer.
+    asking: Semaphore,
 }
 
 impl Metrics {
     /// Nothing is asked yet.
     pub const fn new(engine: Questions, announcer: announce::questions::Questions) -> Self {
-        Self { engine, announcer, newest: RefCell::new(None) }
+        Self { engine, announcer, newest: RefCell::new(None), asking: Semaphore::const_new(1) }
     }
 
     /// The first services.
@@ -72,6 +75,8 @@ impl Metrics {
     /// # Errors
     /// When the engine or the announcer does not answer: half of it would look like an outage.
     pub async fn text(&self) -> Result<Vec<u8>, Refusal> {
+        // Nobody closes it.
+        let _alone = self.asking.acquire().await;
         if let Some((at, text)) = &*self.newest.borrow()
             && at.elapsed() < FRESH
         {
