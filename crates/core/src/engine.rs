@@ -181,7 +181,9 @@ impl Engine {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let service = self.timers.first().map(|(at, _)| *at);
         let source = self.sources.deadline(self.config.unknown_after);
-        let (over, room) = (self.overrides.deadline(), self.guard.deadline());
+        // Where there is room already, now is soon enough.
+        let room = self.guard.deadline().map(|at| at.max(self.now));
+        let over = self.overrides.deadline();
         [service, source, over, room].into_iter().flatten().min()
     }
 
@@ -387,7 +389,13 @@ impl Engine {
             let forget = self.services.get(&vip).is_none_or(|service| {
                 service.forget_at(self.config.forget_after).is_some_and(|at| at <= self.now)
             });
-            if forget {
+            if forget && self.routes.get(Prefix::host(vip)).is_some() {
+                // The guard, an operator or `on-failure` keeps it: it is looked at again later.
+                self.step(vip, |service, _, now, _| {
+                    service.set_idle(false, now);
+                    service.set_idle(true, now);
+                });
+            } else if forget {
                 self.timers.remove(&(at, vip));
                 if let Some(service) = self.services.remove(&vip) {
                     for (key, _) in self.probes_of(vip, service.config) {
@@ -396,8 +404,6 @@ impl Engine {
                     self.guard.release(vip);
                     self.refusal_told = false;
                     self.events.push_back(Event::ServiceForgotten { vip });
-                    // An operator may have wanted it up.
-                    self.withdraw(vip, Reason::NoListener, None);
                 }
             } else {
                 self.step(vip, |service, _, now, told| service.expire(now, told));

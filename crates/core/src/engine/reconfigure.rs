@@ -57,10 +57,10 @@ impl Engine {
         self.guard.set(config.guard);
         self.config = config;
         self.timers.clear();
-        for (vip, before) in before {
-            match self.config.networks.containing(vip) {
-                Some(network) => self.adopt(vip, network, &before, &old),
-                None => self.drop_service(vip, &before),
+        for (vip, before) in &before {
+            match self.config.networks.containing(*vip) {
+                Some(network) => self.adopt(*vip, network, before, &old),
+                None => self.drop_service(*vip),
             }
         }
         let deadline = |(vip, service): (&IpAddr, &Service)| {
@@ -72,6 +72,11 @@ impl Engine {
         }
         for vip in self.listeners_everywhere() {
             self.discover(vip);
+        }
+        // Only now: what another service uses from now on keeps what is known of it.
+        for (vip, before) in &before {
+            let after = self.probes_for(*vip);
+            before.difference(&after).for_each(|key| self.checks.leave(*key, *vip));
         }
         self.judge_all();
         self.look_around();
@@ -105,18 +110,12 @@ impl Engine {
                 self.checks.join(*key, vip, counting, self.now);
             }
         }
-        for key in before.iter().filter(|key| !after.iter().any(|(other, _)| other == *key)) {
-            self.checks.leave(*key, vip);
-        }
     }
 
     /// A service that the new configuration does not allow.
-    fn drop_service(&mut self, vip: IpAddr, probes: &BTreeSet<CheckKey>) {
+    fn drop_service(&mut self, vip: IpAddr) {
         self.guard.release(vip);
         self.start.forget(vip);
-        for key in probes {
-            self.checks.leave(*key, vip);
-        }
         if self.services.remove(&vip).is_some() {
             self.withdraw(vip, Reason::OutsideNetworks, None);
             self.refusal_told = false;

@@ -44,7 +44,10 @@ pub(super) fn place(settings: &StateFile) -> Option<PathBuf> {
                 make_directory(path)
                     && rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok()
             };
-            DIRECTORIES.into_iter().find(usable).map(|directory| Path::new(directory).join(NAME))
+            // A file that is there counts, also where it cannot be written any more.
+            let place = |directory: &str| Path::new(directory).join(NAME);
+            let there = DIRECTORIES.into_iter().map(place).find(|path| path.exists());
+            there.or_else(|| DIRECTORIES.into_iter().find(usable).map(place))
         }
     }
 }
@@ -55,7 +58,12 @@ pub(super) fn read<F: Files>(file: &mut LedgerFile<F>, now: Timestamp) -> Ledger
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ledger::default(),
         Err(error) => {
-            tracing::error!(%error, "the file of overrides cannot be read: none counts");
+            // The next order would write over it.
+            let aside = match file.set_aside() {
+                Ok(aside) => format!("it is kept as {}", aside.display()),
+                Err(error) => format!("and it cannot be set aside: {error}"),
+            };
+            tracing::error!(%error, "the file of overrides cannot be read: none counts; {aside}");
             return Ledger::default();
         }
     };

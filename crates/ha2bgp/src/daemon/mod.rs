@@ -19,6 +19,7 @@ mod state;
 pub(crate) mod state_file;
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,7 +198,8 @@ async fn serve(
         questions,
     };
     let ways = Ways { specs, listen, peers, control };
-    let overrides = overrides(&settings);
+    // Held for as long as the program runs.
+    let (overrides, _lock) = overrides(&settings);
     let recorder = settings.record.as_ref().map(|record| {
         let listen_filter = settings.listen_filter.text.clone();
         Recorder::start(record, Head { clock, listen_filter })
@@ -253,12 +255,19 @@ async fn serve(
     )
 }
 
-/// What operators have said before, and where it is kept.
-fn overrides(settings: &Settings) -> (Ledger, Keeper) {
-    let mut file = ledger_file::place(&settings.overrides_file).map(ledger_file::file);
+/// What operators have said before, where it is kept, and what keeps others from writing there.
+fn overrides(settings: &Settings) -> ((Ledger, Keeper), Option<File>) {
+    let path = ledger_file::place(&settings.overrides_file);
+    let mut file = path.clone().map(ledger_file::file);
     let now = jiff::Timestamp::now();
     let ledger = file.as_mut().map(|file| ledger_file::read(file, now)).unwrap_or_default();
-    (ledger, Keeper::start(file))
+    match path.map(|path| state_file::lock(&path, "overrides-file")).transpose() {
+        Ok(lock) => ((ledger, Keeper::start(file)), lock),
+        Err(error) => {
+            tracing::error!(%error, "overrides are not kept over a restart");
+            ((ledger, Keeper::start(None::<ledger_file::LedgerFile>)), None)
+        }
+    }
 }
 
 /// Opens the control interface, where one is wanted.

@@ -216,6 +216,10 @@ impl EngineTask {
     /// Makes the overrides count, keeps them, and then answers.
     fn overrides_changed(&mut self, entry: Entry, answer: Answer<OverrideShown>) {
         let wall = Timestamp::now();
+        // The engine says nothing of those that are over when it hears of them.
+        for id in self.ledger.over(wall) {
+            self.override_ended(id);
+        }
         let list = self.ledger.for_engine(wall, self.clock.now());
         self.handle_all([Input::SetOverrides(list)]);
         self.drains.hurry(self.clock.now());
@@ -284,6 +288,18 @@ impl EngineTask {
         Some(Refusal::new(Code::Busy, text))
     }
 
+    /// An override of a service that there is, and would not be any more.
+    fn orphaned(&self, then: &Settings) -> Option<&Entry> {
+        let has = |settings: &Settings, name: &str| {
+            settings.engine.services.iter().any(|service| *service.name == *name)
+        };
+        let now = &self.configuration.settings;
+        self.ledger.entries().iter().find(|entry| match entry.scope() {
+            Scope::Service(name) => has(now, &name) && !has(then, &name),
+            Scope::All | Scope::Network(_) => false,
+        })
+    }
+
     fn accept(
         &mut self,
         reload: Reload,
@@ -301,6 +317,16 @@ impl EngineTask {
                 "it would withdraw {} routes more than the guard allows now: look at the plan, then \
                  reload with force",
                 planned.beyond_guard
+            );
+            return self.refuse(answer, Refusal::new(Code::Guarded, text));
+        }
+        if let Some(entry) = self.orphaned(&then)
+            && !reload.force
+        {
+            let text = format!(
+                "it has no such service any more, and this override would end by that: {}: take it \
+                 back first, name the service as before, or reload with force",
+                entry.words()
             );
             return self.refuse(answer, Refusal::new(Code::Guarded, text));
         }

@@ -61,7 +61,10 @@ impl Recorder {
 
     /// Notes an input that the engine takes now. To be called before it does.
     pub fn input(&mut self, engine: &Engine, now: Instant, input: &Input) {
-        if self.missing > 0 || self.written >= self.file_max {
+        let new = self.written >= self.file_max;
+        // A checkpoint costs what the engine knows: behind a gap it waits until the disk keeps up.
+        let room = self.missing == 0 || self.chunks.capacity() >= self.chunks.max_capacity() / 2;
+        if (new || self.missing > 0) && room {
             self.begin_file(engine, now);
         }
         self.put(write(now, &Entry::Input(input.clone())));
@@ -95,6 +98,8 @@ impl Recorder {
         if self.chunks.try_send(Chunk { text, new }).is_err() {
             self.missing = missing;
         } else {
+            // What begins with a large checkpoint holds as much again.
+            self.file_max = self.file_max.max(length.saturating_mul(2));
             self.written = if new { length } else { self.written.saturating_add(length) };
         }
     }

@@ -278,7 +278,7 @@ async fn reports_tell_what_happened_and_are_dropped_when_nobody_listens() {
                 names.push(if command.purpose == Purpose::Change { "sent" } else { "again" });
             }
             What::ExaBgp(Event::Acknowledged { .. }) => names.push("acknowledged"),
-            What::Snapshot(_) => {}
+            What::Snapshot(_) | What::Settled(_) => {}
             other => panic!("{other:?}"),
         }
     }

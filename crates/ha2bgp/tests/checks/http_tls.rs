@@ -125,7 +125,7 @@ fn mistakes_name_the_file_and_the_fix() {
     let at = |key: &str, name: &str| format!("{key} = \"{}\"\n", file(name));
     let certificate = at("tls-certificate", "client.pem");
     for (keys, words) in [
-        (at("tls-ca", "none.pem"), "none.pem\" cannot be read"),
+        (at("tls-ca", "none.pem"), "cannot be read: No such file"),
         (at("tls-ca", "README.md"), "README.md: it holds no certificate"),
         (at("tls-ca", "server.key"), "server.key: it holds no certificate"),
         (certificate.clone(), "is of no use without tls-key"),
