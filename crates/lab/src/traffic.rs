@@ -33,6 +33,9 @@ pub struct Load {
     pub clients: usize,
     /// Many requests on one connection, or a connection for each.
     pub keep_alive: bool,
+    /// A request that a reset of its connection met before any answer is sent once more: RFC 9110 section
+    /// 9.2.2 lets clients do so. Routers with several paths reset what they move.
+    pub retry: bool,
     /// How long a thread waits after each answer.
     pub pause: Duration,
     /// How long to wait for a connection, or for the next octet.
@@ -48,6 +51,7 @@ impl Load {
             path: "/".to_owned(),
             clients: 4,
             keep_alive: false,
+            retry: false,
             pause: Duration::ZERO,
             timeout: Duration::from_secs(5),
         }
@@ -187,10 +191,24 @@ impl Client {
                 outcome => return outcome,
             };
         }
+        let mut answered = false;
+        match self.afresh(&mut answered) {
+            Err(error)
+                if self.load.retry && !answered && error.kind() == ErrorKind::ConnectionReset =>
+            {
+                shared.again.fetch_add(1, Ordering::Relaxed);
+                self.afresh(&mut false)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A request over a connection of its own.
+    fn afresh(&mut self, answered: &mut bool) -> std::io::Result<()> {
         let stream = TcpStream::connect_timeout(&self.load.address, self.load.timeout)?;
         stream.set_read_timeout(Some(self.load.timeout))?;
         stream.set_write_timeout(Some(self.load.timeout))?;
-        self.exchange(stream, &mut false)
+        self.exchange(stream, answered)
     }
 
     /// One request and its answer; keeps the connection where that is wanted and possible.

@@ -142,7 +142,7 @@ fn hold(near: &Netns) -> Result<TcpStream> {
 /// Requests all the time, over connections that are kept.
 fn load() -> Result<Load> {
     let pause = Duration::from_millis(10);
-    Ok(Load { keep_alive: true, pause, clients: 6, ..Load::on(service()?) })
+    Ok(Load { keep_alive: true, retry: true, pause, clients: 6, ..Load::on(service()?) })
 }
 
 /// Waits until the router has the routes of these, and only these.
