@@ -184,7 +184,8 @@ impl Model {
         self.results.retain(|key, _| {
             let used = match key.vip {
                 Some(vip) => services.contains_key(&vip),
-                None => !services.is_empty(),
+                // Those that are found by this configuration take over what is known.
+                None => true,
             };
             used && known.contains_key(&key.check)
         });
@@ -249,6 +250,9 @@ impl Model {
             .collect();
         for vip in found {
             self.services.entry(vip).or_insert(Judged { since: now, ..Judged::default() });
+        }
+        if self.services.is_empty() {
+            self.results.clear();
         }
     }
 
