@@ -38,14 +38,15 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         installing.wait()?;
     }
     checked?;
-    let program = match std::env::var_os("HA2BGP_BIN") {
-        _ if !lab => None,
-        Some(given) => {
-            println!("HA2BGP_BIN is set: the lab tests {}", given.display());
-            Some(PathBuf::from(given))
-        }
-        // The tests before have built it: they run it too.
-        None => Some(paths::target().join("debug").join("ha2bgp")),
+    let program = if let (true, Some(given)) = (lab, std::env::var_os("HA2BGP_BIN")) {
+        println!("HA2BGP_BIN is set: the lab tests {}", given.display());
+        Some(PathBuf::from(given))
+    } else if lab {
+        sh::heading("the program, as the lab runs it");
+        sh::run(&mut sh::cargo(&["build", "--locked", "--profile", "quick", "-p", "ha2bgp"]))?;
+        Some(paths::target().join("quick").join("ha2bgp"))
+    } else {
+        None
     };
     tests(program.as_deref())
 }

@@ -14,11 +14,11 @@ pub fn path() -> Result<PathBuf, String> {
         };
     }
     let target = tools::target_dir().ok_or("no target directory")?;
-    ["lab", "release", "debug"]
+    ["quick", "lab", "release", "debug"]
         .iter()
         .map(|profile| target.join(profile).join("ha2bgp"))
         .find(|path| path.is_file())
-        .ok_or_else(|| "not built: cargo build -p ha2bgp".to_owned())
+        .ok_or_else(|| "not built: cargo build --profile quick -p ha2bgp".to_owned())
 }
 
 /// The program with arguments, and of the environment only the path. It keeps no state and no history

@@ -44,7 +44,7 @@ use crate::announce::speaker::Doorbells;
 use crate::announce::{self, Desired, Ended, Progress, Report, What};
 use crate::clock::Clock;
 use crate::config::duration;
-use crate::config::settings::Settings;
+use crate::config::settings::{Settings, StateFile};
 use crate::control::Control;
 use crate::control::calls::Api;
 use crate::control::metrics::Metrics;
@@ -256,16 +256,25 @@ async fn serve(
 }
 
 /// What operators have said before, where it is kept, and what keeps others from writing there.
+///
+/// At the place of every host a second program has neither: what the first one is told is not for it.
 fn overrides(settings: &Settings) -> ((Ledger, Keeper), Option<File>) {
-    let path = ledger_file::place(&settings.overrides_file);
-    let mut file = path.clone().map(ledger_file::file);
-    let now = jiff::Timestamp::now();
-    let ledger = file.as_mut().map(|file| ledger_file::read(file, now)).unwrap_or_default();
-    match path.map(|path| state_file::lock(&path, "overrides-file")).transpose() {
-        Ok(lock) => ((ledger, Keeper::start(file)), lock),
+    let nothing = || Keeper::start(None::<ledger_file::LedgerFile>);
+    let Some(path) = ledger_file::place(&settings.overrides_file) else {
+        return ((Ledger::default(), nothing()), None);
+    };
+    let locked = state_file::lock(&path, "overrides-file");
+    if let (Err(error), StateFile::Auto) = (&locked, &settings.overrides_file) {
+        tracing::info!("overrides are not kept over a restart: {}: {error}", path.display());
+        return ((Ledger::default(), nothing()), None);
+    }
+    let mut file = ledger_file::file(path);
+    let ledger = ledger_file::read(&mut file, jiff::Timestamp::now());
+    match locked {
+        Ok(lock) => ((ledger, Keeper::start(Some(file))), Some(lock)),
         Err(error) => {
             tracing::error!(%error, "overrides are not kept over a restart");
-            ((ledger, Keeper::start(None::<ledger_file::LedgerFile>)), None)
+            ((ledger, nothing()), None)
         }
     }
 }
