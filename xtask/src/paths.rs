@@ -16,7 +16,7 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
-/// Where the lab keeps what it installs: `HA2BGP_LAB_DIR`, or `target/lab`.
+/// Where the lab keeps what it installs: `HA2BGP_LAB_DIR`, or `target/peers`.
 pub(crate) fn lab() -> PathBuf {
     match std::env::var_os("HA2BGP_LAB_DIR") {
         Some(dir) => root().join(dir),

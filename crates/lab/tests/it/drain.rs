@@ -174,6 +174,8 @@ fn ends(mut command: Child, code: i32, words: &str) -> Result<()> {
 /// Starts to drain while a connection is held, and waits until only that is left.
 fn drain_and_hold(site: &Site, near: &Netns) -> Result<(Child, TcpStream)> {
     let held = hold(near)?;
+    // The route may be there before the program is: of the process before it.
+    site.wait_drain(&["\"overrides\":"])?;
     let drain = site.command("drain", &["drain", "web", "--reason", "kernel"])?;
     let shown = site.wait_drain(&["\"phase\":\"waiting\"", "\"connections\":1,"])?;
     assert!(shown.contains("\"reason\":\"kernel\"") && shown.contains("anna"), "{shown}");
