@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use self::lines::Lines;
+use super::ask::encode;
 use super::push::{EXIT_UNREACHABLE, refusal, socket_arg, socket_of};
 use super::screen::Screen;
 use super::{print_error, say};
@@ -95,28 +96,4 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
         print_error("nothing of that is known");
     }
     ExitCode::SUCCESS
-}
-
-/// A value for a query string (RFC 3986 section 2.1).
-pub(super) fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~/:".contains(&octet) {
-            out.push(char::from(octet));
-        } else {
-            out.push_str(&format!("%{octet:02x}"));
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_go_into_a_query() {
-        assert_eq!(encode("2001:db8::/32"), "2001:db8::/32");
-        assert_eq!(encode("a b&é%"), "a%20b%26%c3%a9%25");
-    }
 }

@@ -11,7 +11,8 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
-use super::history::{EventLines, encode};
+use super::ask::encode;
+use super::history::EventLines;
 use super::push::{EXIT_UNREACHABLE, refusal, socket_arg, socket_of};
 use super::screen::Screen;
 use super::{print_error, say};

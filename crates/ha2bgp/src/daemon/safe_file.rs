@@ -47,7 +47,7 @@ impl Files for RealFiles {
     }
 
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::rename(from, to)
+        super::state_file::rename(from, to)
     }
 
     fn sync_directory(&mut self, path: &Path) -> io::Result<()> {

@@ -114,7 +114,7 @@ impl Store {
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&fresh)?;
         file.write_all(text.as_bytes())?;
-        fs::rename(&fresh, &self.path)?;
+        rename(&fresh, &self.path)?;
         self.file = Some((file, at));
         Ok(())
     }
@@ -236,6 +236,24 @@ pub(crate) fn lock(path: &Path, flag: &str) -> io::Result<File> {
         }
     })?;
     Ok(lock)
+}
+
+/// Gives a file another name, in the place of a file that has that. Neither may be anything else: a
+/// mistaken `/dev/null` in a configuration must not cost this host its device.
+///
+/// # Errors
+/// When one of them is no file, or those of rename(2).
+pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    for path in [from, to] {
+        match fs::symlink_metadata(path) {
+            Ok(there) if !there.is_file() && !there.is_symlink() => {
+                let text = format!("{} is no file: name another place", path.display());
+                return Err(io::Error::other(text));
+            }
+            _ => {}
+        }
+    }
+    fs::rename(from, to)
 }
 
 /// A name beside a file.

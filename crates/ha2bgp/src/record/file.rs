@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::daemon::state_file::rename;
 
 /// Text for the file.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ pub(super) fn write(path: &Path, mut chunks: mpsc::Receiver<Chunk>) {
             if chunk.new {
                 file = None;
                 if path.exists() {
-                    std::fs::rename(path, before(path))?;
+                    rename(path, &before(path))?;
                 }
                 file = Some(BufWriter::new(create(path)?));
             }

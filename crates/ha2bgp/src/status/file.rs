@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::daemon::state_file::beside;
+use crate::daemon::state_file::{beside, rename};
 
 /// The file.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl File {
             .mode(0o644)
             .open(&fresh)
             .and_then(|mut file| file.write_all(octets))
-            .and_then(|()| fs::rename(&fresh, &self.path));
+            .and_then(|()| rename(&fresh, &self.path));
         if written.is_err() {
             // Half a file is of no use, and a full disk has no room for it.
             let _ = fs::remove_file(&fresh);

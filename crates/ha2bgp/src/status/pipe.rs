@@ -104,7 +104,8 @@ fn serve(path: &Path, told: &watch::Sender<Option<Arc<File>>>, source: &Source, 
                 if !std::mem::replace(&mut failed, true) {
                     tracing::warn!("no status pipe: {}: {error}", path.display());
                 }
-                runtime.block_on(tokio::time::sleep(RETRY));
+                // Made inside of the runtime: it has the clock.
+                runtime.block_on(async { tokio::time::sleep(RETRY).await });
             }
         }
     }

@@ -123,3 +123,20 @@ fn the_cost_of_many_routes_is_small() {
     println!("written in {written:?}, touched in {touched:?}, read in {:?}", begun.elapsed());
     assert!(written < Duration::from_secs(5), "{written:?}");
 }
+
+/// What is written beside and renamed must not take the place of a device, or of anything but a file.
+#[test]
+fn only_files_are_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (fresh, there) = (dir.path().join("fresh"), dir.path().join("there"));
+    fs::write(&fresh, "new").unwrap();
+    // A socket stands for a device here, which takes root to make.
+    let _socket = std::os::unix::net::UnixListener::bind(&there).unwrap();
+    let error = rename(&fresh, &there).unwrap_err();
+    assert!(error.to_string().contains("there is no file: name another place"), "{error}");
+    assert!(rename(&there, &dir.path().join("old")).is_err());
+    assert!(there.exists() && fresh.exists());
+    fs::remove_file(&there).unwrap();
+    rename(&fresh, &there).unwrap();
+    assert_eq!(fs::read_to_string(&there).unwrap(), "new");
+}

@@ -101,6 +101,23 @@ async fn a_pipe_that_is_taken_away_is_made_again() {
     assert!(!path.exists());
 }
 
+#[tokio::test]
+async fn it_goes_on_when_what_was_in_the_way_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipe");
+    let stage = stage();
+    fs::write(&path, "mine").unwrap();
+    let pipe = spawn(path.clone(), stage.source.clone()).unwrap();
+    let begun = Instant::now();
+    while !pipe.waiting.has_changed().unwrap() {
+        assert!(begun.elapsed() < SOON, "it has not tried yet");
+        tokio::task::yield_now().await;
+    }
+    fs::remove_file(&path).unwrap();
+    let text = blocking(move || read(&path)).await;
+    assert!(text.ends_with("# end\n"), "{text}");
+}
+
 #[test]
 fn what_is_no_pipe_stays() {
     let dir = tempfile::tempdir().unwrap();
