@@ -1,26 +1,31 @@
 //! The doorbell: it rings when a TCP socket starts or stops to listen, anywhere on this host.
 //!
-//! A program of fifteen eBPF instructions (`doorbell/program.rs`) at the raw tracepoint
+//! A program of twenty eBPF instructions (`doorbell/program.rs`) at the raw tracepoint
 //! `inet_sock_set_state` writes to a ring buffer and wakes its reader, 3 to 6 µs after `listen`,
 //! `close` or `shutdown`, also while half-open connections keep the socket alive and destroy
-//! events late. It says nothing but "look": the tracepoint is of the whole host, other network
-//! namespaces ring too, and at the moment of the ring the kernel's tables may not show the change
-//! yet. Look now, and once more a millisecond later.
+//! events late. It says "look", and where this kernel's sockets are laid out as expected, which a
+//! trial at the start finds out, it says at which address and port; and rings of other network
+//! namespaces are told apart and only counted. At the moment of the ring the kernel's tables may
+//! not show the change yet: look now, and once more a millisecond later.
 //!
 //! Needs CAP_BPF and CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8) while it is hung up, none
 //! later: the descriptors stay. UDP sockets have no states and never ring.
 
 mod program;
+mod record;
 mod ring;
+mod trial;
 
 use std::io;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
 use thiserror::Error;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use self::program::{Instruction, program};
+use self::program::{Instruction, plain, telling};
+pub use self::record::{Change, Chime, Place};
+use self::record::{Known, Record};
 use self::ring::Ring;
 
 /// Commands of bpf(2) (include/uapi/linux/bpf.h).
@@ -52,39 +57,92 @@ pub struct DoorbellError {
 pub struct Doorbell {
     /// The ring buffer, and readable when it has something.
     ring: AsyncFd<Ring>,
+    /// What of its records can be believed.
+    known: Known,
     /// The program, and where it is attached.
     _program: OwnedFd,
     _link: OwnedFd,
 }
 
+/// How it rang since the last time.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rang {
+    /// All rings.
+    pub rings: u64,
+    /// Those of other network namespaces.
+    pub foreign: u64,
+    /// It rang more often than can be told: anything may have happened.
+    pub lost: bool,
+}
+
 impl Doorbell {
     /// Hangs it up: from now on nothing is missed. Needs a tokio runtime.
+    ///
+    /// Sockets of its own listen on loopback for some microseconds, see the head.
     ///
     /// # Errors
     /// Without the capabilities, in a container that forbids bpf(2), on a kernel that is too old.
     pub fn hang() -> Result<Self, DoorbellError> {
-        let map = create_ring().map_err(trying("create a ring buffer"))?;
-        let loaded = load(&program(map.as_raw_fd())).map_err(trying("load the program"))?;
-        let ring = Ring::map(map).map_err(trying("map the ring buffer"))?;
-        let ring = watch(ring).map_err(trying("wait for the ring buffer"))?;
+        let (map, size) = create_ring().map_err(trying("create a ring buffer"))?;
+        let ring = map.as_raw_fd();
+        // A kernel that forbids to read its memory still lets it ring.
+        let (loaded, tells) = match load(&telling(ring)) {
+            Ok(loaded) => (loaded, true),
+            Err(_) => (load(&plain(ring)).map_err(trying("load the program"))?, false),
+        };
+        let ring = Ring::map(map, size, tells).map_err(trying("map the ring buffer"))?;
+        let mut ring = watch(ring).map_err(trying("wait for the ring buffer"))?;
         let link = attach(loaded.as_raw_fd()).map_err(trying("attach to inet_sock_set_state"))?;
-        Ok(Self { ring, _program: loaded, _link: link })
+        let known = if tells { trial::run(ring.get_mut()) } else { Known::default() };
+        Ok(Self { ring, known, _program: loaded, _link: link })
     }
 
-    /// Waits until it rings; how often it has since the last time. Cancelling it loses nothing.
+    /// Whether rings say where: for IPv4 and for IPv6 sockets.
+    pub const fn tells_places(&self) -> (bool, bool) {
+        (self.known.v4, self.known.v6)
+    }
+
+    /// Whether rings of other network namespaces are told apart.
+    pub const fn tells_namespaces(&self) -> bool {
+        self.known.namespace.is_some()
+    }
+
+    /// Waits until it rings, and puts the rings of this network namespace into `chimes`, replacing
+    /// what is in there; at most some thousand. Cancelling it loses nothing.
     ///
     /// # Errors
     /// When the runtime ends.
-    pub async fn ring(&mut self) -> io::Result<u64> {
+    pub async fn ring(&mut self, chimes: &mut Vec<Chime>) -> io::Result<Rang> {
         loop {
             let mut ready = self.ring.readable_mut().await?;
             // Before the look: what rings in between makes it ready again.
             ready.clear_ready();
-            let rings = ready.get_inner_mut().take();
-            if rings > 0 {
-                return Ok(rings);
+            let rang = take(ready.get_inner_mut(), &self.known, chimes);
+            if rang.rings > 0 {
+                return Ok(rang);
             }
         }
+    }
+
+    /// The same without waiting, for a caller that watches the descriptor by itself.
+    pub fn take(&mut self, chimes: &mut Vec<Chime>) -> Rang {
+        take(self.ring.get_mut(), &self.known, chimes)
+    }
+}
+
+fn take(ring: &mut Ring, known: &Known, chimes: &mut Vec<Chime>) -> Rang {
+    chimes.clear();
+    let mut foreign = 0;
+    let taken = ring.take(&mut |record: Record| match record.chime(known) {
+        Some(chime) => chimes.push(chime),
+        None => foreign += 1,
+    });
+    Rang { rings: taken.records, foreign, lost: taken.full }
+}
+
+impl AsFd for Doorbell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ring.get_ref().as_fd()
     }
 }
 
@@ -133,10 +191,15 @@ struct RawTracepointOpen {
     zero: u32,
 }
 
-fn create_ring() -> io::Result<OwnedFd> {
-    let attributes =
-        MapCreate { map_type: RINGBUF, max_entries: ring::size()?, ..MapCreate::default() };
-    bpf(MAP_CREATE, &attributes)
+/// A ring buffer, and the octets of its data area.
+fn create_ring() -> io::Result<(OwnedFd, u32)> {
+    let [large, small] = ring::sizes()?;
+    let create = |size| {
+        let attributes =
+            MapCreate { map_type: RINGBUF, max_entries: size, ..MapCreate::default() };
+        bpf(MAP_CREATE, &attributes).map(|map| (map, size))
+    };
+    create(large).or_else(|_| create(small))
 }
 
 fn load(instructions: &[Instruction]) -> io::Result<OwnedFd> {

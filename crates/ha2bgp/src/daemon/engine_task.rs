@@ -172,10 +172,15 @@ impl EngineTask {
                         // Observers run as long as the program.
                         return Stop::ObserversEnded;
                     }
-                    self.handle_each(batch.drain(..).map(|seen| {
+                    let events = self.handle_each(batch.drain(..).map(|seen| {
                         let Seen { at, took, what } = seen;
                         (Input::Observation(what), Some(Times { at, took }))
                     }));
+                    if !events.is_empty() {
+                        // Announcing is urgent, telling is not: the announcer has its turn now.
+                        tokio::task::yield_now().await;
+                        self.tell_events(events);
+                    }
                 }
                 signal = signals.next() => match signal {
                     signals::Signal::Stop(name) if self.drain(name) => {}
@@ -277,11 +282,15 @@ impl EngineTask {
 
     /// Hands inputs to the engine and passes on what it wants; the newest set goes out once.
     pub(super) fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
-        self.handle_each(inputs.into_iter().map(|input| (input, None)));
+        let events = self.handle_each(inputs.into_iter().map(|input| (input, None)));
+        self.tell_events(events);
     }
 
-    /// The same, with what was measured of an observation.
-    fn handle_each(&mut self, inputs: impl Iterator<Item = (Input, Option<Times>)>) {
+    /// The same, with what was measured of an observation. What happened is to be told.
+    fn handle_each(
+        &mut self,
+        inputs: impl Iterator<Item = (Input, Option<Times>)>,
+    ) -> Vec<Event> {
         let mut changed = false;
         let mut addresses = false;
         let mut checks = false;
@@ -321,7 +330,11 @@ impl EngineTask {
         if addresses {
             self.ends.addresses.send_modify(|changes| *changes = changes.wrapping_add(1));
         }
-        // Announcing is urgent, telling is not.
+        events
+    }
+
+    /// Tells what happened.
+    fn tell_events(&mut self, events: Vec<Event>) {
         for event in &events {
             if let Event::OverrideEnded(over) = event {
                 self.override_ended(over.id);
@@ -355,10 +368,12 @@ impl EngineTask {
     /// Hands out what is wanted now.
     fn publish(&self, manner: Manner) {
         let routes = self.engine.routes().clone();
-        self.ends.routes.send_replace(routes.clone());
         let complete = self.engine.has_first_verdicts();
         let decided_at = self.clock.now();
-        self.ends.desired.send_replace(Desired { routes, complete, manner, decided_at });
+        let desired = Desired { routes: routes.clone(), complete, manner, decided_at };
+        // Who is called first has the first turn.
+        self.ends.desired.send_replace(desired);
+        self.ends.routes.send_replace(routes);
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owns the sock_diag sockets. Four things make it look, and none is believed alone:
 //!
 //! * a *doorbell* in the kernel, where the host permits it: microseconds after a TCP socket starts
-//!   or stops to listen. It looks at once, and again a millisecond later;
+//!   or stops to listen. It asks after that socket at once, and looks again a millisecond later;
 //! * a *dump* of all listeners, always: finds everything, new listeners among it. Once a second
 //!   with a doorbell, ten times without, and less often where that would cost more than 1 % of a
 //!   core;
@@ -19,6 +19,7 @@ mod mirror;
 mod now;
 mod pace;
 mod polled;
+mod rung;
 mod senses;
 
 use std::convert::Infallible;
@@ -46,10 +47,6 @@ use super::health::{Health, NETLINK_HINT, Stop};
 const DUMP_ATTEMPTS: u32 = 4;
 /// The most listeners that are followed; a filter that matches more is a mistake.
 const MAX_LISTENERS: usize = 262_144;
-/// The doorbell rings while the kernel is still changing its tables: a look that was too early is
-/// made good by one that comes so much later.
-const SECOND_LOOK: Duration = Duration::from_millis(1);
-
 /// How the listen observer works.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ListenConfig {
@@ -128,6 +125,7 @@ pub async fn run(
         mirror: Mirror::default(),
         dumped: Vec::new(),
         changes: Vec::new(),
+        suspects: Vec::new(),
         health: Health::new(Source::Listen),
         said: Said { notice, events_missing: false },
         allowance: Allowance::default(),
@@ -165,6 +163,8 @@ struct Observer {
     dumped: Vec<(SocketId, Endpoint)>,
     /// What the mirror has changed and `tx` has not got yet.
     changes: Vec<Observation>,
+    /// What may have closed, as the doorbell says.
+    suspects: Vec<Endpoint>,
     health: Health,
     said: Said,
     pace: Pace,
@@ -224,7 +224,9 @@ impl Observer {
                 self.looks.sensed(*sense);
             }
             match ring {
-                Ring::Sensed(Sense::Rang) => self.rung(&mut diag, &mut next_dump).await?,
+                Ring::Sensed(Sense::Rang(rang)) => {
+                    self.rung(&mut diag, senses.rung(rang), &mut next_dump).await?;
+                }
                 Ring::Sensed(Sense::Destroyed) => self.confirm(&mut diag, &destroyed).await?,
                 Ring::Sensed(Sense::Lost) => {
                     tracing::debug!("events were lost: reading all listeners");
@@ -250,23 +252,6 @@ impl Observer {
                 Ring::Closed => return Err(Stop::Closed),
             }
         }
-    }
-
-    /// The doorbell rang: looks at what backs announced routes, or at everything where that is
-    /// cheaper, and has everything looked at a little later.
-    async fn rung(&mut self, diag: &mut Diag, next_dump: &mut Instant) -> Result<(), Stop> {
-        let now = Instant::now();
-        if self.allowance.from().is_none_or(|from| from <= now) {
-            if self.mirror.polled_len() <= POLL_BATCH {
-                self.poll(diag, next_dump).await?;
-            } else {
-                *next_dump = self.dump(diag, true).await?;
-            }
-        }
-        let second = Instant::now() + SECOND_LOOK;
-        let second = self.allowance.from().map_or(second, |from| from.max(second));
-        *next_dump = (*next_dump).min(second);
-        Ok(())
     }
 
     /// Looks after the sockets of a destroy event.

@@ -28,6 +28,12 @@ pub enum Addresses {
     },
 }
 
+impl Addresses {
+    pub(super) const fn is_v4(self) -> bool {
+        matches!(self, Self::V4 { .. })
+    }
+}
+
 /// What a filter can ask about a socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Socket {

@@ -151,6 +151,44 @@ impl<'a> Bytecode<'a> {
         at == self.0.len()
     }
 
+    /// False when the kernel would show no socket with this local end, whatever else is true of it.
+    pub fn may_accept(self, address: IpAddr, port: u16) -> bool {
+        let socket = Socket::listening(address, port);
+        // Jumps lead forwards, so each operation is looked at once, in order.
+        let mut reached = Vec::from([0]);
+        while let Some(at) = reached.pop() {
+            if at == self.0.len() {
+                return true;
+            }
+            let Some(operation) = Operation::at(self.0, at) else { continue };
+            let known = self.decided_by_place(at, operation, &socket);
+            for (holds, step) in [(true, u16::from(operation.yes)), (false, operation.no)] {
+                // What is not decided may go either way.
+                let next = at + usize::from(step);
+                if known.is_none_or(|known| known == holds) && step != 0 && !reached.contains(&next)
+                {
+                    reached.push(next);
+                }
+            }
+            // The nearest one is looked at next.
+            reached.sort_unstable_by(|a, b| b.cmp(a));
+        }
+        false
+    }
+
+    /// Whether an operation holds, when the local end decides that.
+    fn decided_by_place(self, at: usize, operation: Operation, socket: &Socket) -> Option<bool> {
+        match operation.code {
+            code::DEV_COND | code::MARK_COND | code::CGROUP_COND | code::AUTO => None,
+            // An IPv4 address may be a mapped one of an IPv6 socket.
+            code::S_COND | code::D_COND if socket.addresses.is_v4() => {
+                let [family, _, _, _] = *array(self.0, at + 4)?;
+                (family != family::INET6).then(|| self.holds(at, operation, socket))?
+            }
+            _ => self.holds(at, operation, socket),
+        }
+    }
+
     fn holds(self, at: usize, operation: Operation, socket: &Socket) -> Option<bool> {
         let operand = at + 4;
         let port = || Operation::at(self.0, operand).map(|operand| operand.no);

@@ -1,25 +1,34 @@
 //! The reading end of a BPF ring buffer (kernel/bpf/ringbuf.c).
 //!
 //! Its memory is one page that the reader writes (how far it has read), then, read-only, one page
-//! with how far the kernel has written, then the data. The data does not matter here: every record
-//! says the same, and the two positions tell how many there are.
+//! with how far the kernel has written, then the data, which is mapped twice in a row, so that no
+//! record ends before it begins. A record is a word of header (its length, and whether it is still
+//! being written), and what the program wrote.
 #![allow(unsafe_code, reason = "memory that the kernel writes to")]
 
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::program::RECORD;
+use super::program::{PLAIN, SOCKET};
+use super::record::{Record, WORDS};
 
-/// Octets that a record takes: its header of eight, and what the program writes.
-const STEP: u64 = 8 + RECORD as u64;
+/// Octets of the data area where the kernel grants them: some 600 rings.
+const SIZE: u32 = 64 * 1024;
+/// Octets of a record's header.
+const HEADER: u64 = 8;
+/// `BPF_RINGBUF_BUSY_BIT` and `BPF_RINGBUF_DISCARD_BIT` of a header.
+const BUSY: u64 = 1 << 31;
+const DISCARD: u64 = 1 << 30;
 
-/// Octets of the data area: a power of two and whole pages; one page is plenty.
-pub(super) fn size() -> io::Result<u32> {
-    u32::try_from(rustix::param::page_size()).map_err(io::Error::other)
+/// Sizes of the data area, the best one first: powers of two and whole pages. Kernels before 5.11
+/// count it as locked memory, of which there may be little; one page does as well.
+pub(super) fn sizes() -> io::Result<[u32; 2]> {
+    let page = u32::try_from(rustix::param::page_size()).map_err(io::Error::other)?;
+    Ok([SIZE.max(page), page])
 }
 
 /// A ring buffer, mapped.
@@ -27,26 +36,73 @@ pub(super) fn size() -> io::Result<u32> {
 pub(super) struct Ring {
     map: OwnedFd,
     /// How far we have read: a page that we write.
-    consumed: Page,
-    /// How far the kernel has written: a page that only the kernel writes.
-    produced: Page,
+    consumed: Pages,
+    /// How far the kernel has written, and what: pages that only the kernel writes.
+    produced: Pages,
+    /// Octets of the data area.
+    size: u64,
+    /// Records have the beginning of a socket.
+    telling: bool,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Taken {
+    /// So many records.
+    pub(super) records: u64,
+    /// There was no room for another one: some may be missing.
+    pub(super) full: bool,
 }
 
 impl Ring {
-    pub(super) fn map(map: OwnedFd) -> io::Result<Self> {
-        let page = rustix::param::page_size() as u64;
-        let consumed = Page::map(&map, 0, ProtFlags::READ | ProtFlags::WRITE)?;
-        let produced = Page::map(&map, page, ProtFlags::READ)?;
-        Ok(Self { map, consumed, produced })
+    /// Maps a ring buffer of so many octets, with records of [`super::program::telling`] or
+    /// [`super::program::plain`].
+    pub(super) fn map(map: OwnedFd, size: u32, telling: bool) -> io::Result<Self> {
+        let page = rustix::param::page_size();
+        let data = usize::try_from(size).map_err(io::Error::other)?;
+        let consumed = Pages::map(&map, 0, page, ProtFlags::READ | ProtFlags::WRITE)?;
+        let produced = Pages::map(&map, page as u64, page + 2 * data, ProtFlags::READ)?;
+        Ok(Self { map, consumed, produced, size: u64::from(size), telling })
     }
 
-    /// How many records came since the last time; they count as read.
-    pub(super) fn take(&mut self) -> u64 {
-        let produced = self.produced.position().load(Ordering::Acquire);
-        // A record that is being written right now counts as read too: its writer wakes us when
-        // it is done.
-        let consumed = self.consumed.position().swap(produced, Ordering::AcqRel);
-        produced.wrapping_sub(consumed) / STEP
+    /// Hands out the records that came since the last time.
+    pub(super) fn take(&mut self, record: &mut dyn FnMut(Record)) -> Taken {
+        let length = HEADER + u64::from(if self.telling { PLAIN + SOCKET } else { PLAIN });
+        let produced = self.produced.word(0).load(Ordering::Acquire);
+        let begin = self.consumed.word(0).load(Ordering::Relaxed);
+        let mut taken = Taken::default();
+        taken.full = produced.wrapping_sub(begin) + length > self.size;
+        let mut at = begin;
+        while at != produced {
+            let header = self.data(at).load(Ordering::Acquire);
+            if header & BUSY != 0 {
+                // Its writer wakes us when it is done.
+                break;
+            }
+            if header & DISCARD == 0 {
+                let mut words = [0; WORDS];
+                let own = words.iter_mut().zip((at + HEADER..at + length).step_by(8));
+                own.for_each(|(word, at)| *word = self.data(at).load(Ordering::Relaxed));
+                record(Record::new(words, self.telling));
+                taken.records += 1;
+            }
+            at = at.wrapping_add(length);
+        }
+        self.consumed.word(0).store(at, Ordering::Release);
+        taken
+    }
+
+    /// The word at a position, which grows for ever.
+    fn data(&self, at: u64) -> &AtomicU64 {
+        // Less than the size, which was a `usize`.
+        let offset = usize::try_from(at % self.size).unwrap_or(0);
+        self.produced.word(rustix::param::page_size() + offset)
+    }
+}
+
+impl AsFd for Ring {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.map.as_fd()
     }
 }
 
@@ -56,39 +112,42 @@ impl AsRawFd for Ring {
     }
 }
 
-/// A page of it. The position is its first word.
+/// Some pages of it.
 #[derive(Debug)]
-struct Page {
+struct Pages {
     address: NonNull<AtomicU64>,
+    length: usize,
 }
 
-// SAFETY: the memory belongs to the process, and is only used through an atomic.
-unsafe impl Send for Page {}
+// SAFETY: the memory belongs to the process, and is only used through atomics.
+unsafe impl Send for Pages {}
 // SAFETY: the same.
-unsafe impl Sync for Page {}
+unsafe impl Sync for Pages {}
 
-impl Page {
-    fn map(map: &OwnedFd, offset: u64, protection: ProtFlags) -> io::Result<Self> {
-        let length = rustix::param::page_size();
+impl Pages {
+    fn map(map: &OwnedFd, offset: u64, length: usize, protection: ProtFlags) -> io::Result<Self> {
         // SAFETY: a new mapping at an address of the kernel's choice.
         let address = unsafe {
             mmap(std::ptr::null_mut(), length, protection, MapFlags::SHARED, map.as_fd(), offset)?
         };
         NonNull::new(address.cast())
-            .map(|address| Self { address })
+            .map(|address| Self { address, length })
             .ok_or_else(|| io::Error::other("mapped at address zero"))
     }
 
-    const fn position(&self) -> &AtomicU64 {
-        // SAFETY: mapped until the page is dropped, aligned to a page, and everybody, the kernel
-        // too, uses the word atomically.
-        unsafe { self.address.as_ref() }
+    /// The word that begins so many octets behind the start; the first one when there is none.
+    const fn word(&self, offset: usize) -> &AtomicU64 {
+        let index = if offset < self.length { offset / size_of::<AtomicU64>() } else { 0 };
+        // SAFETY: within the mapping, which lasts until this is dropped; aligned, as the mapping
+        // is to a page; and everybody, the kernel too, uses the words of records and positions
+        // atomically or before they are published with a release.
+        unsafe { self.address.add(index).as_ref() }
     }
 }
 
-impl Drop for Page {
+impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: mapped by us with this length; nobody can use it any more.
-        let _ = unsafe { munmap(self.address.as_ptr().cast(), rustix::param::page_size()) };
+        let _ = unsafe { munmap(self.address.as_ptr().cast(), self.length) };
     }
 }

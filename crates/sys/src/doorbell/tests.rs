@@ -1,9 +1,12 @@
 //! The doorbell on the real kernel. Without the capabilities it cannot hang, and says so.
 
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use super::Doorbell;
+use rustix::thread::{UnshareFlags, unshare};
+use socket2::{Domain, Socket, Type};
+
+use super::{Change, Chime, Doorbell, Place};
 
 /// A doorbell, or nothing where the host does not permit one.
 fn hang() -> Option<Doorbell> {
@@ -22,7 +25,81 @@ fn hang() -> Option<Doorbell> {
 
 /// Others on the host ring too, so a ring proves little; that it comes at all is what is tested.
 async fn rings(bell: &mut Doorbell) -> u64 {
-    tokio::time::timeout(Duration::from_secs(10), bell.ring()).await.unwrap().unwrap()
+    let mut chimes = Vec::new();
+    let rang = tokio::time::timeout(Duration::from_secs(10), bell.ring(&mut chimes));
+    rang.await.unwrap().unwrap().rings
+}
+
+/// Waits for this ring, which no other program can be taken for.
+async fn hears(bell: &mut Doorbell, change: Change, place: Place) {
+    let wanted = Chime { change: Some(change), place: Some(place) };
+    let mut chimes = Vec::new();
+    let heard = async {
+        loop {
+            bell.ring(&mut chimes).await.unwrap();
+            if chimes.contains(&wanted) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the ring tells where");
+}
+
+/// Whose address this is; the port is free.
+fn place(address: &str) -> Place {
+    let address: IpAddr = address.parse().unwrap();
+    let probe = TcpListener::bind((address, 0)).unwrap();
+    Place { address, port: probe.local_addr().unwrap().port() }
+}
+
+#[tokio::test]
+async fn rings_tell_where() {
+    let Some(mut bell) = hang() else { return };
+    if bell.tells_places() != (true, true) {
+        // A kernel with another layout: it rings all the same, which the others test.
+        return;
+    }
+    for address in ["127.83.66.81", "0.0.0.0", "::1", "::"] {
+        let place = place(address);
+        let listener = TcpListener::bind((place.address, place.port)).unwrap();
+        hears(&mut bell, Change::Starts, place).await;
+        drop(listener);
+        hears(&mut bell, Change::Stops, place).await;
+    }
+    // The port was the kernel's choice: it is given back before the ring.
+    let listener = TcpListener::bind("127.83.66.82:0").unwrap();
+    let place = Place { address: "127.83.66.82".parse().unwrap(), port: 0 };
+    drop(listener);
+    hears(&mut bell, Change::Stops, place).await;
+}
+
+/// A listener of another network namespace at an address of ours.
+#[tokio::test]
+async fn other_namespaces_only_count() {
+    let Some(mut bell) = hang() else { return };
+    if !bell.tells_namespaces() {
+        return;
+    }
+    let place = place("127.83.66.83");
+    let mut chimes = Vec::new();
+    // That one listened here.
+    bell.take(&mut chimes);
+    let elsewhere = std::thread::spawn(move || {
+        // As root, which a doorbell nearly takes.
+        let unshared = unshare(UnshareFlags::NEWNET);
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        // Loopback is down there.
+        socket.set_freebind_v4(true).unwrap();
+        socket.bind(&SocketAddr::new(place.address, place.port).into()).unwrap();
+        socket.listen(1).unwrap();
+        unshared.is_ok()
+    });
+    if !elsewhere.join().unwrap() {
+        return;
+    }
+    let rang = bell.take(&mut chimes);
+    assert!(rang.foreign >= 1, "{rang:?}");
+    assert!(!chimes.iter().any(|chime| chime.place == Some(place)), "it passes for ours");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ pub struct Looks(Arc<Counters>);
 #[derive(Debug, Default)]
 struct Counters {
     rings: AtomicU64,
+    spurious: AtomicU64,
     destroyed: AtomicU64,
     lost: AtomicU64,
     dumps: AtomicU64,
@@ -23,6 +24,9 @@ struct Counters {
 pub struct LookCounts {
     /// Rings of the doorbell.
     pub rings: u64,
+    /// Those among them that were for nobody here: of other network namespaces, or at addresses
+    /// and ports that are not looked at.
+    pub spurious: u64,
     /// Reports of destroyed sockets.
     pub destroyed: u64,
     /// How often reports were lost.
@@ -37,9 +41,10 @@ impl Looks {
     /// What was counted so far.
     pub fn counts(&self) -> LookCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { rings, destroyed, lost, dumps, polls } = &*self.0;
+        let Counters { rings, spurious, destroyed, lost, dumps, polls } = &*self.0;
         LookCounts {
             rings: read(rings),
+            spurious: read(spurious),
             destroyed: read(destroyed),
             lost: read(lost),
             dumps: read(dumps),
@@ -47,9 +52,16 @@ impl Looks {
         }
     }
 
+    /// It rang so often, and so many of the rings were for nobody here.
+    pub(super) fn rang(&self, rings: u64, spurious: u64) {
+        self.0.rings.fetch_add(rings, Ordering::Relaxed);
+        self.0.spurious.fetch_add(spurious, Ordering::Relaxed);
+    }
+
     pub(super) fn sensed(&self, sense: Sense) {
         let counter = match sense {
-            Sense::Rang => &self.0.rings,
+            // Counted where it is known what they are about.
+            Sense::Rang(_) => return,
             Sense::Destroyed => &self.0.destroyed,
             Sense::Lost => &self.0.lost,
         };

@@ -4,7 +4,7 @@
 //! an exact query does not find it. One alone may be wrong: a dump can leave a living socket out
 //! (see [`ha2bgp_sys::diag::Diag::dump`]), and an exact query can be answered by another socket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -80,12 +80,24 @@ struct Tracked {
 /// Tells which socket answers for an endpoint, by its cookie.
 pub(super) type Find<'a> = dyn FnMut(Endpoint) -> Result<Option<u64>, NetlinkError> + 'a;
 
+/// Endpoints with their sockets.
+pub(super) type Endpoints = BTreeSet<(Endpoint, SocketId)>;
+
+/// The sockets at an endpoint, or at the endpoints that come after it.
+pub(super) fn from(
+    endpoints: &Endpoints,
+    first: Endpoint,
+) -> impl Iterator<Item = (Endpoint, SocketId)> {
+    let least = SocketId { protocol: Protocol::Tcp, cookie: 0 };
+    endpoints.range((first, least)..).copied()
+}
+
 /// The sockets that were reported as open.
 #[derive(Debug, Default)]
 pub(super) struct Mirror {
     sockets: BTreeMap<SocketId, Tracked>,
-    /// How many sockets each endpoint has.
-    endpoints: BTreeMap<Endpoint, usize>,
+    /// The same by endpoint.
+    endpoints: Endpoints,
     polled: Polled,
     reconciliations: u64,
     /// The last dump, while it describes `sockets` exactly; else empty.
@@ -148,9 +160,8 @@ impl Mirror {
             self.close(id, changes);
         }
         self.sockets.insert(id, Tracked { endpoint, seen, missed: 0 });
-        let count = self.endpoints.entry(endpoint).or_default();
-        *count += 1;
-        self.polled.members_changed(endpoint, *count);
+        self.endpoints.insert((endpoint, id));
+        self.polled.members_changed(endpoint, true);
         let Endpoint { address, port, .. } = endpoint;
         changes.push(Observation::ListenerOpened(Listener { id, address, port }));
     }
@@ -161,13 +172,8 @@ impl Mirror {
             return;
         };
         self.settled.clear();
-        let left = self.endpoints.get(&endpoint).map_or(0, |count| count.saturating_sub(1));
-        if left == 0 {
-            self.endpoints.remove(&endpoint);
-        } else {
-            self.endpoints.insert(endpoint, left);
-        }
-        self.polled.members_changed(endpoint, left);
+        self.endpoints.remove(&(endpoint, id));
+        self.polled.members_changed(endpoint, self.listens(endpoint));
         changes.push(Observation::ListenerClosed(id));
     }
 
@@ -179,7 +185,38 @@ impl Mirror {
 
     /// Whether any socket listens at `endpoint`.
     pub(super) fn listens(&self, endpoint: Endpoint) -> bool {
-        self.endpoints.contains_key(&endpoint)
+        self.members(endpoint).next().is_some()
+    }
+
+    fn members(&self, endpoint: Endpoint) -> impl Iterator<Item = SocketId> {
+        from(&self.endpoints, endpoint)
+            .take_while(move |(at, _)| *at == endpoint)
+            .map(|(_, id)| id)
+    }
+
+    /// The socket that listens at `endpoint`, if it is the only one and exact queries find it as
+    /// far as is known.
+    pub(super) fn only_member(&self, endpoint: Endpoint) -> Option<SocketId> {
+        let mut members = self.members(endpoint);
+        let first = members.next()?;
+        (members.next().is_none() && !self.polled.is_left_out(endpoint)).then_some(first)
+    }
+
+    /// The TCP endpoints at this address and port; with port 0, at all ports of the address. Each
+    /// is there once for every socket.
+    pub(super) fn at(&self, address: IpAddr, port: u16) -> impl Iterator<Item = Endpoint> {
+        [false, true].into_iter().flat_map(move |v6only| {
+            let address = ListenAddress::new(address, v6only);
+            // Only of the wildcard of IPv6 there are two.
+            let twice = v6only && address != ListenAddress::AnyV6Only;
+            let protocol = Protocol::Tcp;
+            from(&self.endpoints, Endpoint { port, ..Endpoint::first(address) })
+                .map(|(endpoint, _)| endpoint)
+                .take_while(move |it| {
+                    let here = it.address == address && it.protocol == protocol;
+                    !twice && here && (port == 0 || it.port == port)
+                })
+        })
     }
 
     /// Whether the socket with this cookie listens at `endpoint`.

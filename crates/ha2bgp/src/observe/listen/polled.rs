@@ -1,6 +1,6 @@
 //! Which endpoints are polled: those that back announced routes. No IO.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::Bound;
 
@@ -8,7 +8,7 @@ use ha2bgp_core::fact::ListenAddress;
 use ha2bgp_core::net::Prefix;
 use ha2bgp_core::route::RouteSet;
 
-use super::mirror::Endpoint;
+use super::mirror::{Endpoint, Endpoints, from};
 
 /// The endpoints to poll, and where the polling stands.
 #[derive(Debug, Default)]
@@ -37,10 +37,15 @@ impl Polled {
         self.last
     }
 
-    /// To be called when a socket came to `endpoint` or went; `left` are there now.
-    pub(super) fn members_changed(&mut self, endpoint: Endpoint, left: usize) {
+    /// To be called when a socket came to `endpoint` or went; whether any is left there.
+    pub(super) fn members_changed(&mut self, endpoint: Endpoint, listens: bool) {
         self.left_out.remove(&endpoint);
-        self.update(endpoint, left != 0);
+        self.update(endpoint, listens);
+    }
+
+    /// Whether it is known that an exact query does not find what listens there.
+    pub(super) fn is_left_out(&self, endpoint: Endpoint) -> bool {
+        self.left_out.contains(&endpoint)
     }
 
     /// Does not poll `endpoint` until its members change.
@@ -50,7 +55,7 @@ impl Polled {
     }
 
     /// Takes over which routes are announced, in time proportional to what changed.
-    pub(super) fn announce(&mut self, announced: &RouteSet, endpoints: &BTreeMap<Endpoint, usize>) {
+    pub(super) fn announce(&mut self, announced: &RouteSet, endpoints: &Endpoints) {
         let before = std::mem::replace(&mut self.announced, announced.clone());
         let had = (self.routes_v4 != 0, self.routes_v6 != 0);
         let mut hosts: Vec<IpAddr> = Vec::new();
@@ -69,14 +74,13 @@ impl Polled {
         for host in hosts {
             let address = ListenAddress::Address(host);
             let first = Endpoint::first(address);
-            for (&endpoint, _) in endpoints.range(first..).take_while(|(e, _)| e.address == address)
-            {
+            for (endpoint, _) in from(endpoints, first).take_while(|(e, _)| e.address == address) {
                 self.update(endpoint, true);
             }
         }
         if had != (self.routes_v4 != 0, self.routes_v6 != 0) {
             // The wildcards come after all addresses.
-            for (&endpoint, _) in endpoints.range(Endpoint::first(ListenAddress::AnyV4)..) {
+            for (endpoint, _) in from(endpoints, Endpoint::first(ListenAddress::AnyV4)) {
                 self.update(endpoint, true);
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::inet_diag::DiagSocket;
 use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents};
-use ha2bgp_sys::doorbell::Doorbell;
+use ha2bgp_sys::doorbell::{Chime, Doorbell, Rang};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -18,9 +18,9 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Something that makes it worth looking.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Sense {
-    /// A TCP socket of this host, not necessarily of this network namespace, started or stopped
-    /// to listen.
-    Rang,
+    /// TCP sockets of this host started or stopped to listen: [`Senses::rung`] tells what is known
+    /// of them.
+    Rang(Rang),
     /// The sockets in the caller's list were destroyed.
     Destroyed,
     /// Events were lost: anything may have happened.
@@ -31,11 +31,23 @@ pub(super) enum Sense {
 #[derive(Debug)]
 pub(super) struct Senses {
     bell: Option<Doorbell>,
+    /// What it told when it last rang.
+    chimes: Vec<Chime>,
     events: Option<DestroyEvents>,
     /// There are sockets to watch that never ring: UDP has no states.
     silent: bool,
     /// Where events are wanted and missing: when to ask again.
     retry_at: Option<Instant>,
+}
+
+/// How the doorbell rang.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rung<'a> {
+    pub(super) rang: Rang,
+    /// The rings that are of this network namespace as far as is known.
+    pub(super) chimes: &'a [Chime],
+    /// They are: namespaces can be told apart.
+    pub(super) ours: bool,
 }
 
 /// What has been said already.
@@ -51,7 +63,7 @@ impl Senses {
     pub(super) fn open(config: &ListenConfig, said: &mut Said) -> Self {
         let tcp = config.protocols.contains(&Protocol::Tcp);
         let silent = config.protocols.iter().any(|it| *it != Protocol::Tcp);
-        let mut senses = Self { bell: None, events: None, silent, retry_at: None };
+        let mut senses = Self { bell: None, chimes: Vec::new(), events: None, silent, retry_at: None };
         if config.doorbell && tcp {
             match Doorbell::hang() {
                 Ok(bell) => {
@@ -74,6 +86,12 @@ impl Senses {
         self.bell.is_some() && !self.silent
     }
 
+    /// What the last [`Sense::Rang`] is about.
+    pub(super) fn rung(&self, rang: Rang) -> Rung<'_> {
+        let ours = self.bell.as_ref().is_some_and(Doorbell::tells_namespaces);
+        Rung { rang, chimes: &self.chimes, ours }
+    }
+
     /// When to call [`Senses::retry`].
     pub(super) const fn retry_at(&self) -> Option<Instant> {
         self.retry_at
@@ -88,11 +106,11 @@ impl Senses {
 
     /// The next reason to look. Cancelling it loses nothing.
     pub(super) async fn next(&mut self, destroyed: &mut Vec<DiagSocket>, said: &mut Said) -> Sense {
-        let Self { bell, events, .. } = self;
+        let Self { bell, chimes, events, .. } = self;
         let lost = tokio::select! {
             biased;
-            rung = ring(bell.as_mut()) => match rung {
-                Ok(_) => return Sense::Rang,
+            rang = ring(bell.as_mut(), chimes) => match rang {
+                Ok(rang) => return Sense::Rang(rang),
                 Err(error) => {
                     say_tier(said, &format!("events and polling: no doorbell: {error}"));
                     self.bell = None;
@@ -150,9 +168,9 @@ fn say_tier(said: &Said, how: &str) {
 }
 
 /// The next ring; never without a doorbell.
-async fn ring(bell: Option<&mut Doorbell>) -> std::io::Result<u64> {
+async fn ring(bell: Option<&mut Doorbell>, chimes: &mut Vec<Chime>) -> std::io::Result<Rang> {
     match bell {
-        Some(bell) => bell.ring().await,
+        Some(bell) => bell.ring(chimes).await,
         None => std::future::pending().await,
     }
 }

@@ -1,31 +1,22 @@
-//! How long from the close of a listener to the withdrawal on the pipe, beside the original's
-//! way: a loop that forks `ss` every second.
-//!
-//! Usage: `bench-latency [--runs N] [--peer-runs N]`; run it by `cargo xtask bench latency`.
-//! Samples go to `$HA2BGP_BENCH_DIR/latency-*.csv`. Needs no root: all is on loopback.
-#![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
+//! The ExaBGP pipe: listener close → withdrawal line, beside the original's way: a loop that forks
+//! `ss` every second. Needs no root: all is on loopback.
 
+use crate::Outcome;
+use crate::random::Random;
 use ha2bgp_lab::samples::{ratio, save, summary};
 use ha2bgp_lab::{program, service, wait};
 use rustix::event::{PollFd, PollFlags, poll};
 use socket2::{Socket, Type};
-use std::error::Error;
-use std::hash::{BuildHasher, Hasher};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
-
-type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const ADDRESS: &str = "127.83.66.80";
 const LINE_LIMIT: Duration = Duration::from_secs(15);
 
-fn main() -> Outcome<()> {
-    let (runs, peer_runs) = arguments()?;
-    let dir = PathBuf::from(std::env::var_os("HA2BGP_BENCH_DIR").unwrap_or_else(|| ".".into()));
-    std::fs::create_dir_all(&dir)?;
+pub(crate) fn run(runs: usize, peer_runs: usize, dir: &Path) -> Outcome<()> {
     let mut random = Random::new();
     let port = free_port()?;
     let address: SocketAddr = format!("{ADDRESS}:{port}").parse()?;
@@ -42,25 +33,7 @@ fn main() -> Outcome<()> {
 
     println!("ratio p50: {:.0}×", ratio(&peer, &ours, 50));
     println!("ratio p99: {:.0}×", ratio(&peer, &ours, 99));
-    println!("samples: {}", dir.display());
     Ok(())
-}
-
-fn arguments() -> Outcome<(usize, usize)> {
-    let (mut runs, mut peer_runs) = (500, 30);
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
-        match arg.as_str() {
-            "--runs" => runs = value,
-            "--peer-runs" => peer_runs = value,
-            _ => return Err(format!("`{arg}` is unknown (--runs N, --peer-runs N)").into()),
-        }
-    }
-    if runs == 0 || peer_runs == 0 || runs > 100_000 || peer_runs > 3_600 {
-        return Err("1 to 100 000 runs and 1 to 3 600 runs of the peer".into());
-    }
-    Ok((runs, peer_runs))
 }
 
 /// A port that nobody listens on: asked of the kernel, then let go.
@@ -199,20 +172,4 @@ fn ss_sees(address: SocketAddr) -> Outcome<bool> {
 
 fn open(address: SocketAddr) -> Outcome<Socket> {
     Ok(service::open(address, Type::STREAM, service::Options::default())?)
-}
-
-/// xorshift64*, seeded anew in each run; the seed is printed.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        Self(std::hash::RandomState::new().build_hasher().finish() | 1)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % limit
-    }
 }

@@ -1,0 +1,59 @@
+//! How long from the close of a listener to its withdrawal, each number beside a floor or a peer
+//! of the same run.
+//!
+//! Usage: `bench-latency [PART…] [--runs N] [--peer-runs N]`; run it by `cargo xtask bench latency`.
+//! Parts: `wire` (to a router over a cable, every tier, beside the floor; needs root), `pipe` (to
+//! ExaBGP's pipe, beside a loop that forks `ss`). Samples go to `$HA2BGP_BENCH_DIR/latency-*.csv`.
+#![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
+
+mod floor;
+mod pipe;
+mod random;
+mod stage;
+mod wire;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const PARTS: [&str; 2] = ["wire", "pipe"];
+const USAGE: &str = "bench-latency [wire|pipe]… [--runs N] [--peer-runs N]";
+
+fn main() -> Outcome<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [child, rest @ ..] = args.as_slice()
+        && child == floor::CHILD
+    {
+        return floor::child(rest);
+    }
+    let (mut parts, mut runs, mut peer_runs) = (Vec::new(), 1000, 30);
+    let mut args = args.iter().map(String::as_str);
+    while let Some(arg) = args.next() {
+        match arg {
+            "--runs" => runs = number(args.next(), 100_000)?,
+            "--peer-runs" => peer_runs = number(args.next(), 3600)?,
+            part if PARTS.contains(&part) => parts.push(part),
+            _ => return Err(format!("`{arg}` is unknown: {USAGE}").into()),
+        }
+    }
+    let dir = PathBuf::from(std::env::var_os("HA2BGP_BENCH_DIR").unwrap_or_else(|| ".".into()));
+    std::fs::create_dir_all(&dir)?;
+    for part in PARTS.iter().filter(|part| parts.is_empty() || parts.contains(part)) {
+        match *part {
+            "wire" => wire::run(runs, &dir)?,
+            _ => pipe::run(runs, peer_runs, &dir)?,
+        }
+        println!();
+    }
+    println!("samples: {}", dir.display());
+    Ok(())
+}
+
+fn number(text: Option<&str>, most: usize) -> Outcome<usize> {
+    let number = text.ok_or(USAGE)?.parse()?;
+    if number == 0 || number > most {
+        return Err(format!("{number} is not within 1 and {most}").into());
+    }
+    Ok(number)
+}
