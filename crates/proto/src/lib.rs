@@ -22,6 +22,7 @@ pub mod maintenance;
 pub mod nagios;
 pub mod netlink;
 pub mod pattern;
+pub mod proc_net;
 pub mod proxy_protocol;
 mod quote;
 pub mod rtnetlink;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ha2bgp_proto::{
     accept_queue, bgp, dns, exabgp, filter, grpc_health, haproxy, http, icmp, inet_diag,
-    maintenance, nagios, proxy_protocol, tcp_expect, template, x509,
+    maintenance, nagios, proc_net, proxy_protocol, tcp_expect, template, x509,
 };
 
 fn replay(target: &str, run: fn(&[u8])) {
@@ -40,6 +40,11 @@ fn exabgp_answers() {
 #[test]
 fn netlink_datagram() {
     replay("netlink_datagram", inet_diag::fuzz_datagram);
+}
+
+#[test]
+fn proc_net_table() {
+    replay("proc_net_table", proc_net::fuzz_table);
 }
 
 #[test]

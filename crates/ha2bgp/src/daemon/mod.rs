@@ -76,6 +76,7 @@ const FINISH_WAIT: Duration = Duration::from_secs(6);
 
 /// Runs until a signal or the peer's end; returns the exit code.
 pub fn run(settings: Settings, filter: &Filter, loader: Loader, levels: LevelHandle) -> ExitCode {
+    let filter = filter.clone();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -83,9 +84,14 @@ pub fn run(settings: Settings, filter: &Filter, loader: Loader, levels: LevelHan
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(serve(settings, filter, loader, levels));
+    // A task as any other: what wakes the future of `block_on` writes to a descriptor each time and
+    // has it read, two calls of the kernel on the way of every withdrawal.
+    let served = runtime.block_on(runtime.spawn(serve(settings, filter, loader, levels)));
     end(runtime);
-    code
+    served.unwrap_or_else(|error| {
+        tracing::error!(%error, "ended by a mistake in the program");
+        ExitCode::FAILURE
+    })
 }
 
 /// Waits for SIGTERM, SIGINT or the end of stdin, and does nothing else.
@@ -110,7 +116,7 @@ fn end(runtime: Runtime) {
 
 async fn serve(
     settings: Settings,
-    filter: &Filter,
+    filter: Filter,
     loader: Loader,
     levels: LevelHandle,
 ) -> ExitCode {
@@ -137,7 +143,7 @@ async fn serve(
     tokio::spawn(address::run(address::AddressConfig::default(), observed.clone()));
     let listen_config = listen::ListenConfig {
         doorbell: settings.doorbell,
-        ..listen::ListenConfig::new(&settings.protocols, filter)
+        ..listen::ListenConfig::new(&settings.protocols, &filter)
     };
     let (noticing, notice) = watch::channel(String::new());
     let (wanting, wanted) = watch::channel(BTreeSet::new());

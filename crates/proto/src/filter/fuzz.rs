@@ -8,7 +8,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ha2bgp_core::fact::Protocol;
 
-use super::{Bytecode, Context, Filter, NoNames, Services, Socket};
+use super::{Bytecode, Context, Filter, NoNames, Services, Side, Socket};
 
 /// Any text: read or refused, its reading is a filter with the same bytecode, and evaluator and
 /// bytecode agree on every socket.
@@ -50,8 +50,11 @@ pub fn fuzz_parse(input: &[u8]) {
 pub fn fuzz_bytecode(input: &[u8]) {
     for net_admin in [true, false] {
         if let Ok(bytecode) = Bytecode::audit_as(input, net_admin) {
+            bytecode.asks_beyond_addresses();
             for socket in sockets() {
-                bytecode.accepts(&socket);
+                let place = socket.address(Side::Source).to_canonical();
+                let accepts = bytecode.accepts(&socket);
+                assert!(!accepts || bytecode.may_accept(place, socket.source_port));
             }
         }
     }

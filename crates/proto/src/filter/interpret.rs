@@ -151,6 +151,21 @@ impl<'a> Bytecode<'a> {
         at == self.0.len()
     }
 
+    /// What it asks of sockets beyond their addresses and ports, in words: the first such thing.
+    pub fn asks_beyond_addresses(self) -> Option<&'static str> {
+        let mut at = 0;
+        while let Some(operation) = Operation::at(self.0, at).filter(|it| it.yes != 0) {
+            match operation.code {
+                code::DEV_COND => return Some("the device"),
+                code::MARK_COND => return Some("the mark"),
+                code::CGROUP_COND => return Some("the cgroup"),
+                code::AUTO => return Some("whether the port was chosen by the kernel"),
+                _ => at += usize::from(operation.yes),
+            }
+        }
+        None
+    }
+
     /// False when the kernel would show no socket with this local end, whatever else is true of it.
     pub fn may_accept(self, address: IpAddr, port: u16) -> bool {
         let socket = Socket::listening(address, port);
@@ -180,8 +195,9 @@ impl<'a> Bytecode<'a> {
     fn decided_by_place(self, at: usize, operation: Operation, socket: &Socket) -> Option<bool> {
         match operation.code {
             code::DEV_COND | code::MARK_COND | code::CGROUP_COND | code::AUTO => None,
-            // An IPv4 address may be a mapped one of an IPv6 socket.
-            code::S_COND | code::D_COND if socket.addresses.is_v4() => {
+            // An IPv4 address may be a mapped one of an IPv6 socket, whose peer is `::` then.
+            code::D_COND if socket.addresses.is_v4() => None,
+            code::S_COND if socket.addresses.is_v4() => {
                 let [family, _, _, _] = *array(self.0, at + 4)?;
                 (family != family::INET6).then(|| self.holds(at, operation, socket))?
             }

@@ -194,6 +194,23 @@ proptest! {
     }
 
     #[test]
+    fn the_local_end_alone_rules_out_nothing_that_matches(text in filter(), socket in socket()) {
+        let Ok(filter) = parse(&text) else { return Ok(()) };
+        let address = socket.address(Side::Source);
+        let plain = Socket::listening(address, socket.source_port);
+        let Socket { interface, mark, cgroup, autobound, .. } = socket;
+        let listener = Socket { interface, mark, cgroup, autobound, ..plain };
+        if let Ok(bytecode) = Bytecode::audit(filter.bytecode()) {
+            let place = address.to_canonical();
+            let may = bytecode.may_accept(place, socket.source_port);
+            prop_assert!(may || !bytecode.accepts(&listener), "{}", text);
+            if bytecode.asks_beyond_addresses().is_none() && place.is_ipv6() {
+                prop_assert_eq!(may, bytecode.accepts(&plain), "{}", text);
+            }
+        }
+    }
+
+    #[test]
     fn no_text_panics(text in prop_oneof![
         any::<String>(),
         prop::collection::vec(
