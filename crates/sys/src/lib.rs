@@ -7,6 +7,7 @@
 //! * [`diag`]: which sockets exist (sock_diag). * [`destroy`]: which sockets were destroyed.
 //! * [`doorbell`]: that a socket started or stopped to listen (eBPF).
 //! * [`route`]: links and addresses (rtnetlink). * [`lookup`]: names of the kernel to numbers.
+//! * [`privileges`]: giving back what is not needed any more.
 //! * [`peer`]: who is at the other end of a unix socket.
 //! * [`tcp`]: sockets for BGP sessions. * [`datagram`]: an option for those of checks.
 #![deny(unsafe_code)]
@@ -19,6 +20,7 @@ pub mod doorbell;
 pub mod lookup;
 mod netlink;
 pub mod peer;
+pub mod privileges;
 pub mod route;
 pub mod tcp;
 

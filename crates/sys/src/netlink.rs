@@ -83,6 +83,23 @@ impl NetlinkError {
         }
     }
 
+    /// Whether this process may never open the socket: by seccomp, or in a kernel without it. What
+    /// passes, such as a lack of descriptors, is none of that.
+    pub fn is_forbidden(&self) -> bool {
+        let Self::Socket { source, .. } = self else { return false };
+        matches!(
+            source.raw_os_error(),
+            Some(
+                libc::EPERM
+                    | libc::EACCES
+                    | libc::EAFNOSUPPORT
+                    | libc::EPROTONOSUPPORT
+                    | libc::EINVAL
+                    | libc::ENOSYS
+            )
+        )
+    }
+
     fn errno(errno: i32) -> Self {
         Self::Refused { source: io::Error::from_raw_os_error(errno) }
     }

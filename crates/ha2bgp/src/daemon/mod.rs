@@ -129,6 +129,12 @@ async fn serve(
     };
     tell_settings(&settings);
     let clock = Clock::start();
+    let listen_config = listen::ListenConfig {
+        doorbell: settings.doorbell,
+        ..listen::ListenConfig::new(&settings.protocols, &filter)
+    };
+    // Before the threads: they have no more capabilities than this one has left then.
+    let bell = listen::Bell::hang(&listen_config).give_back();
     let store = Store::open(&settings.state_file);
     let beginning = begin(&settings, store.as_ref());
     let (teller, events, keeper) = events::start(history::open(&settings.history), clock);
@@ -141,10 +147,6 @@ async fn serve(
     let (reporting, reports) = mpsc::channel(REPORTS_MAX);
 
     tokio::spawn(address::run(address::AddressConfig::default(), observed.clone()));
-    let listen_config = listen::ListenConfig {
-        doorbell: settings.doorbell,
-        ..listen::ListenConfig::new(&settings.protocols, &filter)
-    };
     let (noticing, notice) = watch::channel(String::new());
     let (wanting, wanted) = watch::channel(BTreeSet::new());
     let (hub, pushes) = mpsc::channel(push::REQUESTS_MAX);
@@ -175,7 +177,9 @@ async fn serve(
     };
     let (listen, listen_config) = watch::channel(listen_config);
     let looks = listen::Looks::default();
-    tokio::spawn(listen::run(listen_config, announced, observed, noticing, looks.clone()));
+    let listener =
+        listen::run_with(bell, listen_config, announced, observed, noticing, looks.clone());
+    tokio::spawn(listener);
     let (progress, announcer_state) = watch::channel(None);
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));

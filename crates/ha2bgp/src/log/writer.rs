@@ -52,7 +52,12 @@ impl Log {
         let (counter, changing) = (Arc::clone(&dropped), levels.clone());
         let thread = std::thread::Builder::new().name("log".to_owned());
         // Without a thread there is no log, but there is still a daemon.
-        let _ = thread.spawn(move || write_all(&waiting, &counter, output, &changing));
+        let _ = thread.spawn(move || {
+            // This thread is there before the doorbell hangs, and has no use for its capabilities.
+            // What cannot be given back is said where the doorbell is hung up.
+            let _ = ha2bgp_sys::privileges::give_back();
+            write_all(&waiting, &counter, output, &changing);
+        });
         Self { lines, dropped, levels }
     }
 

@@ -12,8 +12,12 @@
 //! * without a doorbell, *polling* with exact queries for what backs announced routes, which sees
 //!   a closed listener whatever holds it; a miss is decided by a dump.
 //!
+//! Where netlink is forbidden (seccomp), the same tables are read as text, and neither events nor
+//! polling are to be had. Which of these it is ("tier A", "B", "C") is found out by trying.
+//!
 //! It does not know networks or services: the bytecode selects, the core decides.
 
+mod bell;
 mod looks;
 mod mirror;
 mod now;
@@ -21,6 +25,7 @@ mod pace;
 mod polled;
 mod rung;
 mod senses;
+mod tables;
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -28,23 +33,22 @@ use std::time::Duration;
 use ha2bgp_core::fact::{Observation, Protocol, SocketId, Source};
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_proto::filter::Filter;
-use ha2bgp_proto::inet_diag::{DiagSocket, DumpRequest, Family};
+use ha2bgp_proto::inet_diag::{DiagSocket, Family};
 use ha2bgp_sys::NetlinkError;
-use ha2bgp_sys::diag::Diag;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
+pub use self::bell::Bell;
 pub use self::looks::{LookCounts, Looks};
 pub use self::now::{listeners_now, listeners_of};
 
 use self::mirror::{Endpoint, Mirror};
 use self::pace::{Allowance, POLL_BATCH, Pace};
 use self::senses::{Said, Sense, Senses};
+use self::tables::{LookError, Tables};
 use super::Seen;
 use super::health::{Health, NETLINK_HINT, Stop};
 
-/// How often a dump is begun again because the tables changed under it.
-const DUMP_ATTEMPTS: u32 = 4;
 /// The most listeners that are followed; a filter that matches more is a mistake.
 const MAX_LISTENERS: usize = 262_144;
 /// How the listen observer works.
@@ -61,7 +65,8 @@ pub struct ListenConfig {
     /// Whether to subscribe to destroyed sockets, for what does not ring. While anybody on the host does, every closing
     /// socket costs the kernel about 1 µs.
     pub destroy_events: bool,
-    /// How often the sockets behind announced routes are asked for, without a doorbell.
+    /// How often the sockets behind announced routes are asked for at most, without a doorbell:
+    /// less often where that would cost more than 0.2 % of a core.
     pub poll_interval: Duration,
     /// How often all listeners are read, without a doorbell.
     pub reconcile_interval: Duration,
@@ -80,6 +85,11 @@ impl ListenConfig {
         }
     }
 
+    /// True when there is something to look at that rings.
+    fn rings(&self) -> bool {
+        self.protocols.contains(&Protocol::Tcp)
+    }
+
     /// The same without any filter.
     pub fn everything(protocols: &[Protocol]) -> Self {
         Self { protocols: protocols.to_vec(), bytecode: Vec::new(), ..Self::default() }
@@ -94,7 +104,7 @@ impl Default for ListenConfig {
             bytecode: Vec::new(),
             doorbell: true,
             destroy_events: true,
-            poll_interval: Duration::from_millis(20),
+            poll_interval: Duration::from_millis(5),
             reconcile_interval: Duration::from_millis(100),
             calm_reconcile_interval: Duration::from_secs(1),
         }
@@ -107,6 +117,19 @@ impl Default for ListenConfig {
 /// words for people; `looks` counts. It sees the network namespace of the thread
 /// that first polls it, and needs no privilege unless the bytecode asks for socket marks.
 pub async fn run(
+    config: watch::Receiver<ListenConfig>,
+    announced: watch::Receiver<RouteSet>,
+    tx: mpsc::Sender<Seen>,
+    notice: watch::Sender<String>,
+    looks: Looks,
+) {
+    let bell = Bell::hang(&config.borrow());
+    run_with(bell, config, announced, tx, notice, looks).await;
+}
+
+/// The same, with a doorbell that hangs already.
+pub async fn run_with(
+    bell: Bell,
     mut config: watch::Receiver<ListenConfig>,
     announced: watch::Receiver<RouteSet>,
     tx: mpsc::Sender<Seen>,
@@ -114,7 +137,10 @@ pub async fn run(
     looks: Looks,
 ) {
     let first = config.borrow_and_update().clone();
+    let Bell { doorbell, words } = bell;
+    let mut senses = Senses::new(doorbell);
     let mut observer = Observer {
+        bell: words,
         pace: Pace::new(first.poll_interval, first.reconcile_interval),
         config: first,
         changes_of_config: config,
@@ -132,7 +158,7 @@ pub async fn run(
         looks,
     };
     loop {
-        let Err(stop) = observer.watch().await;
+        let Err(stop) = observer.watch(&mut senses).await;
         let error = match stop {
             Stop::Closed => return,
             Stop::Changed => {
@@ -167,6 +193,8 @@ struct Observer {
     suspects: Vec<Endpoint>,
     health: Health,
     said: Said,
+    /// The doorbell, or why there is none, in words.
+    bell: String,
     pace: Pace,
     /// What rings may cost.
     allowance: Allowance,
@@ -184,14 +212,15 @@ enum Ring {
 }
 
 impl Observer {
-    async fn watch(&mut self) -> Result<Infallible, Stop> {
+    async fn watch(&mut self, senses: &mut Senses) -> Result<Infallible, Stop> {
+        let mut tables = Tables::open().map_err(|error| self.failed("open sock_diag", &error))?;
         // Subscribe, then read: what closes in between is in the queue.
-        let mut senses = Senses::open(&self.config, &mut self.said);
-        let mut diag = Diag::open().map_err(|error| self.failed("open sock_diag", &error))?;
+        senses.renew(&self.config, tables.answers_at_once(), &mut self.said);
+        self.said.tier(&self.tier(&tables, senses.has_bell()));
         self.mirror.announce(&self.announced.borrow_and_update());
 
         let mut destroyed = Vec::new();
-        let mut next_dump = self.dump(&mut diag, senses.rings()).await?;
+        let mut next_dump = self.dump(&mut tables, senses.rings()).await?;
         let mut next_poll = Instant::now() + self.config.poll_interval;
         if let Some(complete) = self.health.complete() {
             self.tx.send(complete.into()).await?;
@@ -199,7 +228,7 @@ impl Observer {
         // One timer that stays registered: on the way of an event there is no time for another.
         let mut timer = std::pin::pin!(tokio::time::sleep_until(next_dump));
         loop {
-            let wake = if !senses.rings() && self.pace.polls(self.mirror.polled_len()) {
+            let wake = if !senses.rings() && tables.answers_at_once() && self.pace.polls(self.mirror.polled_len()) {
                 next_dump.min(next_poll)
             } else {
                 next_dump
@@ -225,12 +254,12 @@ impl Observer {
             }
             match ring {
                 Ring::Sensed(Sense::Rang(rang)) => {
-                    self.rung(&mut diag, senses.rung(rang), &mut next_dump).await?;
+                    self.rung(&mut tables, senses.rung(rang), &mut next_dump).await?;
                 }
-                Ring::Sensed(Sense::Destroyed) => self.confirm(&mut diag, &destroyed).await?,
+                Ring::Sensed(Sense::Destroyed) => self.confirm(&mut tables, &destroyed).await?,
                 Ring::Sensed(Sense::Lost) => {
                     tracing::debug!("events were lost: reading all listeners");
-                    next_dump = self.dump(&mut diag, senses.rings()).await?;
+                    next_dump = self.dump(&mut tables, senses.rings()).await?;
                 }
                 Ring::Announced(more) => {
                     self.announcing = more;
@@ -240,11 +269,11 @@ impl Observer {
                     senses.retry(&self.config, &mut self.said);
                     let now = Instant::now();
                     if now >= next_dump {
-                        next_dump = self.dump(&mut diag, senses.rings()).await?;
+                        next_dump = self.dump(&mut tables, senses.rings()).await?;
                         // The dump saw what the poll would have asked for.
                         next_poll = next_poll.max(Instant::now() + self.config.poll_interval);
                     } else if now >= next_poll {
-                        next_poll = self.poll(&mut diag, &mut next_dump).await?;
+                        next_poll = self.poll(&mut tables, &mut next_dump).await?;
                     }
                 }
                 Ring::Changed(true) => return Err(Stop::Changed),
@@ -255,16 +284,16 @@ impl Observer {
     }
 
     /// Looks after the sockets of a destroy event.
-    async fn confirm(&mut self, diag: &mut Diag, destroyed: &[DiagSocket]) -> Result<(), Stop> {
+    async fn confirm(&mut self, tables: &mut Tables, destroyed: &[DiagSocket]) -> Result<(), Stop> {
         for socket in destroyed {
             let Some((id, endpoint)) = self.mirror.find(socket) else {
                 continue;
             };
-            let served = diag
-                .find(&endpoint.query())
+            let served = tables
+                .find(&self.config, Some(id), endpoint)
                 .map_err(|error| self.failed("look a listener up", &error))?;
             // Another member of its group may answer, or a wildcard socket: then it is gone too.
-            if served.is_none_or(|socket| socket.cookie != id.cookie) {
+            if served != Some(id.cookie) {
                 self.mirror.close(id, &mut self.changes);
             }
         }
@@ -272,15 +301,16 @@ impl Observer {
     }
 
     /// Asks for the next sockets behind announced routes. Returns when to poll again.
-    async fn poll(&mut self, diag: &mut Diag, next_dump: &mut Instant) -> Result<Instant, Stop> {
+    async fn poll(&mut self, tables: &mut Tables, next_dump: &mut Instant) -> Result<Instant, Stop> {
         self.looks.polled();
+        tables.look_again();
         let begin = cpu_time();
         let mut missed = None;
         for _ in 0..self.mirror.polled_len().min(POLL_BATCH) {
             let Some(endpoint) = self.mirror.next_polled() else {
                 break;
             };
-            if !self.serves(diag, endpoint)? {
+            if !self.serves(tables, endpoint)? {
                 missed = Some(endpoint);
                 break;
             }
@@ -290,8 +320,8 @@ impl Observer {
         if let Some(endpoint) = missed {
             // A closed listener; or another socket answers in its place; or the look-up is
             // steered by BPF. The dump decides.
-            *next_dump = self.dump(diag, false).await?;
-            if self.mirror.listens(endpoint) && !self.serves(diag, endpoint)? {
+            *next_dump = self.dump(tables, false).await?;
+            if self.mirror.listens(endpoint) && !self.serves(tables, endpoint)? {
                 tracing::debug!(%endpoint, "an exact query does not find this listener");
                 self.mirror.do_not_poll(endpoint);
             }
@@ -300,22 +330,24 @@ impl Observer {
     }
 
     /// Whether an exact query for `endpoint` finds one of its sockets.
-    fn serves(&self, diag: &mut Diag, endpoint: Endpoint) -> Result<bool, Stop> {
-        let served = diag
-            .find(&endpoint.query())
+    fn serves(&self, tables: &mut Tables, endpoint: Endpoint) -> Result<bool, Stop> {
+        let served = tables
+            .find(&self.config, None, endpoint)
             .map_err(|error| self.failed("look a listener up", &error))?;
-        Ok(served.is_some_and(|socket| self.mirror.is_member(endpoint, socket.cookie)))
+        Ok(served.is_some_and(|cookie| self.mirror.is_member(endpoint, cookie)))
     }
 
     /// Reads all listeners and reports the differences. Returns when to do it again, which can
     /// wait when what changes `rings`.
-    async fn dump(&mut self, diag: &mut Diag, rings: bool) -> Result<Instant, Stop> {
+    async fn dump(&mut self, tables: &mut Tables, rings: bool) -> Result<Instant, Stop> {
         self.looks.dumped();
         let begin = cpu_time();
-        self.read(diag)?;
+        tables
+            .dump(&self.config, &mut self.dumped)
+            .map_err(|(what, error)| self.failed(&listing(what), &error))?;
         let reconciled = self.mirror.reconcile(
             &mut self.dumped,
-            &mut |endpoint| Ok(diag.find(&endpoint.query())?.map(|socket| socket.cookie)),
+            &mut |id, endpoint| tables.find(&self.config, Some(id), endpoint),
             &mut self.changes,
         );
         let cost = cpu_time().saturating_sub(begin);
@@ -328,37 +360,17 @@ impl Observer {
         Ok(now + self.pace.after_dump(cost).max(calm))
     }
 
-    /// Dumps all listeners into `dumped`.
-    fn read(&mut self, diag: &mut Diag) -> Result<(), Stop> {
-        let mut attempts = 0;
-        self.dumped.clear();
-        for &protocol in &self.config.protocols {
-            for &family in &self.config.families {
-                let bytecode = &self.config.bytecode;
-                let request = DumpRequest { family, protocol, bytecode, memory: false };
-                let dumped = &mut self.dumped;
-                let start = dumped.len();
-                loop {
-                    dumped.truncate(start);
-                    let result = diag.dump(&request, &mut |socket| {
-                        let limit = MAX_LISTENERS;
-                        if dumped.len() >= limit {
-                            return Err(NetlinkError::TooMany { limit });
-                        }
-                        dumped.extend(Endpoint::of(protocol, socket));
-                        Ok(())
-                    });
-                    match result {
-                        Err(NetlinkError::Interrupted) if attempts < DUMP_ATTEMPTS => attempts += 1,
-                        Err(error) => {
-                            return Err(self.failed(&format!("list {protocol} listeners"), &error));
-                        }
-                        Ok(()) => break,
-                    }
-                }
+    /// How listeners are noticed, in words.
+    fn tier(&self, tables: &Tables, bell: bool) -> String {
+        let words = &self.bell;
+        match (tables, bell) {
+            (Tables::Netlink(_), true) => format!("tier A: {words}"),
+            (Tables::Netlink(_), false) => format!("tier B: destroy events and polling: {words}"),
+            (Tables::Text(_, why), true) => format!("tier C: /proc/net: {why}; {words}"),
+            (Tables::Text(_, why), false) => {
+                format!("tier C: /proc/net from time to time: {why}; {words}")
             }
         }
-        Ok(())
     }
 
     async fn report(&mut self) -> Result<(), Stop> {
@@ -371,9 +383,12 @@ impl Observer {
     }
 
     /// What went wrong, and what to do where that is known.
-    fn failed(&self, action: &str, error: &NetlinkError) -> Stop {
+    fn failed(&self, action: &str, error: &LookError) -> Stop {
         let filtered = !self.config.bytecode.is_empty();
-        let hint = match (error, error.refused().map(rustix::io::Errno::from_raw_os_error)) {
+        let LookError::Netlink(netlink) = error else {
+            return Stop::Failed(format!("cannot {action}: {error}"));
+        };
+        let hint = match (netlink, netlink.refused().map(rustix::io::Errno::from_raw_os_error)) {
             (_, Some(rustix::io::Errno::PERM)) if filtered => {
                 "; a listen filter with `fwmark` needs CAP_NET_ADMIN"
             }
@@ -389,6 +404,10 @@ impl Observer {
         };
         Stop::Failed(format!("cannot {action}: {error}{hint}"))
     }
+}
+
+fn listing(what: Option<Protocol>) -> String {
+    what.map_or_else(|| "list listeners".to_owned(), |what| format!("list {what} listeners"))
 }
 
 /// What this thread has worked so far. The budgets are of work, not of time: on a busy host a

@@ -12,9 +12,9 @@ use std::num::NonZeroU32;
 use ha2bgp_core::fact::{ListenAddress, Listener, Observation, Protocol, SocketId};
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_proto::inet_diag::{DiagSocket, ExactQuery};
-use ha2bgp_sys::NetlinkError;
 
 use super::polled::Polled;
+use super::tables::LookError;
 
 /// So many dumps in a row may miss a socket that an exact query finds. After that it does not
 /// match the filter any more: its mark, cgroup or device changed.
@@ -77,8 +77,9 @@ struct Tracked {
     missed: u8,
 }
 
-/// Tells which socket answers for an endpoint, by its cookie.
-pub(super) type Find<'a> = dyn FnMut(Endpoint) -> Result<Option<u64>, NetlinkError> + 'a;
+/// Tells which socket answers for an endpoint, by its cookie: this one, if the tables can tell.
+pub(super) type Find<'a> =
+    dyn FnMut(SocketId, Endpoint) -> Result<Option<u64>, LookError> + 'a;
 
 /// Endpoints with their sockets.
 pub(super) type Endpoints = BTreeSet<(Endpoint, SocketId)>;
@@ -114,7 +115,7 @@ impl Mirror {
         dumped: &mut Vec<(SocketId, Endpoint)>,
         find: &mut Find<'_>,
         changes: &mut Vec<Observation>,
-    ) -> Result<(), NetlinkError> {
+    ) -> Result<(), LookError> {
         // The usual case, and cheap: the kernel lists the same sockets in the same order.
         if !dumped.is_empty() && *dumped == self.settled {
             return Ok(());
@@ -134,7 +135,7 @@ impl Mirror {
         self.settled.clear();
         let mut doubts = false;
         for (id, endpoint) in missing {
-            let served = find(endpoint)? == Some(id.cookie);
+            let served = find(id, endpoint)? == Some(id.cookie);
             match self.sockets.get_mut(&id) {
                 Some(tracked) if served && tracked.missed < MAX_MISSED => {
                     tracked.missed += 1;

@@ -8,6 +8,10 @@ use tokio::time::Instant;
 pub(super) const POLL_BATCH: usize = 64;
 /// Polling takes at most one part in this many of a core.
 const POLL_SHARE: u32 = 500;
+/// What it takes of a core to wake up for a poll, beyond what the poll itself takes.
+const WAKE_COST: Duration = Duration::from_micros(15);
+/// The pause between full batches of queries, about.
+const BATCH_PAUSE: Duration = Duration::from_millis(20);
 /// Dumping takes at most one part in this many of a core.
 const DUMP_SHARE: u32 = 100;
 /// Dumping never gets slower than this.
@@ -36,6 +40,7 @@ impl Pace {
     /// How long to rest after a poll that took this much of the processor. One that was slow by
     /// accident delays the next by half a dump at most.
     pub(super) fn after_poll(&self, cost: Duration) -> Duration {
+        let cost = cost.saturating_add(WAKE_COST);
         cost.saturating_mul(POLL_SHARE).min(self.dump_pause / 2).max(self.poll_interval)
     }
 
@@ -43,7 +48,8 @@ impl Pace {
     /// the next dump, which asks for everything at once and costs less for each.
     pub(super) fn polls(&self, endpoints: usize) -> bool {
         u32::try_from(endpoints.div_ceil(POLL_BATCH)).is_ok_and(|batches| {
-            batches != 0 && self.poll_interval.saturating_mul(batches) <= self.dump_pause / 2
+            let pause = self.poll_interval.max(BATCH_PAUSE);
+            batches != 0 && pause.saturating_mul(batches) <= self.dump_pause / 2
         })
     }
 }
@@ -97,10 +103,21 @@ mod tests {
     }
 
     #[test]
+    fn a_cheap_poll_comes_again_soon() {
+        let mut pace = Pace::new(ms(5), ms(100));
+        pace.after_dump(us(30));
+        assert_eq!(pace.after_poll(us(1)), ms(8));
+        assert_eq!(pace.after_poll(us(15)), ms(15));
+        assert_eq!(pace.after_poll(us(64)), us(39_500));
+        assert!(pace.polls(2 * POLL_BATCH));
+        assert!(!pace.polls(2 * POLL_BATCH + 1));
+    }
+
+    #[test]
     fn what_is_dear_rests_longer_up_to_a_limit() {
         let mut pace = Pace::new(ms(20), ms(100));
         assert_eq!(pace.after_dump(ms(3)), ms(300));
-        assert_eq!(pace.after_poll(us(64)), ms(32));
+        assert_eq!(pace.after_poll(us(64)), us(39_500));
         assert_eq!(pace.after_poll(ms(5)), ms(150));
         assert_eq!(pace.after_dump(ms(500)), DUMP_SLOWEST);
         assert_eq!(pace.after_dump(Duration::MAX), DUMP_SLOWEST);

@@ -9,12 +9,12 @@
 use std::time::Duration;
 
 use ha2bgp_proto::filter::Bytecode;
-use ha2bgp_sys::diag::Diag;
 use ha2bgp_sys::doorbell::{Change, Chime, Place};
 use tokio::time::Instant;
 
 use super::pace::POLL_BATCH;
 use super::senses::Rung;
+use super::tables::Tables;
 use super::{ListenConfig, Observer, Stop};
 
 /// The doorbell rings while the kernel is still changing its tables: a look that was too early is
@@ -41,7 +41,7 @@ impl Observer {
     /// later.
     pub(super) async fn rung(
         &mut self,
-        diag: &mut Diag,
+        tables: &mut Tables,
         rung: Rung<'_>,
         next_dump: &mut Instant,
     ) -> Result<(), Stop> {
@@ -54,11 +54,11 @@ impl Observer {
         if self.allowance.from().is_none_or(|from| from <= now) {
             let few = self.suspects.len() <= POLL_BATCH;
             match look {
-                Look::Suspects if few => self.question(diag, rung.ours, next_dump).await?,
+                Look::Suspects if few => self.question(tables, rung.ours, next_dump).await?,
                 Look::Everything if self.mirror.polled_len() <= POLL_BATCH => {
-                    self.poll(diag, next_dump).await?;
+                    self.poll(tables, next_dump).await?;
                 }
-                _ => *next_dump = self.dump(diag, true).await?,
+                _ => *next_dump = self.dump(tables, true).await?,
             }
         }
         let second = Instant::now() + SECOND_LOOK;
@@ -101,7 +101,7 @@ impl Observer {
     /// another namespace.
     async fn question(
         &mut self,
-        diag: &mut Diag,
+        tables: &mut Tables,
         ours: bool,
         next_dump: &mut Instant,
     ) -> Result<(), Stop> {
@@ -109,6 +109,7 @@ impl Observer {
             return Ok(());
         }
         self.looks.polled();
+        tables.look_again();
         let (mut asked, mut undecided) = (0, false);
         for index in 0..self.suspects.len() {
             let Some(endpoint) = self.suspects.get(index).copied() else { break };
@@ -117,8 +118,8 @@ impl Observer {
                 continue;
             }
             asked += 1;
-            let found = diag
-                .find(&endpoint.query())
+            let found = tables
+                .find(&self.config, None, endpoint)
                 .map_err(|error| self.failed("look a listener up", &error))?;
             match self.mirror.only_member(endpoint).filter(|_| ours) {
                 Some(id) if found.is_none() => self.mirror.close(id, &mut self.changes),
@@ -131,7 +132,7 @@ impl Observer {
         self.report().await?;
         self.allowance.spend(QUERY_COST * asked, closed, Instant::now());
         if undecided {
-            *next_dump = self.dump(diag, true).await?;
+            *next_dump = self.dump(tables, true).await?;
         }
         Ok(())
     }

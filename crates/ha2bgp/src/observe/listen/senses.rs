@@ -59,26 +59,25 @@ pub(super) struct Said {
 }
 
 impl Senses {
-    /// Subscribes. From now on nothing that closes goes unnoticed for long.
-    pub(super) fn open(config: &ListenConfig, said: &mut Said) -> Self {
-        let tcp = config.protocols.contains(&Protocol::Tcp);
-        let silent = config.protocols.iter().any(|it| *it != Protocol::Tcp);
-        let mut senses = Self { bell: None, chimes: Vec::new(), events: None, silent, retry_at: None };
-        if config.doorbell && tcp {
-            match Doorbell::hang() {
-                Ok(bell) => {
-                    senses.bell = Some(bell);
-                    say_tier(said, "a doorbell in the kernel (eBPF)");
-                }
-                Err(error) => {
-                    say_tier(said, &format!("events and polling: no doorbell: {error}"));
-                }
-            }
-        } else {
-            say_tier(said, "events and polling");
+    /// What rings when `bell` does, and nothing else yet.
+    pub(super) fn new(bell: Option<Doorbell>) -> Self {
+        Self { bell, chimes: Vec::new(), events: None, silent: false, retry_at: None }
+    }
+
+    /// Subscribes to what `config` asks for; to no events where netlink is forbidden. From now on
+    /// nothing that closes goes unnoticed for long.
+    pub(super) fn renew(&mut self, config: &ListenConfig, netlink: bool, said: &mut Said) {
+        self.silent = config.protocols.iter().any(|it| *it != Protocol::Tcp);
+        self.events = None;
+        self.retry_at = None;
+        if netlink {
+            self.subscribe(config, said);
         }
-        senses.subscribe(config, said);
-        senses
+    }
+
+    /// True when there is a doorbell.
+    pub(super) const fn has_bell(&self) -> bool {
+        self.bell.is_some()
     }
 
     /// True when whatever changes rings: nothing needs to be polled.
@@ -112,7 +111,7 @@ impl Senses {
             rang = ring(bell.as_mut(), chimes) => match rang {
                 Ok(rang) => return Sense::Rang(rang),
                 Err(error) => {
-                    say_tier(said, &format!("events and polling: no doorbell: {error}"));
+                    tracing::warn!("the doorbell is gone: {error}");
                     self.bell = None;
                     self.retry_at = Some(Instant::now());
                     return Sense::Lost;
@@ -155,15 +154,17 @@ impl Senses {
     }
 }
 
-/// Says how closed listeners are noticed, when that is new.
-fn say_tier(said: &Said, how: &str) {
-    let new = said.notice.send_if_modified(|said| {
-        let new = said != how;
-        how.clone_into(said);
-        new
-    });
-    if new {
-        tracing::info!("listeners are noticed by {how}");
+impl Said {
+    /// Says how listeners are noticed, when that is new.
+    pub(super) fn tier(&self, how: &str) {
+        let new = self.notice.send_if_modified(|said| {
+            let new = said != how;
+            how.clone_into(said);
+            new
+        });
+        if new {
+            tracing::info!("listeners are noticed by {how}");
+        }
     }
 }
 

@@ -1,0 +1,270 @@
+//! The kernel's tables of sockets, by sock_diag, or as text in /proc where netlink is forbidden.
+//!
+//! The text costs more (a millisecond at least, and more with every connection), and tells less: a
+//! filter that asks for more than addresses and ports cannot be answered, and whether `[::]` serves
+//! IPv4 too has to be guessed (see [`Text::v6only`]).
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+
+use ha2bgp_core::fact::{Protocol, SocketId};
+use ha2bgp_proto::filter::{Bytecode, Socket};
+use ha2bgp_proto::inet_diag::{DumpRequest, Family, State};
+use ha2bgp_proto::proc_net::{self, ProcError, ProcSocket};
+use ha2bgp_sys::NetlinkError;
+use ha2bgp_sys::diag::Diag;
+use thiserror::Error;
+
+use super::mirror::Endpoint;
+use super::{ListenConfig, MAX_LISTENERS};
+
+/// How often a dump is begun again because the tables changed under it.
+const DUMP_ATTEMPTS: u32 = 4;
+/// The longest table that is read: 150 octets a socket, for more than a million.
+const TEXT_MAX: u64 = 256 * 1024 * 1024;
+
+/// Why the tables could not be read.
+#[derive(Debug, Error)]
+pub(super) enum LookError {
+    /// By sock_diag.
+    #[error(transparent)]
+    Netlink(#[from] NetlinkError),
+    /// By /proc.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// Which table.
+        path: String,
+        /// The errno.
+        source: io::Error,
+    },
+    /// The text is none.
+    #[error("{path}: {source}")]
+    Text {
+        /// Which table.
+        path: String,
+        /// What is wrong with it.
+        source: ProcError,
+    },
+    /// The filter asks for what the text does not tell.
+    #[error("the listen filter asks for {what}, which /proc does not tell")]
+    Filter {
+        /// What.
+        what: &'static str,
+    },
+}
+
+/// The tables.
+#[derive(Debug)]
+pub(super) enum Tables {
+    Netlink(Diag),
+    /// And why not by netlink.
+    Text(Text, String),
+}
+
+impl Tables {
+    /// Opens them in the network namespace of the calling thread.
+    pub(super) fn open() -> Result<Self, LookError> {
+        match Diag::open() {
+            Ok(diag) => Ok(Self::Netlink(diag)),
+            Err(error) if error.is_forbidden() => {
+                Ok(Self::Text(Text::default(), error.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// True when asking after one socket costs next to nothing.
+    pub(super) const fn answers_at_once(&self) -> bool {
+        matches!(self, Self::Netlink(_))
+    }
+
+    /// Lists all listeners into `found`, in the kernel's order.
+    pub(super) fn dump(
+        &mut self,
+        config: &ListenConfig,
+        found: &mut Vec<(SocketId, Endpoint)>,
+    ) -> Result<(), (Option<Protocol>, LookError)> {
+        found.clear();
+        if let Self::Text(text, _) = self {
+            text.second = None;
+        }
+        let mut attempts = 0;
+        for &protocol in &config.protocols {
+            for &family in &config.families {
+                let read = match self {
+                    Self::Netlink(diag) => {
+                        dump(diag, config, (protocol, family), found, &mut attempts)
+                    }
+                    Self::Text(text, _) => text.read(config, (protocol, family), found),
+                };
+                read.map_err(|error| (Some(protocol), error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Before questions that are to be answered by what is true now.
+    pub(super) fn look_again(&mut self) {
+        if let Self::Text(text, _) = self {
+            text.second = None;
+        }
+    }
+
+    /// The cookie of the socket that answers for an endpoint: `id`'s, where that is one of them and
+    /// the tables can tell.
+    pub(super) fn find(
+        &mut self,
+        config: &ListenConfig,
+        id: Option<SocketId>,
+        endpoint: Endpoint,
+    ) -> Result<Option<u64>, LookError> {
+        match self {
+            Self::Netlink(diag) => Ok(diag.find(&endpoint.query())?.map(|socket| socket.cookie)),
+            Self::Text(text, _) => text.find(config, id, endpoint),
+        }
+    }
+}
+
+fn dump(
+    diag: &mut Diag,
+    config: &ListenConfig,
+    (protocol, family): (Protocol, Family),
+    found: &mut Vec<(SocketId, Endpoint)>,
+    attempts: &mut u32,
+) -> Result<(), LookError> {
+    let request = DumpRequest { family, protocol, bytecode: &config.bytecode, memory: false };
+    let start = found.len();
+    loop {
+        found.truncate(start);
+        let result = diag.dump(&request, &mut |socket| {
+            if found.len() >= MAX_LISTENERS {
+                return Err(NetlinkError::TooMany { limit: MAX_LISTENERS });
+            }
+            found.extend(Endpoint::of(protocol, socket));
+            Ok(())
+        });
+        match result {
+            Err(NetlinkError::Interrupted) if *attempts < DUMP_ATTEMPTS => *attempts += 1,
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// The tables as text.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    buffer: Vec<u8>,
+    /// Which sockets at `[::]` serve IPv6 only, as was once concluded.
+    wildcards: BTreeMap<u64, bool>,
+    /// What a second look has found, for questions after a first one.
+    second: Option<Vec<(SocketId, Endpoint)>>,
+}
+
+impl Text {
+    fn read(
+        &mut self,
+        config: &ListenConfig,
+        (protocol, family): (Protocol, Family),
+        found: &mut Vec<(SocketId, Endpoint)>,
+    ) -> Result<(), LookError> {
+        let filter = match config.bytecode.as_slice() {
+            [] => None,
+            code => Bytecode::audit(code).ok(),
+        };
+        if let Some(what) = filter.and_then(Bytecode::asks_beyond_addresses) {
+            return Err(LookError::Filter { what });
+        }
+        let (name, state) = match protocol {
+            Protocol::Tcp => ("tcp", State::LISTEN),
+            Protocol::Udp => ("udp", State::CLOSE),
+        };
+        // Of this thread: /proc/net is the namespace of the first one.
+        let path = |name: &str, family| {
+            let six = if family == Family::V6 { "6" } else { "" };
+            format!("/proc/thread-self/net/{name}{six}")
+        };
+        let path = path(name, family);
+        self.buffer.clear();
+        let file = File::open(&path).and_then(|file| {
+            file.take(TEXT_MAX).read_to_end(&mut self.buffer)
+        });
+        match file {
+            Ok(_) => {}
+            // A kernel without IPv6 has no such table.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && family == Family::V6 => {
+                return Ok(());
+            }
+            Err(source) => return Err(LookError::File { path, source }),
+        }
+        let mut sockets = Vec::new();
+        let read = proc_net::sockets(&self.buffer, family, state, &mut |socket| {
+            let known = Socket::listening(socket.address, socket.port);
+            if filter.is_none_or(|filter| filter.accepts(&known)) {
+                sockets.push(socket);
+            }
+        });
+        read.map_err(|source| LookError::Text { path, source })?;
+        for socket in sockets {
+            if found.len() >= MAX_LISTENERS {
+                return Err(NetlinkError::TooMany { limit: MAX_LISTENERS }.into());
+            }
+            let v6only = self.v6only(protocol, &socket, found);
+            found.push(named(protocol, &socket, v6only));
+        }
+        Ok(())
+    }
+
+    /// Whether a socket serves IPv6 only, which the text does not tell: one at `[::]` does when
+    /// another one is at `0.0.0.0` and the same port, for both cannot be there otherwise. What was
+    /// concluded once stays: the other one may close.
+    fn v6only(
+        &mut self,
+        protocol: Protocol,
+        socket: &ProcSocket,
+        found: &[(SocketId, Endpoint)],
+    ) -> bool {
+        if !socket.address.is_ipv6() || !socket.address.is_unspecified() {
+            return false;
+        }
+        if self.wildcards.len() > MAX_LISTENERS {
+            self.wildcards.clear();
+        }
+        *self.wildcards.entry(socket.inode).or_insert_with(|| {
+            let v4 = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+            let (_, other) = named(protocol, &ProcSocket { address: v4, ..*socket }, false);
+            found.iter().any(|(_, endpoint)| *endpoint == other)
+        })
+    }
+
+    fn find(
+        &mut self,
+        config: &ListenConfig,
+        id: Option<SocketId>,
+        endpoint: Endpoint,
+    ) -> Result<Option<u64>, LookError> {
+        let second = match self.second.take() {
+            Some(second) => second,
+            None => {
+                let mut found = Vec::new();
+                for &protocol in &config.protocols {
+                    for &family in &config.families {
+                        self.read(config, (protocol, family), &mut found)?;
+                    }
+                }
+                found
+            }
+        };
+        let here = second.iter().filter(|(_, at)| *at == endpoint).map(|(id, _)| *id);
+        let found = here.clone().find(|it| Some(*it) == id).or_else(|| here.min());
+        self.second = Some(second);
+        Ok(found.map(|id| id.cookie))
+    }
+}
+
+/// A socket as the mirror knows it: by its inode instead of its cookie.
+fn named(protocol: Protocol, socket: &ProcSocket, v6only: bool) -> (SocketId, Endpoint) {
+    let address = ha2bgp_core::fact::ListenAddress::new(socket.address, v6only);
+    let id = SocketId { protocol, cookie: socket.inode };
+    (id, Endpoint { address, protocol, port: socket.port, interface: None })
+}
