@@ -105,9 +105,8 @@ fn hexadecimal(text: &[u8], digits: usize) -> Option<u32> {
     if text.len() != digits {
         return None;
     }
-    text.iter().try_fold(0, |number: u32, digit| {
-        Some(number << 4 | char::from(*digit).to_digit(16)?)
-    })
+    text.iter()
+        .try_fold(0, |number: u32, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
 }
 
 fn decimal(text: &[u8]) -> Option<u64> {
@@ -151,7 +150,13 @@ mod tests {
                             retrnsmt   uid  timeout inode\n";
 
     /// A line as the kernel writes it, on a machine of this byte order.
-    fn line(slot: usize, local: (IpAddr, u16), remote: (IpAddr, u16), state: u8, inode: u64) -> String {
+    fn line(
+        slot: usize,
+        local: (IpAddr, u16),
+        remote: (IpAddr, u16),
+        state: u8,
+        inode: u64,
+    ) -> String {
         let words = |address: IpAddr| -> String {
             let octets = match address {
                 IpAddr::V4(address) => address.octets().to_vec(),
@@ -185,10 +190,16 @@ mod tests {
         let v4 = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     \n   \
                   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 26041 1 0000000000000000 100 0 0 10 0                     \n   \
                   1: 0100007F:1F90 0100007F:8C1E 01 00000000:00000000 00:00000000 00000000     0        0 26044 1 0000000000000000 20 0 0 10 -1                    \n";
-        assert_eq!(read(v4, Family::V4, State::LISTEN), Ok([listener("127.0.0.1", 8080, 26041)].into()));
+        assert_eq!(
+            read(v4, Family::V4, State::LISTEN),
+            Ok([listener("127.0.0.1", 8080, 26041)].into())
+        );
         let v6 = "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
                   0: B80D0120000000000000000001000000:01BB 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7 1 0000000000000000 100 0 0 10 0\n";
-        assert_eq!(read(v6, Family::V6, State::LISTEN), Ok([listener("2001:db8::1", 443, 7)].into()));
+        assert_eq!(
+            read(v6, Family::V6, State::LISTEN),
+            Ok([listener("2001:db8::1", 443, 7)].into())
+        );
     }
 
     #[test]

@@ -195,8 +195,7 @@ struct RawTracepointOpen {
 fn create_ring() -> io::Result<(OwnedFd, u32)> {
     let [large, small] = ring::sizes()?;
     let create = |size| {
-        let attributes =
-            MapCreate { map_type: RINGBUF, max_entries: size, ..MapCreate::default() };
+        let attributes = MapCreate { map_type: RINGBUF, max_entries: size, ..MapCreate::default() };
         bpf(MAP_CREATE, &attributes).map(|map| (map, size))
     };
     create(large).or_else(|_| create(small))

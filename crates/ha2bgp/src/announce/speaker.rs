@@ -229,7 +229,8 @@ impl Task {
         for peer in &mut self.peers {
             peer.take(&self.desired, now);
         }
-        self.unsettled = Some((now, ASK_EVERY));
+        // Nobody acknowledges sooner, and asking is not on the way of a withdrawal.
+        self.unsettled = Some((now + ASK_EVERY, ASK_EVERY));
         self.news = true;
     }
 

@@ -18,6 +18,7 @@ use super::orders::OverrideShown;
 use crate::announce::Progress;
 use crate::config::settings::Backend;
 use crate::observe::listen::ListenConfig;
+use crate::observe::listen::LookCounts;
 
 /// The moment, and what is around every service.
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ pub struct Whole {
     pub draining: Option<Instant>,
     /// How listeners are noticed.
     pub notice: String,
+    /// How often they were looked at, and why.
+    pub looks: LookCounts,
     /// For how long a configuration is on trial, and who has loaded it.
     pub trial: Option<(Duration, String)>,
 }

@@ -106,6 +106,7 @@ impl EngineTask {
             complete: self.engine.has_first_verdicts(),
             draining: self.draining,
             notice: self.ends.notice.borrow().clone(),
+            looks: self.ends.looks.counts(),
             trial: trial.map(|(left, trial)| (left, trial.author.0.clone())),
             scene,
         }

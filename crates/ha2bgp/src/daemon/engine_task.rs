@@ -47,6 +47,14 @@ const FROZEN_AFTER: Duration = Duration::from_millis(500);
 /// became due during the freeze may fire: twice the interval of the reconcile dump.
 const THAW: Duration = Duration::from_millis(250);
 
+/// What observations made the engine say is told so much later: when the announcer has done its work,
+/// and whoever waits on this host for what it wrote has had the processor. With the second look of the
+/// listen observer it costs no wake-up of its own.
+const TELL_AFTER: Duration = Duration::from_millis(1);
+
+/// No more is kept back than this.
+const UNTOLD_MAX: usize = 4096;
+
 /// The engine with its surroundings.
 #[derive(Debug)]
 pub(super) struct EngineTask {
@@ -66,6 +74,8 @@ pub(super) struct EngineTask {
     pub(super) levels: Option<LevelHandle>,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
+    /// What is to be told a moment later.
+    untold: Untold,
     /// An operator wants it to end for another process.
     pub(super) restart: bool,
 }
@@ -118,6 +128,7 @@ impl EngineTask {
             ends,
             draining: None,
             timers_from: None,
+            untold: Untold::default(),
             restart: false,
         };
         // What the configuration alone makes of the engine, and what operators said before.
@@ -140,6 +151,16 @@ impl EngineTask {
         signals: &mut signals::Signals,
         until: impl Future<Output = ()>,
     ) -> Stop {
+        let stop = self.decide(signals, until).await;
+        self.tell_untold();
+        stop
+    }
+
+    async fn decide(
+        &mut self,
+        signals: &mut signals::Signals,
+        until: impl Future<Output = ()>,
+    ) -> Stop {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         tokio::pin!(until);
         loop {
@@ -153,6 +174,13 @@ impl EngineTask {
             let drained = async {
                 match self.draining {
                     Some(at) => tokio::time::sleep_until(self.clock.until(at)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let tell_at = self.untold.at;
+            let telling = async {
+                match tell_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
                     None => std::future::pending().await,
                 }
             };
@@ -176,11 +204,7 @@ impl EngineTask {
                         let Seen { at, took, what } = seen;
                         (Input::Observation(what), Some(Times { at, took }))
                     }));
-                    if !events.is_empty() {
-                        // Announcing is urgent, telling is not: the announcer has its turn now.
-                        tokio::task::yield_now().await;
-                        self.tell_events(events);
-                    }
+                    self.tell_later(events);
                 }
                 signal = signals.next() => match signal {
                     signals::Signal::Stop(name) if self.drain(name) => {}
@@ -203,6 +227,7 @@ impl EngineTask {
                     return Stop::Asked;
                 }
                 () = timer => self.timeout(),
+                () = telling => self.tell_untold(),
                 news = self.configuration.next() => match news {
                     News::Loaded(Ok(load)) => self.loaded(*load),
                     News::Loaded(Err(error)) => {
@@ -215,7 +240,10 @@ impl EngineTask {
                 },
                 () = trial_over => self.roll_back(),
                 woken = self.drains.next(clock) => self.drains_woken(woken),
-                Some(question) = self.ends.questions.recv() => self.answer(question),
+                Some(question) = self.ends.questions.recv() => {
+                    self.tell_untold();
+                    self.answer(question);
+                }
             }
             if self.restart {
                 return self.leave_routes();
@@ -283,14 +311,33 @@ impl EngineTask {
     /// Hands inputs to the engine and passes on what it wants; the newest set goes out once.
     pub(super) fn handle_all(&mut self, inputs: impl IntoIterator<Item = Input>) {
         let events = self.handle_each(inputs.into_iter().map(|input| (input, None)));
-        self.tell_events(events);
+        self.untold.events.extend(events);
+        self.tell_untold();
+    }
+
+    /// Announcing is urgent, telling is not.
+    fn tell_later(&mut self, events: Vec<Event>) {
+        self.untold.events.extend(events);
+        if self.untold.events.len() > UNTOLD_MAX {
+            self.tell_untold();
+        } else if !self.untold.events.is_empty() || self.untold.routes {
+            self.untold.at.get_or_insert_with(|| tokio::time::Instant::now() + TELL_AFTER);
+        }
+    }
+
+    /// Tells what was kept back.
+    fn tell_untold(&mut self) {
+        let Untold { events, routes, at: _ } = std::mem::take(&mut self.untold);
+        if routes {
+            self.ends.routes.send_replace(self.engine.routes().clone());
+        }
+        if !events.is_empty() {
+            self.tell_events(events);
+        }
     }
 
     /// The same, with what was measured of an observation. What happened is to be told.
-    fn handle_each(
-        &mut self,
-        inputs: impl Iterator<Item = (Input, Option<Times>)>,
-    ) -> Vec<Event> {
+    fn handle_each(&mut self, inputs: impl Iterator<Item = (Input, Option<Times>)>) -> Vec<Event> {
         let mut changed = false;
         let mut addresses = false;
         let mut checks = false;
@@ -366,15 +413,23 @@ impl EngineTask {
     }
 
     /// Hands out what is wanted now.
-    fn publish(&self, manner: Manner) {
+    fn publish(&mut self, manner: Manner) {
         let routes = self.engine.routes().clone();
         let complete = self.engine.has_first_verdicts();
         let decided_at = self.clock.now();
-        let desired = Desired { routes: routes.clone(), complete, manner, decided_at };
-        // Who is called first has the first turn.
-        self.ends.desired.send_replace(desired);
-        self.ends.routes.send_replace(routes);
+        self.ends.desired.send_replace(Desired { routes, complete, manner, decided_at });
+        self.untold.routes = true;
     }
+}
+
+/// What is kept back for a moment.
+#[derive(Debug, Default)]
+struct Untold {
+    events: Vec<Event>,
+    /// Observers do not know yet what is announced.
+    routes: bool,
+    /// When it is told.
+    at: Option<tokio::time::Instant>,
 }
 
 /// What was measured of an observation.

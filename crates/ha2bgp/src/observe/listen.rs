@@ -228,7 +228,10 @@ impl Observer {
         // One timer that stays registered: on the way of an event there is no time for another.
         let mut timer = std::pin::pin!(tokio::time::sleep_until(next_dump));
         loop {
-            let wake = if !senses.rings() && tables.answers_at_once() && self.pace.polls(self.mirror.polled_len()) {
+            let wake = if !senses.rings()
+                && tables.answers_at_once()
+                && self.pace.polls(self.mirror.polled_len())
+            {
                 next_dump.min(next_poll)
             } else {
                 next_dump
@@ -301,7 +304,11 @@ impl Observer {
     }
 
     /// Asks for the next sockets behind announced routes. Returns when to poll again.
-    async fn poll(&mut self, tables: &mut Tables, next_dump: &mut Instant) -> Result<Instant, Stop> {
+    async fn poll(
+        &mut self,
+        tables: &mut Tables,
+        next_dump: &mut Instant,
+    ) -> Result<Instant, Stop> {
         self.looks.polled();
         tables.look_again();
         let begin = cpu_time();

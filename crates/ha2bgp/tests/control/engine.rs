@@ -56,6 +56,7 @@ pub(crate) fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
                 complete: engine.has_first_verdicts(),
                 draining: None,
                 notice: "nothing".to_owned(),
+                looks: ha2bgp::observe::listen::LookCounts::default(),
                 trial: None,
             }))),
             Question::Checks(after, most, answer) => {

@@ -84,6 +84,32 @@ async fn the_doorbell_rings_for_whatever_comes_and_goes() {
     assert_eq!(watcher.failures, [""; 0]);
 }
 
+/// Who listens elsewhere makes nobody look.
+#[tokio::test]
+async fn rings_at_ports_that_nobody_follows_only_count() {
+    let Some(config) = ringing() else { return };
+    let ours = tcp(&own_address().to_string(), 0, |_| {});
+    let config = ListenConfig { bytecode: sport_is(port(&ours)), ..config };
+    let config = ListenConfig { calm_reconcile_interval: NEVER, ..config };
+    let mut watcher = Watcher::listen(config).await;
+    assert!(watcher.listeners.contains_key(&id(&ours)));
+    let address = own_address().to_string();
+    let before = watcher.looks.counts();
+    for _ in 0..50 {
+        drop(tcp(&address, 0, |_| {}));
+    }
+    // Behind the last of them: when that is seen, they were.
+    let id = id(&ours);
+    drop(ours);
+    watcher.closed(id).await;
+    let after = watcher.looks.counts();
+    assert!(after.rings - before.rings >= 101, "{before:?} {after:?}");
+    assert!(after.spurious - before.spurious >= 100, "{before:?} {after:?}");
+    // One for ours, and one that was lost in the noise of all the other tests.
+    assert!(after.dumps - before.dumps <= 2, "{before:?} {after:?}");
+    assert_eq!(after.polls - before.polls, 1, "{before:?} {after:?}");
+}
+
 /// More announced sockets than are asked for one by one.
 #[tokio::test]
 async fn many_die_at_once_and_the_doorbell_rings() {

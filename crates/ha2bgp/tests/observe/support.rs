@@ -23,6 +23,7 @@ pub(crate) struct Watcher {
     rx: mpsc::Receiver<Seen>,
     task: JoinHandle<()>,
     announced: watch::Sender<RouteSet>,
+    pub(crate) looks: listen::Looks,
     pub(crate) listeners: BTreeMap<SocketId, Listener>,
     pub(crate) addresses: BTreeMap<AddressId, LocalAddress>,
     pub(crate) failures: Vec<String>,
@@ -41,14 +42,15 @@ impl Watcher {
     pub(crate) fn listen_unchecked(config: listen::ListenConfig) -> Self {
         let announced = watch::Sender::default();
         let (tx, rx) = mpsc::channel(64);
+        let looks = listen::Looks::default();
         let task = tokio::spawn(listen::run(
             watch::channel(config).1,
             announced.subscribe(),
             tx,
             watch::Sender::default(),
-            listen::Looks::default(),
+            looks.clone(),
         ));
-        Self::new(rx, task, announced)
+        Self { looks, ..Self::new(rx, task, announced) }
     }
 
     /// Starts an address observer and waits until it has reported all there is.
@@ -65,8 +67,8 @@ impl Watcher {
         task: JoinHandle<()>,
         announced: watch::Sender<RouteSet>,
     ) -> Self {
-        let (listeners, addresses, failures) = Default::default();
-        Self { rx, task, announced, listeners, addresses, failures, completions: 0 }
+        let (looks, listeners, addresses, failures) = Default::default();
+        Self { rx, task, announced, looks, listeners, addresses, failures, completions: 0 }
     }
 
     /// Says that host routes to `addresses` are announced.

@@ -4,7 +4,8 @@ use crate::stage::{AT_ONCE, SOON, VIP, host};
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::skip::Need;
-use ha2bgp_lab::{Result, program, readme, require, service, wait};
+use ha2bgp_lab::{LabError, Result, program, readme, require, service, tools, wait};
+use rustix::process::Signal;
 use std::process::Command;
 
 /// Starts `command`, waits until it has said how it notices, and has it announce and withdraw.
@@ -33,7 +34,9 @@ fn arguments(more: &[&'static str]) -> Vec<&'static str> {
 fn with_the_right_to_a_doorbell_it_hangs() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp, Need::Doorbell);
     let host = host("bell-root")?;
-    notices(&host, &mut program::command(&arguments(&[])), "a doorbell in the kernel (eBPF)")
+    let how =
+        "tier A: a doorbell in the kernel (eBPF); gave back CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF";
+    notices(&host, &mut program::command(&arguments(&[])), how)
 }
 
 #[test]
@@ -41,7 +44,7 @@ fn it_can_be_told_to_do_without() -> Result<()> {
     require!(Need::Root, Need::Ha2bgp);
     let host = host("bell-off")?;
     let mut command = program::command(&arguments(&["--doorbell", "off"]));
-    notices(&host, &mut command, "events and polling")
+    notices(&host, &mut command, "tier B: destroy events and polling: no doorbell: turned off")
 }
 
 #[test]
@@ -53,7 +56,141 @@ fn without_the_right_it_says_so_and_works() -> Result<()> {
     let none = "-bpf,-perfmon,-sys_admin";
     command.args(["--inh-caps", none, "--bounding-set", none]);
     command.arg(ha2bgp.get_program()).args(ha2bgp.get_args());
-    let how = "events and polling: no doorbell: cannot create a ring buffer: Operation not permitted \
-               (os error 1); it takes CAP_BPF and CAP_PERFMON";
+    let how = "tier B: destroy events and polling: no doorbell: cannot create a ring buffer: Operation \
+               not permitted (os error 1); it takes CAP_BPF and CAP_PERFMON";
     notices(&host, &mut command, how)
+}
+
+/// A command under a filter of system calls by which nobody opens sockets of sock_diag.
+fn without_sock_diag(command: &Command) -> Result<Command> {
+    let python = tools::find("python3").ok_or_else(|| LabError::Missing("python3".to_owned()))?;
+    let mut confined = Command::new(python);
+    confined.args(["-c", CONFINE]).arg(command.get_program()).args(command.get_args());
+    confined.env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            confined.env(name, value);
+        }
+    }
+    Ok(confined)
+}
+
+/// seccomp(2): `socket(AF_NETLINK, …, NETLINK_SOCK_DIAG)` fails with EPERM, everything else is as
+/// it was. Then it becomes the program.
+const CONFINE: &str = r#"
+import ctypes, os, platform, struct, sys
+SOCKET = {"x86_64": 41, "aarch64": 198}[platform.machine()]
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+ALLOW, EPERM = 0x7fff0000, 0x00050000 | 1
+program = [
+    (LOAD, 0, 0, 0),
+    (EQUAL, 0, 5, SOCKET),
+    (LOAD, 0, 0, 16),
+    (EQUAL, 0, 3, 16),
+    (LOAD, 0, 0, 32),
+    (EQUAL, 0, 1, 4),
+    (RETURN, 0, 0, EPERM),
+    (RETURN, 0, 0, ALLOW),
+]
+code = b"".join(struct.pack("HBBI", *it) for it in program)
+code = ctypes.create_string_buffer(code, len(code))
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+libc = ctypes.CDLL(None, use_errno=True)
+given = Filter(len(program), ctypes.addressof(code))
+for call in [(38, 1, 0, 0, 0), (22, 2, ctypes.byref(given), 0, 0)]:
+    if libc.prctl(*call) != 0:
+        sys.exit("prctl: " + os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+#[test]
+fn without_netlink_it_reads_proc() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("python3"));
+    let host = host("proc")?;
+    let plain = program::command(&arguments(&["--doorbell", "off"]));
+    let how = "tier C: /proc/net from time to time: cannot open a netlink socket: Operation not \
+               permitted (os error 1); no doorbell: turned off";
+    notices(&host, &mut without_sock_diag(&plain)?, how)
+}
+
+#[test]
+fn a_doorbell_helps_the_reader_of_proc() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Doorbell, Need::Tool("python3"));
+    let host = host("proc-bell")?;
+    let plain = program::command(&arguments(&[]));
+    let how = "tier C: /proc/net: cannot open a netlink socket: Operation not permitted (os error 1); \
+               a doorbell in the kernel (eBPF); gave back CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF";
+    notices(&host, &mut without_sock_diag(&plain)?, how)
+}
+
+/// CAP_SYS_ADMIN, CAP_PERFMON and CAP_BPF (include/uapi/linux/capability.h).
+const OF_THE_DOORBELL: u64 = 1 << 21 | 1 << 38 | 1 << 39;
+
+/// Of every thread of a process: what it may use, may take, and hands on.
+fn capabilities(pid: u32) -> Result<Vec<(String, u64)>> {
+    let io = LabError::io;
+    let mut found = Vec::new();
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task")).map_err(io("its threads"))? {
+        let path = thread.map_err(io("a thread"))?.path().join("status");
+        let status = std::fs::read_to_string(&path).map_err(io("the state of a thread"))?;
+        let name = status.lines().next().unwrap_or_default().to_owned();
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            let line = status.lines().find_map(|line| line.strip_prefix(set)).unwrap_or_default();
+            let bits = u64::from_str_radix(line.trim(), 16).unwrap_or(u64::MAX);
+            found.push((format!("{name} {set}"), bits));
+        }
+    }
+    Ok(found)
+}
+
+#[test]
+fn no_thread_keeps_what_the_doorbell_took() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Doorbell);
+    let host = host("bell-caps")?;
+    let dir = readme::workdir()?;
+    let mut command = program::command(&arguments(&[]));
+    let ha2bgp = host.start("ha2bgp", &mut command, dir.path())?;
+    let said = || ha2bgp.stderr().contains("listeners are noticed by tier A");
+    until(&ha2bgp, "it says how it notices", said)?;
+    let all = capabilities(ha2bgp.pid())?;
+    assert!(all.len() >= 8, "one thread writes the log: {all:?}");
+    for (whose, bits) in all {
+        assert_eq!(bits & OF_THE_DOORBELL, 0, "{whose} {bits:x}");
+    }
+    Ok(())
+}
+
+/// The doorbell cannot be hung up again: it has to outlive a reload.
+#[test]
+fn the_doorbell_outlives_a_reload() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Doorbell);
+    let host = host("bell-reload")?;
+    let dir = readme::workdir()?;
+    let file = dir.path().join("ha2bgp.toml");
+    let write = |port: u16| {
+        let text = format!(
+            "backend = \"test\"\nnetworks = [\"100.64.0.0/24\"]\noverrides-file = \"off\"\n\
+             [discover]\nlisten-filter = \"sport = :{port}\"\n\
+             [defaults]\nup-delay = \"0s\"\ndown-delay = \"0s\"\ndamping = false\n"
+        );
+        std::fs::write(&file, text).map_err(LabError::io("the configuration"))
+    };
+    write(8080)?;
+    let mut command = program::command(&["run", "--config", &file.to_string_lossy()]);
+    let mut ha2bgp = host.start("ha2bgp", &mut command, dir.path())?;
+    let before = service::listen(&host, &format!("{VIP}:8080"))?;
+    let count = |ha2bgp: &Child, verb: &str| {
+        ha2bgp.stdout().matches(&format!("{verb} route {VIP} ")).count()
+    };
+    until(&ha2bgp, "announced", || count(&ha2bgp, "announce") == 1)?;
+    write(9090)?;
+    ha2bgp.signal(Signal::HUP)?;
+    until(&ha2bgp, "another port counts", || count(&ha2bgp, "withdraw") == 1)?;
+    let after = service::listen(&host, &format!("{VIP}:9090"))?;
+    until(&ha2bgp, "announced again", || count(&ha2bgp, "announce") == 2)?;
+    let log = ha2bgp.stderr();
+    assert!(!log.contains("tier B") && log.contains("tier A"), "{log}");
+    drop((before, after));
+    Ok(())
 }

@@ -19,15 +19,10 @@ const EACH: usize = 2;
 pub(super) fn run(ring: &mut Ring) -> Known {
     let v4 = listen_all(ring, Ipv4Addr::LOCALHOST.into());
     let v6 = listen_all(ring, Ipv6Addr::LOCALHOST.into());
-    let namespaces: Vec<_> =
-        v4.iter().chain(&v6).flatten().map(Record::namespace).collect();
+    let namespaces: Vec<_> = v4.iter().chain(&v6).flatten().map(Record::namespace).collect();
     let first = namespaces.first().copied().flatten();
     let same = namespaces.iter().all(|namespace| *namespace == first);
-    Known {
-        v4: v4.is_some(),
-        v6: v6.is_some(),
-        namespace: first.filter(|_| same),
-    }
+    Known { v4: v4.is_some(), v6: v6.is_some(), namespace: first.filter(|_| same) }
 }
 
 /// The records of sockets at this address, if there was one for each.

@@ -189,6 +189,9 @@ impl View<'_> {
                 ),
             );
         }
+        if !status.notice.is_empty() {
+            add(QUIET, format!("listeners are noticed by {}", clean(&status.notice)));
+        }
         for problem in status.problems.iter().take(PROBLEMS_SHOWN) {
             add(BAD, format!("problem: {}", clean(&problem.text)));
         }

@@ -21,8 +21,15 @@ pub struct StatusShown {
     pub uptime_seconds: f64,
     /// Where the routes go: `speaker`, `exabgp` or `test`.
     pub backend: String,
-    /// How listeners are noticed.
+    /// How listeners are noticed: the tier, and why it is no better one.
     pub notice: String,
+    /// How often the doorbell rang, where there is one.
+    #[serde(default)]
+    pub rings: u64,
+    /// How many of those rings were for nobody here: of other network namespaces, or at ports that are
+    /// not looked at.
+    #[serde(default)]
+    pub spurious_rings: u64,
     /// Every service that was found at the start has been judged: what is not announced is not up.
     pub first_verdicts: bool,
     /// The program ends, and withdraws everything after so long.

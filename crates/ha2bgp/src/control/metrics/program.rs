@@ -43,6 +43,7 @@ pub(super) fn write(measures: &Measures, encoder: &mut DescriptorEncoder<'_>) ->
         f.count(&["destroyed"], looks.destroyed)?;
         f.count(&["lost"], looks.lost)
     })?;
+    family(encoder, &t::SPURIOUS, |f| f.count(&[], looks.spurious))?;
     family(encoder, &t::LOOKS, |f| {
         f.count(&["dump"], looks.dumps)?;
         f.count(&["poll"], looks.polls)

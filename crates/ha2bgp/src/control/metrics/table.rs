@@ -233,6 +233,8 @@ metrics! {
             "Overrides of operators that count"
         DOORBELLS Counter Nothing "listen_calls" [by]
             "How often the listen observer was called to look"
+        SPURIOUS Counter Nothing "listen_calls_spurious" []
+            "Rings of the doorbell for nobody here: other network namespaces, ports that are not looked at"
         LOOKS Counter Nothing "listen_looks" [how]
             "How often it looked: at everything (dump), or after what is announced (poll)"
         QUEUE_WAITING Gauge Nothing "queue_waiting" [queue]

@@ -26,6 +26,8 @@ pub(super) fn shown(whole: &Whole, ways: &[WayIn]) -> StatusShown {
         uptime_seconds: scene.ago(Instant::START),
         backend: backend(scene.backend).to_owned(),
         notice: whole.notice.clone(),
+        rings: whole.looks.rings,
+        spurious_rings: whole.looks.spurious,
         first_verdicts: whole.complete,
         stopping_seconds: whole.draining.map(|at| scene.left(at)),
         services: counts(&whole.survey),

@@ -78,8 +78,7 @@ struct Tracked {
 }
 
 /// Tells which socket answers for an endpoint, by its cookie: this one, if the tables can tell.
-pub(super) type Find<'a> =
-    dyn FnMut(SocketId, Endpoint) -> Result<Option<u64>, LookError> + 'a;
+pub(super) type Find<'a> = dyn FnMut(SocketId, Endpoint) -> Result<Option<u64>, LookError> + 'a;
 
 /// Endpoints with their sockets.
 pub(super) type Endpoints = BTreeSet<(Endpoint, SocketId)>;
@@ -190,9 +189,7 @@ impl Mirror {
     }
 
     fn members(&self, endpoint: Endpoint) -> impl Iterator<Item = SocketId> {
-        from(&self.endpoints, endpoint)
-            .take_while(move |(at, _)| *at == endpoint)
-            .map(|(_, id)| id)
+        from(&self.endpoints, endpoint).take_while(move |(at, _)| *at == endpoint).map(|(_, id)| id)
     }
 
     /// The socket that listens at `endpoint`, if it is the only one and exact queries find it as

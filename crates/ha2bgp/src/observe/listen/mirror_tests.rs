@@ -41,7 +41,7 @@ impl Host {
         let mut changes = Vec::new();
         let sockets = &self.sockets;
         let queries = &mut self.queries;
-        let mut find = |asked: Endpoint| {
+        let mut find = |_: SocketId, asked: Endpoint| {
             *queries += 1;
             Ok(sockets.iter().find(|(_, own)| *own == asked).map(|(id, _)| id.cookie))
         };
@@ -235,7 +235,7 @@ fn a_query_that_fails_leaves_the_rest_for_the_next_dump() {
     host.listen(3, "192.0.2.3", 80);
     let mut changes = Vec::new();
     let mut dumped = host.sockets.clone();
-    let mut find = |_: Endpoint| Err(NetlinkError::Interrupted);
+    let mut find = |_: SocketId, _: Endpoint| Err(ha2bgp_sys::NetlinkError::Interrupted.into());
     assert!(host.mirror.reconcile(&mut dumped, &mut find, &mut changes).is_err());
     assert_eq!(changes.len(), 1, "the new one is true all the same");
     assert_eq!(host.dump(), ["-1"]);
@@ -249,4 +249,34 @@ fn queries_ask_for_the_wildcard_itself() {
     assert_eq!(asked("0.0.0.0"), "0.0.0.0");
     assert_eq!(asked("192.0.2.1"), "192.0.2.1");
     assert_eq!(asked("::ffff:192.0.2.1"), "192.0.2.1");
+}
+
+#[test]
+fn what_a_ring_is_about_is_found_by_its_place() {
+    let mut host = Host::default();
+    host.listen(1, "192.0.2.1", 80);
+    host.listen(2, "192.0.2.1", 443);
+    host.listen(3, "192.0.2.2", 80);
+    host.listen(4, "::", 80);
+    host.listen(7, "*", 80);
+    host.listen(5, "0.0.0.0", 8080);
+    host.listen(6, "192.0.2.1", 443);
+    host.dump();
+    let at = |address: &str, port| -> Vec<String> {
+        let found = host.mirror.at(address.parse().unwrap(), port);
+        found.map(|endpoint| endpoint.to_string()).collect()
+    };
+    assert_eq!(at("192.0.2.1", 80), ["tcp 192.0.2.1:80"]);
+    assert_eq!(at("192.0.2.1", 443), ["tcp 192.0.2.1:443"; 2]);
+    assert_eq!(at("192.0.2.1", 8443), [""; 0]);
+    assert_eq!(at("192.0.2.3", 80), [""; 0]);
+    // The port was given back: any of this address.
+    assert_eq!(at("192.0.2.1", 0).len(), 3);
+    assert_eq!(at("::", 80), ["tcp *:80", "tcp [::]:80"]);
+    assert_eq!(at("0.0.0.0", 80), [""; 0]);
+    assert_eq!(at("0.0.0.0", 8080), ["tcp 0.0.0.0:8080"]);
+    let only = |address: &str, port| host.mirror.only_member(endpoint(address, port));
+    assert_eq!(only("192.0.2.1", 80), Some(id(1)));
+    assert_eq!(only("192.0.2.1", 443), None, "there are two");
+    assert_eq!(only("192.0.2.9", 80), None);
 }

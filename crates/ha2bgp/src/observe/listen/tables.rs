@@ -186,9 +186,8 @@ impl Text {
         };
         let path = path(name, family);
         self.buffer.clear();
-        let file = File::open(&path).and_then(|file| {
-            file.take(TEXT_MAX).read_to_end(&mut self.buffer)
-        });
+        let file =
+            File::open(&path).and_then(|file| file.take(TEXT_MAX).read_to_end(&mut self.buffer));
         match file {
             Ok(_) => {}
             // A kernel without IPv6 has no such table.
@@ -267,4 +266,94 @@ fn named(protocol: Protocol, socket: &ProcSocket, v6only: bool) -> (SocketId, En
     let address = ha2bgp_core::fact::ListenAddress::new(socket.address, v6only);
     let id = SocketId { protocol, cookie: socket.inode };
     (id, Endpoint { address, protocol, port: socket.port, interface: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+
+    use ha2bgp_core::fact::ListenAddress;
+    use socket2::{Domain, Type};
+
+    use super::*;
+
+    fn endpoints(tables: &mut Tables, config: &ListenConfig) -> Vec<Endpoint> {
+        let mut found = Vec::new();
+        tables.dump(config, &mut found).unwrap();
+        found.into_iter().map(|(_, endpoint)| endpoint).collect()
+    }
+
+    fn text() -> Tables {
+        Tables::Text(Text::default(), String::new())
+    }
+
+    fn at(address: ListenAddress, port: u16) -> Endpoint {
+        Endpoint { port, ..Endpoint::first(address) }
+    }
+
+    #[test]
+    fn the_text_tells_what_netlink_tells() {
+        let config = ListenConfig::everything(&[Protocol::Tcp, Protocol::Udp]);
+        let v4 = TcpListener::bind("127.83.66.90:0").unwrap();
+        let v6 = TcpListener::bind("[::1]:0").unwrap();
+        let udp = std::net::UdpSocket::bind("127.83.66.91:0").unwrap();
+        let addresses = [v4.local_addr(), v6.local_addr(), udp.local_addr()].map(Result::unwrap);
+        for mut tables in [Tables::open().unwrap(), text()] {
+            let found = endpoints(&mut tables, &config);
+            for (address, protocol) in
+                addresses.into_iter().zip([Protocol::Tcp, Protocol::Tcp, Protocol::Udp])
+            {
+                let place = at(ListenAddress::Address(address.ip()), address.port());
+                assert!(found.contains(&Endpoint { protocol, ..place }), "{tables:?} {address}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_question_is_answered_by_a_second_look() {
+        let config = ListenConfig::everything(&[Protocol::Tcp]);
+        let listener = TcpListener::bind("127.83.66.92:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let place = at(ListenAddress::Address(address.ip()), address.port());
+        let mut tables = text();
+        let mut found = Vec::new();
+        tables.dump(&config, &mut found).unwrap();
+        let (id, _) = *found.iter().find(|(_, endpoint)| *endpoint == place).unwrap();
+        assert_eq!(tables.find(&config, Some(id), place).unwrap(), Some(id.cookie));
+        drop(listener);
+        tables.look_again();
+        assert_eq!(tables.find(&config, Some(id), place).unwrap(), None);
+    }
+
+    /// Of a wildcard the text does not say whether it serves IPv4 too.
+    #[test]
+    fn two_wildcards_at_one_port_are_one_for_each_family() {
+        let v4 = TcpListener::bind("0.0.0.0:0").unwrap();
+        let port = v4.local_addr().unwrap().port();
+        let v6 = socket2::Socket::new(Domain::IPV6, Type::STREAM, None).unwrap();
+        v6.set_only_v6(true).unwrap();
+        v6.bind(&SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), port).into()).unwrap();
+        v6.listen(1).unwrap();
+        let dual = TcpListener::bind("[::]:0").unwrap();
+        let config = ListenConfig::everything(&[Protocol::Tcp]);
+        let mut tables = text();
+        let found = endpoints(&mut tables, &config);
+        assert!(found.contains(&at(ListenAddress::AnyV4, port)));
+        assert!(found.contains(&at(ListenAddress::AnyV6Only, port)));
+        let other = dual.local_addr().unwrap().port();
+        assert!(found.contains(&at(ListenAddress::AnyDual, other)));
+        drop(v4);
+        let found = endpoints(&mut tables, &config);
+        assert!(found.contains(&at(ListenAddress::AnyV6Only, port)), "it does not take over IPv4");
+    }
+
+    #[test]
+    fn a_filter_that_asks_for_more_is_refused() {
+        // AUTO: whether the kernel has chosen the port.
+        let bytecode = vec![6, 4, 8, 0];
+        assert!(Bytecode::audit(&bytecode).unwrap().asks_beyond_addresses().is_some());
+        let config = ListenConfig { bytecode, ..ListenConfig::everything(&[Protocol::Tcp]) };
+        let (_, error) = text().dump(&config, &mut Vec::new()).unwrap_err();
+        assert!(matches!(error, LookError::Filter { .. }), "{error}");
+    }
 }

@@ -1,7 +1,7 @@
 //! A host with VIPs and a router at the other end of a cable, which this process plays.
 
-use crate::floor;
 use crate::Outcome;
+use crate::floor;
 use ha2bgp_lab::bgp::{Conversation, UPDATE, counted};
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::link::{self, End};
@@ -128,8 +128,7 @@ fn listen(mut session: Conversation, heard: &std::sync::mpsc::Sender<Heard>) {
         let at = Instant::now();
         while let Some((kind, body)) = session.buffered() {
             let (withdrawn, announced) = if kind == UPDATE { counted(&body) } else { (0, 0) };
-            if withdrawn + announced > 0
-                && heard.send(Heard { at, withdrawn, announced }).is_err()
+            if withdrawn + announced > 0 && heard.send(Heard { at, withdrawn, announced }).is_err()
             {
                 return;
             }
