@@ -21,9 +21,9 @@ Usage: cargo xtask <task>
                                      everything that must hold before a change lands
   lab-setup                          installs what the lab needs (root, Debian)
   tidy                               the rules that no compiler checks
-  bench latency [PART…] [--runs N] [--peer-runs N]
+  bench latency [PART…] [--runs N] [--peer-runs N] [--connections N]
                                      listener close → withdrawal, every tier, beside floors and the
-                                     original's `ss` loop; parts: wire pipe
+                                     original's `ss` loop; parts: wire under burst cost pipe
   bench speaker [PART…] [--runs N] [--reps N]
                                      the built-in speaker, beside floors, BIRD and ExaBGP; parts:
                                      decision burst memory routes keepalive

@@ -18,6 +18,7 @@ pub mod bgp;
 pub mod bird;
 pub mod certs;
 pub mod child;
+pub mod confine;
 pub mod daemon;
 pub mod dns_server;
 pub mod error;

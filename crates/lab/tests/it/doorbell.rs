@@ -2,9 +2,10 @@
 
 use crate::stage::{AT_ONCE, SOON, VIP, host};
 use ha2bgp_lab::child::Child;
+use ha2bgp_lab::confine::without_sock_diag;
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::skip::Need;
-use ha2bgp_lab::{LabError, Result, program, readme, require, service, tools, wait};
+use ha2bgp_lab::{LabError, Result, program, readme, require, service, wait};
 use rustix::process::Signal;
 use std::process::Command;
 
@@ -60,49 +61,6 @@ fn without_the_right_it_says_so_and_works() -> Result<()> {
                not permitted (os error 1); it takes CAP_BPF and CAP_PERFMON";
     notices(&host, &mut command, how)
 }
-
-/// A command under a filter of system calls by which nobody opens sockets of sock_diag.
-fn without_sock_diag(command: &Command) -> Result<Command> {
-    let python = tools::find("python3").ok_or_else(|| LabError::Missing("python3".to_owned()))?;
-    let mut confined = Command::new(python);
-    confined.args(["-c", CONFINE]).arg(command.get_program()).args(command.get_args());
-    confined.env_clear();
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            confined.env(name, value);
-        }
-    }
-    Ok(confined)
-}
-
-/// seccomp(2): `socket(AF_NETLINK, …, NETLINK_SOCK_DIAG)` fails with EPERM, everything else is as
-/// it was. Then it becomes the program.
-const CONFINE: &str = r#"
-import ctypes, os, platform, struct, sys
-SOCKET = {"x86_64": 41, "aarch64": 198}[platform.machine()]
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
-ALLOW, EPERM = 0x7fff0000, 0x00050000 | 1
-program = [
-    (LOAD, 0, 0, 0),
-    (EQUAL, 0, 5, SOCKET),
-    (LOAD, 0, 0, 16),
-    (EQUAL, 0, 3, 16),
-    (LOAD, 0, 0, 32),
-    (EQUAL, 0, 1, 4),
-    (RETURN, 0, 0, EPERM),
-    (RETURN, 0, 0, ALLOW),
-]
-code = b"".join(struct.pack("HBBI", *it) for it in program)
-code = ctypes.create_string_buffer(code, len(code))
-class Filter(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
-libc = ctypes.CDLL(None, use_errno=True)
-given = Filter(len(program), ctypes.addressof(code))
-for call in [(38, 1, 0, 0, 0), (22, 2, ctypes.byref(given), 0, 0)]:
-    if libc.prctl(*call) != 0:
-        sys.exit("prctl: " + os.strerror(ctypes.get_errno()))
-os.execv(sys.argv[1], sys.argv[1:])
-"#;
 
 #[test]
 fn without_netlink_it_reads_proc() -> Result<()> {

@@ -1,15 +1,21 @@
 //! How long from the close of a listener to its withdrawal, each number beside a floor or a peer
 //! of the same run.
 //!
-//! Usage: `bench-latency [PART…] [--runs N] [--peer-runs N]`; run it by `cargo xtask bench latency`.
-//! Parts: `wire` (to a router over a cable, every tier, beside the floor; needs root), `pipe` (to
-//! ExaBGP's pipe, beside a loop that forks `ss`). Samples go to `$HA2BGP_BENCH_DIR/latency-*.csv`.
+//! Usage: `bench-latency [PART…] [--runs N] [--peer-runs N] [--connections N]`; run it by `cargo
+//! xtask bench latency`. Parts: `wire` (to a router over a cable, every tier, beside the floor),
+//! `under` (the same on a busy host), `burst` (a thousand VIPs at once), `cost` (of looking), `pipe`
+//! (to ExaBGP's pipe, beside a loop that forks `ss`). All but the last need root. Samples go to
+//! `$HA2BGP_BENCH_DIR/latency-*.csv`.
 #![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
 
+mod burst;
+mod cost;
+mod crowd;
 mod floor;
 mod pipe;
 mod random;
 mod stage;
+mod under;
 mod wire;
 
 use std::error::Error;
@@ -17,8 +23,9 @@ use std::path::PathBuf;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-const PARTS: [&str; 2] = ["wire", "pipe"];
-const USAGE: &str = "bench-latency [wire|pipe]… [--runs N] [--peer-runs N]";
+const PARTS: [&str; 5] = ["wire", "under", "burst", "cost", "pipe"];
+const USAGE: &str =
+    "bench-latency [wire|under|burst|cost|pipe]… [--runs N] [--peer-runs N] [--connections N]";
 
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -28,11 +35,13 @@ fn main() -> Outcome<()> {
         return floor::child(rest);
     }
     let (mut parts, mut runs, mut peer_runs) = (Vec::new(), 1000, 30);
+    let mut connections = 100_000;
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match arg {
             "--runs" => runs = number(args.next(), 100_000)?,
             "--peer-runs" => peer_runs = number(args.next(), 3600)?,
+            "--connections" => connections = number(args.next(), 1_000_000)?,
             part if PARTS.contains(&part) => parts.push(part),
             _ => return Err(format!("`{arg}` is unknown: {USAGE}").into()),
         }
@@ -42,6 +51,9 @@ fn main() -> Outcome<()> {
     for part in PARTS.iter().filter(|part| parts.is_empty() || parts.contains(part)) {
         match *part {
             "wire" => wire::run(runs, &dir)?,
+            "under" => under::run(runs, connections, &dir)?,
+            "burst" => burst::run(20, &dir)?,
+            "cost" => cost::run(connections)?,
             _ => pipe::run(runs, peer_runs, &dir)?,
         }
         println!();

@@ -4,6 +4,7 @@ use crate::Outcome;
 use crate::floor;
 use ha2bgp_lab::bgp::{Conversation, UPDATE, counted};
 use ha2bgp_lab::child::Child;
+use ha2bgp_lab::confine::without_sock_diag;
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::{program, readme};
@@ -30,6 +31,8 @@ pub(crate) enum Who {
     TierA,
     /// ha2bgp with destroy events and polling.
     TierB,
+    /// ha2bgp without netlink's sock_diag.
+    TierC,
 }
 
 impl Who {
@@ -38,6 +41,7 @@ impl Who {
             Self::Floor => "floor (doorbell, exact query, prepared bytes)",
             Self::TierA => "ha2bgp, tier A (doorbell)",
             Self::TierB => "ha2bgp, tier B (destroy events, polling)",
+            Self::TierC => "ha2bgp, tier C (/proc/net)",
         }
     }
 
@@ -47,6 +51,7 @@ impl Who {
             Self::Floor => "floor",
             Self::TierA => "tier-a",
             Self::TierB => "tier-b",
+            Self::TierC => "tier-c",
         }
     }
 }
@@ -56,7 +61,7 @@ pub(crate) struct Stage {
     pub(crate) host: Netns,
     pub(crate) router: Netns,
     listener: TcpListener,
-    dir: TempDir,
+    pub(crate) dir: TempDir,
 }
 
 /// The router heard an UPDATE: so many routes withdrawn and announced, at that moment.
@@ -96,6 +101,7 @@ impl Stage {
             }
             Who::TierA => self.ha2bgp("auto")?,
             Who::TierB => self.ha2bgp("off")?,
+            Who::TierC => without_sock_diag(&self.ha2bgp("off")?)?,
         };
         let child = self.host.start(who.key(), &mut command, self.dir.path())?;
         let session = Conversation::accept(&self.listener, 65001, 0)?;

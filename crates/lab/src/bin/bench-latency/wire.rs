@@ -17,12 +17,12 @@ const ROUNDS: usize = 5;
 const PAUSE: u64 = 10_000;
 
 pub(crate) fn run(runs: usize, dir: &Path) -> Outcome<()> {
-    let all = [Who::Floor, Who::TierA, Who::TierB];
+    let all = [Who::Floor, Who::TierA, Who::TierB, Who::TierC];
     let mut random = Random::new();
     println!("close → WITHDRAW read by a router over a veth, {runs} runs; seed {}", random.0);
     let stage = Stage::new()?;
-    let mut samples: [Vec<Duration>; 3] = Default::default();
-    let mut medians: [Vec<Duration>; 3] = Default::default();
+    let mut samples: [Vec<Duration>; 4] = Default::default();
+    let mut medians: [Vec<Duration>; 4] = Default::default();
     for _ in 0..ROUNDS {
         for ((who, samples), medians) in all.iter().zip(&mut samples).zip(&mut medians) {
             let mut session = stage.start(*who)?;
