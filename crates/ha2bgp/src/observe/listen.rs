@@ -43,7 +43,7 @@ pub use self::looks::{LookCounts, Looks};
 pub use self::now::{listeners_now, listeners_of};
 
 use self::mirror::{Endpoint, Mirror};
-use self::pace::{Allowance, POLL_BATCH, Pace};
+use self::pace::{Allowance, POLL_BATCH, Pace, Window};
 use self::senses::{Said, Sense, Senses};
 use self::tables::{LookError, Tables};
 use super::Seen;
@@ -51,6 +51,9 @@ use super::health::{Health, NETLINK_HINT, Stop};
 
 /// The most listeners that are followed; a filter that matches more is a mistake.
 const MAX_LISTENERS: usize = 262_144;
+/// A look that was too early, or was not made at once, is made good by one that comes so much later.
+const SECOND_LOOK: Duration = Duration::from_millis(1);
+
 /// How the listen observer works.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ListenConfig {
@@ -155,6 +158,7 @@ pub async fn run_with(
         health: Health::new(Source::Listen),
         said: Said { notice, events_missing: false },
         allowance: Allowance::default(),
+        window: Window::default(),
         looks,
     };
     loop {
@@ -198,6 +202,8 @@ struct Observer {
     pace: Pace,
     /// What rings may cost.
     allowance: Allowance,
+    /// How many looks are made at once.
+    window: Window,
     looks: Looks,
 }
 
@@ -259,7 +265,13 @@ impl Observer {
                 Ring::Sensed(Sense::Rang(rang)) => {
                     self.rung(&mut tables, senses.rung(rang), &mut next_dump).await?;
                 }
-                Ring::Sensed(Sense::Destroyed) => self.confirm(&mut tables, &destroyed).await?,
+                Ring::Sensed(Sense::Destroyed) => {
+                    if self.window.admits(Instant::now()) {
+                        self.confirm(&mut tables, &destroyed).await?;
+                    } else {
+                        next_dump = next_dump.min(Instant::now() + SECOND_LOOK);
+                    }
+                }
                 Ring::Sensed(Sense::Lost) => {
                     tracing::debug!("events were lost: reading all listeners");
                     next_dump = self.dump(&mut tables, senses.rings()).await?;

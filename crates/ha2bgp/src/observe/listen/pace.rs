@@ -83,6 +83,30 @@ impl Allowance {
     }
 }
 
+/// How many looks after single sockets are made at once: [`AT_ONCE`] in each [`WINDOW`]. Where more
+/// die together, one look at everything a moment later costs less and is sooner done.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Window {
+    since: Option<Instant>,
+    looks: u32,
+}
+
+/// A window lasts so long.
+const WINDOW: Duration = Duration::from_millis(1);
+/// So many looks in one.
+const AT_ONCE: u32 = 8;
+
+impl Window {
+    /// Whether to look at once, which counts.
+    pub(super) fn admits(&mut self, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now >= since + WINDOW) {
+            *self = Self { since: Some(now), looks: 0 };
+        }
+        self.looks = self.looks.saturating_add(1);
+        self.looks <= AT_ONCE
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,5 +185,14 @@ mod tests {
         let later = start + ms(60_000);
         allowance.spend(ms(1), true, later);
         assert_eq!(allowance.from(), Some(later - SAVED + ms(20)));
+    }
+
+    #[test]
+    fn a_few_are_looked_after_at_once_and_the_rest_together() {
+        let (start, mut window) = (Instant::now(), Window::default());
+        let admitted = |window: &mut Window, at| (0..20).filter(|_| window.admits(at)).count();
+        assert_eq!(admitted(&mut window, start), 8);
+        assert_eq!(admitted(&mut window, start + us(999)), 0);
+        assert_eq!(admitted(&mut window, start + ms(1)), 8);
     }
 }

@@ -15,11 +15,7 @@ use tokio::time::Instant;
 use super::pace::POLL_BATCH;
 use super::senses::Rung;
 use super::tables::Tables;
-use super::{ListenConfig, Observer, Stop};
-
-/// The doorbell rings while the kernel is still changing its tables: a look that was too early is
-/// made good by one that comes so much later.
-const SECOND_LOOK: Duration = Duration::from_millis(1);
+use super::{ListenConfig, Observer, SECOND_LOOK, Stop};
 
 /// What an exact query takes of the processor, whatever the number of sockets: here it is not
 /// measured, which would take as long.
@@ -51,7 +47,8 @@ impl Observer {
             return Ok(());
         }
         let now = Instant::now();
-        if self.allowance.from().is_none_or(|from| from <= now) {
+        let allowed = self.allowance.from().is_none_or(|from| from <= now);
+        if allowed && self.window.admits(now) {
             let few = self.suspects.len() <= POLL_BATCH;
             match look {
                 Look::Suspects if few => self.question(tables, rung.ours, next_dump).await?,
@@ -61,6 +58,7 @@ impl Observer {
                 _ => *next_dump = self.dump(tables, true).await?,
             }
         }
+        // The doorbell rings while the kernel is still changing its tables.
         let second = Instant::now() + SECOND_LOOK;
         let second = self.allowance.from().map_or(second, |from| from.max(second));
         *next_dump = (*next_dump).min(second);

@@ -16,7 +16,7 @@ use ha2bgp_sys::NetlinkError;
 use ha2bgp_sys::diag::Diag;
 use thiserror::Error;
 
-use super::mirror::Endpoint;
+use super::mirror::{Endpoint, Endpoints, from};
 use super::{ListenConfig, MAX_LISTENERS};
 
 /// How often a dump is begun again because the tables changed under it.
@@ -158,7 +158,7 @@ pub(super) struct Text {
     /// Which sockets at `[::]` serve IPv6 only, as was once concluded.
     wildcards: BTreeMap<u64, bool>,
     /// What a second look has found, for questions after a first one.
-    second: Option<Vec<(SocketId, Endpoint)>>,
+    second: Option<Endpoints>,
 }
 
 impl Text {
@@ -251,11 +251,12 @@ impl Text {
                         self.read(config, (protocol, family), &mut found)?;
                     }
                 }
-                found
+                found.into_iter().map(|(id, endpoint)| (endpoint, id)).collect()
             }
         };
-        let here = second.iter().filter(|(_, at)| *at == endpoint).map(|(id, _)| *id);
-        let found = here.clone().find(|it| Some(*it) == id).or_else(|| here.min());
+        let own = id.filter(|id| second.contains(&(endpoint, *id)));
+        let any = from(&second, endpoint).take_while(|(at, _)| *at == endpoint).map(|(_, id)| id);
+        let found = own.or_else(|| any.min());
         self.second = Some(second);
         Ok(found.map(|id| id.cookie))
     }

@@ -26,8 +26,10 @@ pub(crate) fn run(connections: usize) -> Outcome<()> {
     );
     println!("| tier | of a core |");
     println!("|---|---|");
-    let crowds =
-        (crowd::listeners(&stage.host, 10_000)?, crowd::connections(&stage.host, connections)?);
+    let crowds = (
+        crowd::listeners(&stage.host, 10_000)?,
+        crowd::connections(&stage.host, connections, stage.dir.path())?,
+    );
     for who in TIERS {
         let mut session = start(&stage, who)?;
         let before = cpu(&session)?;

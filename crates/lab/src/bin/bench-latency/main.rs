@@ -34,6 +34,11 @@ fn main() -> Outcome<()> {
     {
         return floor::child(rest);
     }
+    if let [child, rest @ ..] = args.as_slice()
+        && child == crowd::CHILD
+    {
+        return crowd::child(rest);
+    }
     let (mut parts, mut runs, mut peer_runs) = (Vec::new(), 1000, 30);
     let mut connections = 100_000;
     let mut args = args.iter().map(String::as_str);

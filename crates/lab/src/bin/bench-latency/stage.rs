@@ -128,9 +128,7 @@ impl Stage {
 
 fn listen(mut session: Conversation, heard: &std::sync::mpsc::Sender<Heard>) {
     loop {
-        if session.fill().unwrap_or(0) == 0 {
-            return;
-        }
+        // Also what came with the end of the handshake.
         let at = Instant::now();
         while let Some((kind, body)) = session.buffered() {
             let (withdrawn, announced) = if kind == UPDATE { counted(&body) } else { (0, 0) };
@@ -138,6 +136,9 @@ fn listen(mut session: Conversation, heard: &std::sync::mpsc::Sender<Heard>) {
             {
                 return;
             }
+        }
+        if session.fill().unwrap_or(0) == 0 {
+            return;
         }
     }
 }

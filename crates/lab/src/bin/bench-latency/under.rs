@@ -80,9 +80,10 @@ fn gather(stage: &Stage, condition: Condition) -> Outcome<(Crowd, String)> {
         Condition::Listeners(count) => {
             (crowd::listeners(&stage.host, count)?, format!("{count} other listeners"))
         }
-        Condition::Connections(count) => {
-            (crowd::connections(&stage.host, count)?, format!("{count} established connections"))
-        }
+        Condition::Connections(count) => (
+            crowd::connections(&stage.host, count, stage.dir.path())?,
+            format!("{count} established connections"),
+        ),
     })
 }
 
