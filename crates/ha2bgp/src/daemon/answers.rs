@@ -107,6 +107,7 @@ impl EngineTask {
             draining: self.draining,
             notice: self.ends.notice.borrow().clone(),
             trial: trial.map(|(left, trial)| (left, trial.author.0.clone())),
+            log: self.level_now(),
             scene,
         }
     }

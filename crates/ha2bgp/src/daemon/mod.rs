@@ -7,6 +7,7 @@ mod engine_task;
 mod files;
 mod ledger;
 mod ledger_file;
+mod log_level;
 mod measures;
 mod orders;
 mod output;
@@ -207,6 +208,7 @@ async fn serve(
     let configuration = Configuration::new(loader, settings, ways);
     let mut engine = EngineTask::new(configuration, overrides, recorder, clock, observations, ends);
     engine.levels = Some(levels);
+    engine.recall_level();
     if !beginning.memory.is_zero() {
         let mut vips = Vec::new();
         beginning.before.for_each(&mut |prefix, _| vips.push(prefix.address()));

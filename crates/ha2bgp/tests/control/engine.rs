@@ -57,6 +57,7 @@ pub(crate) fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
                 draining: None,
                 notice: "nothing".to_owned(),
                 trial: None,
+                log: None,
             }))),
             Question::Checks(after, most, answer) => {
                 let (checks, more) = engine.probed_checks(after, most);

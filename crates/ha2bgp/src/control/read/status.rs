@@ -43,6 +43,7 @@ pub(super) fn shown(whole: &Whole, ways: &[WayIn]) -> StatusShown {
             left_seconds: left.as_secs_f64(),
             author: author.clone(),
         }),
+        log: whole.log.clone(),
         problems: problems(whole, &peers, ways),
         overrides: scene.overrides.clone(),
         peers,
