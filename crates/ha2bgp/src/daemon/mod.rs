@@ -13,6 +13,7 @@ mod orders;
 mod output;
 pub mod parent;
 mod plan;
+mod readers;
 mod reload;
 mod safe_file;
 mod signals;

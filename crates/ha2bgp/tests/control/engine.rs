@@ -29,7 +29,6 @@ pub(crate) fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
     while let Some(question) = questions.blocking_recv() {
         let now = Instant::START;
         match question {
-            Question::All(answer) => drop(answer.send(engine.explain_all(now).collect())),
             Question::Why(vip, answer) => {
                 let explanation = engine.explain(Prefix::host(vip), now);
                 let around = Around {
