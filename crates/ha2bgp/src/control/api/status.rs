@@ -105,8 +105,8 @@ pub struct TrialShown {
 /// Something is not as it should be.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct ProblemShown {
-    /// Stable, for programs: `observer`, `first-verdicts`, `peer`, `announcer`, `control` or
-    /// `override-unsaved`.
+    /// Stable, for programs: `observer`, `first-verdicts`, `peer`, `announcer`,
+    /// `announcer-stalled`, `control` or `override-unsaved`.
     pub code: String,
     /// In a sentence.
     pub text: String,
