@@ -50,7 +50,9 @@ impl Watcher {
             watch::Sender::default(),
             looks.clone(),
         ));
-        Self { looks, ..Self::new(rx, task, announced) }
+        let mut watcher = Self::new(rx, task, announced);
+        watcher.looks = looks;
+        watcher
     }
 
     /// Starts an address observer and waits until it has reported all there is.
