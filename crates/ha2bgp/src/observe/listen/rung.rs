@@ -15,10 +15,10 @@ use tokio::time::Instant;
 use super::pace::POLL_BATCH;
 use super::senses::Rung;
 use super::tables::Tables;
-use super::{ListenConfig, Observer, SECOND_LOOK, Stop};
+use super::{ListenConfig, Observer, SECOND_LOOK, Stop, cpu_time};
 
-/// What an exact query takes of the processor, whatever the number of sockets: here it is not
-/// measured, which would take as long.
+/// What an exact query by netlink takes of the processor, whatever the number of sockets: here it is
+/// not measured, which would take as long.
 const QUERY_COST: Duration = Duration::from_micros(2);
 
 /// How much there is to look at.
@@ -108,6 +108,7 @@ impl Observer {
         }
         self.looks.polled();
         tables.look_again();
+        let begin = (!tables.answers_at_once()).then(cpu_time);
         let (mut asked, mut undecided) = (0, false);
         for index in 0..self.suspects.len() {
             let Some(endpoint) = self.suspects.get(index).copied() else { break };
@@ -128,7 +129,8 @@ impl Observer {
         }
         let closed = !self.changes.is_empty();
         self.report().await?;
-        self.allowance.spend(QUERY_COST * asked, closed, Instant::now());
+        let cost = begin.map_or(QUERY_COST * asked, |begin| cpu_time().saturating_sub(begin));
+        self.allowance.spend(cost, closed, Instant::now());
         if undecided {
             *next_dump = self.dump(tables, true).await?;
         }
