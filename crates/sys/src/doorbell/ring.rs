@@ -46,7 +46,7 @@ pub(super) struct Ring {
 }
 
 /// What was read.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Taken {
     /// So many records.
     pub(super) records: u64,
@@ -70,8 +70,8 @@ impl Ring {
         let length = HEADER + u64::from(if self.telling { PLAIN + SOCKET } else { PLAIN });
         let produced = self.produced.word(0).load(Ordering::Acquire);
         let begin = self.consumed.word(0).load(Ordering::Relaxed);
-        let mut taken = Taken::default();
-        taken.full = produced.wrapping_sub(begin) + length > self.size;
+        let full = produced.wrapping_sub(begin) + length > self.size;
+        let mut taken = Taken { records: 0, full };
         let mut at = begin;
         while at != produced {
             let header = self.data(at).load(Ordering::Acquire);
