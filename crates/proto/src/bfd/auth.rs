@@ -213,7 +213,7 @@ impl Auth {
     }
 
     /// The section that goes behind `header`.
-    fn section(&self, header: &[u8; HEADER], sequence: u32) -> Section {
+    pub(super) fn section(&self, header: &[u8; HEADER], sequence: u32) -> Section {
         let mut section = Section::default();
         let length = self.section_len();
         let Some(hash) = self.kind.hash() else {

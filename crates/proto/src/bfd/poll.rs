@@ -1,5 +1,10 @@
 //! The poll sequence (RFC 5880 section 6.5), and the rule that no final may be read as the answer
 //! to two different polls (section 6.8.3).
+//!
+//! That section lets another poll sequence begin a round trip after the last poll, or after a packet
+//! without final. The second is not enough where the round trip is longer than the interval: several
+//! polls are on their way then, and answers to them come between packets without final. So only
+//! time counts here.
 
 use ha2bgp_core::time::Instant;
 
@@ -12,8 +17,8 @@ enum Stage {
     Wanted,
     /// Packets with the poll bit went out, none was answered.
     Sent { first: Instant, last: Instant },
-    /// Answered, and another poll must follow. Not before a packet without final, or a round trip
-    /// since the last poll: it may have been answered twice.
+    /// Answered. No other poll may go out before a round trip is over since the last one: answers to
+    /// the later ones are still on their way.
     Resting { until: Instant },
 }
 
@@ -21,6 +26,7 @@ enum Stage {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Poll {
     stage: Stage,
+    /// Another sequence must follow.
     again: bool,
 }
 
@@ -33,8 +39,8 @@ impl Poll {
     pub(super) fn request(&mut self) {
         match self.stage {
             Stage::Idle => self.stage = Stage::Wanted,
-            Stage::Sent { .. } => self.again = true,
-            Stage::Wanted | Stage::Resting { .. } => {}
+            Stage::Wanted => {}
+            Stage::Sent { .. } | Stage::Resting { .. } => self.again = true,
         }
     }
 
@@ -45,7 +51,7 @@ impl Poll {
 
     /// True from a request until it was confirmed.
     pub(super) const fn is_running(&self) -> bool {
-        !matches!(self.stage, Stage::Idle)
+        self.is_active() || self.again
     }
 
     /// True while what a poll tells must not change: the final would be ambiguous.
@@ -61,23 +67,13 @@ impl Poll {
         };
     }
 
-    /// A packet came. True when it ends the sequence: what it told counts from now on. `more`: there is more
-    /// to tell.
-    pub(super) fn received(&mut self, is_final: bool, more: bool, now: Instant) -> bool {
-        match self.stage {
-            Stage::Sent { first, last } if is_final => {
-                let again = core::mem::take(&mut self.again) || more;
-                // The answer took a round trip or more since the first one.
-                let until = last + now.since(first);
-                self.stage = if again { Stage::Resting { until } } else { Stage::Idle };
-                true
-            }
-            Stage::Resting { .. } if !is_final => {
-                self.stage = Stage::Wanted;
-                false
-            }
-            _ => false,
-        }
+    /// A packet with the final bit came. True when it ends the sequence: what was told counts from
+    /// now on.
+    pub(super) fn answered(&mut self, now: Instant) -> bool {
+        let Stage::Sent { first, last } = self.stage else { return false };
+        // The answer took a round trip or more since the first one.
+        self.stage = Stage::Resting { until: last + now.since(first) };
+        true
     }
 
     /// When [`Poll::rest`] has something to do.
@@ -92,7 +88,8 @@ impl Poll {
     pub(super) fn rest(&mut self, now: Instant) -> bool {
         let over = self.rests_until().is_some_and(|until| until <= now);
         if over {
-            self.stage = Stage::Wanted;
+            let again = core::mem::take(&mut self.again);
+            self.stage = if again { Stage::Wanted } else { Stage::Idle };
         }
         over
     }

@@ -131,8 +131,13 @@ impl Session {
 
     /// True when the peer has confirmed what we told it last, by the end of a poll sequence. After
     /// [`Session::admin_down`]: it knows, and this program may end.
-    pub const fn is_confirmed(&self) -> bool {
-        !self.poll.is_running()
+    pub fn is_confirmed(&self) -> bool {
+        !self.is_polling()
+    }
+
+    /// The peer has not yet confirmed all there is.
+    fn is_polling(&self) -> bool {
+        self.poll.is_running() || self.wanted != self.told
     }
 
     /// The state in one piece.
@@ -147,7 +152,7 @@ impl Session {
             transmit_interval: self.interval,
             detection_time: self.detection_time(),
             last_received: self.heard,
-            polling: self.poll.is_running(),
+            polling: self.is_polling(),
             authenticated: self.auth.is_some(),
             counters: self.counters,
         }

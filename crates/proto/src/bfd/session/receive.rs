@@ -54,12 +54,8 @@ impl Session {
         }
         self.heard = Some(now);
         self.forget_sequence = None;
-        let more = self.wanted != self.told;
-        if self.poll.received(packet.is_final, more, now) {
+        if packet.is_final && self.poll.answered(now) {
             self.settle();
-        } else {
-            // Its rest may be over.
-            self.tell(now);
         }
     }
 
