@@ -1,6 +1,5 @@
 //! One session while the program runs: the protocol's part and the socket that it sends with.
 
-use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,13 +48,15 @@ struct Ending {
     next: Option<Instant>,
 }
 
-/// Something that users want to know of.
+/// Something that happened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Step {
     /// It came up.
     Up,
-    /// It was up, and is no longer.
-    Down(Cause),
+    /// It was up for so long, and is no longer.
+    Down(Cause, Duration),
+    /// Something else that shows in its state.
+    Other,
 }
 
 impl Running {
@@ -95,7 +96,7 @@ impl Running {
     }
 
     /// Takes it.
-    pub(super) fn become_(&mut self, config: SessionConfig, now: Instant) {
+    pub(super) fn take_over(&mut self, config: SessionConfig, now: Instant) {
         if config.timers != self.config.timers {
             self.session.set_timers(config.timers, now);
         }
@@ -125,10 +126,6 @@ impl Running {
     /// True while it ends.
     pub(super) fn is_ending(&self) -> bool {
         self.ending.is_some()
-    }
-
-    pub(super) fn discriminator(&self) -> NonZeroU32 {
-        self.session.local_discriminator()
     }
 
     /// True when a packet that names no session is for this one: from its peer, to our end, through
@@ -186,18 +183,15 @@ impl Running {
 
     /// The next thing that happened.
     pub(super) fn next(&mut self, now: Instant) -> Option<Step> {
-        while let Some(event) = self.session.poll_event() {
-            let Event::StateChanged { from, to, cause } = event else { continue };
-            if to == State::Up {
-                self.changed = Some((now, cause));
-                return Some(Step::Up);
-            }
-            if from == State::Up {
-                self.changed = Some((now, cause));
-                return Some(Step::Down(cause));
-            }
+        let Event::StateChanged { from, to, cause } = self.session.poll_event()? else {
+            return Some(Step::Other);
+        };
+        if from != State::Up && to != State::Up {
+            return Some(Step::Other);
         }
-        None
+        let before = self.changed.replace((now, cause));
+        let lasted = before.map(|(at, _)| now.since(at)).unwrap_or_default();
+        Some(if to == State::Up { Step::Up } else { Step::Down(cause, lasted) })
     }
 
     /// What users see of it. `shut`: why nothing can come.
@@ -257,10 +251,4 @@ impl Running {
         self.trouble = trouble.map(Into::into);
         news
     }
-}
-
-/// Whether a datagram came from this address; the port may be any.
-#[cfg(test)]
-pub(super) fn is_from(arrival: &Arrival, address: IpAddr) -> bool {
-    SocketAddr::ip(&arrival.from) == address
 }

@@ -1,11 +1,11 @@
 //! What is known of BFD sessions, as their users read it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ha2bgp_core::time::Instant;
-use ha2bgp_proto::bfd::{Cause, State, Status};
-use std::net::IpAddr;
+use ha2bgp_proto::bfd::{Cause, Discard, State, Status};
 
 use super::target::Target;
 
@@ -47,6 +47,17 @@ impl SessionState {
         !self.is_up() && self.changed.is_some_and(|(_, cause)| cause.is_failure())
     }
 
+    /// Packets that were discarded for this reason.
+    pub fn discarded_for(&self, reason: Discard) -> u64 {
+        let here = if reason == Discard::HopLimit { self.too_far } else { 0 };
+        self.status.counters.discarded(reason).saturating_add(here)
+    }
+
+    /// Packets that were discarded.
+    pub fn discarded(&self) -> u64 {
+        self.status.counters.discarded_total().saturating_add(self.too_far)
+    }
+
     /// The peer holds its end down on purpose.
     pub fn is_held_down(&self) -> bool {
         let remote = self.status.remote.as_ref();
@@ -58,7 +69,7 @@ impl SessionState {
 
 impl States {
     /// These.
-    pub(super) fn new(sessions: BTreeMap<Target, SessionState>, strangers: u64) -> Self {
+    pub fn new(sessions: BTreeMap<Target, SessionState>, strangers: u64) -> Self {
         Self { sessions: Arc::new(sessions), strangers }
     }
 
@@ -71,5 +82,18 @@ impl States {
     /// Every session.
     pub fn iter(&self) -> impl Iterator<Item = (&Target, &SessionState)> {
         self.sessions.iter()
+    }
+}
+
+/// Why a session went down, for people.
+pub fn why(cause: Cause) -> String {
+    match cause {
+        Cause::DetectionTimeExpired => "nothing was heard for the detection time".to_owned(),
+        Cause::NeighborDown(diagnostic) => format!("the peer says that it is down: {diagnostic}"),
+        Cause::NeighborAdminDown(_) => {
+            "the peer holds the session down on purpose (AdminDown)".to_owned()
+        }
+        Cause::AdminDown(_) => "this program holds it down".to_owned(),
+        Cause::Handshake | Cause::AdminUp => "it begins".to_owned(),
     }
 }
