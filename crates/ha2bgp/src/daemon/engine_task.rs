@@ -27,6 +27,7 @@ use super::measures::Meter;
 use super::reload::{Configuration, News};
 use super::{dump, signals};
 use crate::announce::{Desired, Manner, Progress};
+use crate::bfd::states::States;
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::control::orders::{Author, Reload};
@@ -85,6 +86,8 @@ pub(super) struct Ends {
     pub(super) told: watch::Receiver<RouteSet>,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
+    /// What is known of BFD sessions.
+    pub(super) bfd: watch::Receiver<States>,
     /// Where it is told what happens.
     pub(super) teller: Teller,
     /// How listeners are noticed, in words.

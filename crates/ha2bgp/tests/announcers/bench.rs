@@ -247,7 +247,7 @@ pub(crate) fn speaker(peer: SocketAddr, clock: Clock) -> Speaker {
     assert_eq!(config.validate(), []);
     let socket = tcp::Options::default();
     let peer =
-        speaker::Peer { config, port: peer.port(), socket, defer_end_of_rib: Duration::ZERO };
+        speaker::Peer { config, port: peer.port(), socket, bfd: None, defer_end_of_rib: Duration::ZERO };
     Speaker::new(vec![peer], Vec::new(), clock, 1)
 }
 
