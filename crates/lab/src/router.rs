@@ -81,6 +81,19 @@ pub struct Options {
     pub second: Option<String>,
     /// Forwards what it is told to, over equal routes in turn; BIRD and FRR.
     pub forwards: bool,
+    /// Watches the way to its neighbor with BFD; BIRD.
+    pub bfd: Option<Bfd>,
+}
+
+/// How a router watches the way to its neighbor.
+#[derive(Clone, Copy, Debug)]
+pub struct Bfd {
+    /// Sends, and wants to receive, this often.
+    pub millis: u32,
+    /// So many packets must be missing.
+    pub multiplier: u8,
+    /// For its BGP session; else a session alone.
+    pub bgp: bool,
 }
 
 impl Config {
@@ -139,6 +152,14 @@ impl Router {
             Kind::GoBgp => gobgp::neighbor(self),
             Kind::OpenBgpd => openbgpd::neighbor(self),
             Kind::ExaBgp => exabgp::neighbor(self),
+        }
+    }
+
+    /// What it says of its BFD sessions; BIRD.
+    pub fn bfd(&self) -> Result<String> {
+        match self.kind {
+            Kind::Bird => bird::bfd(self),
+            other => Err(LabError::Missing(format!("{other:?} is not asked for BFD"))),
         }
     }
 

@@ -20,11 +20,12 @@ fn text(config: &Config) -> String {
     let (client, export) = if reflects { ("rr client;", "all") } else { ("", "none") };
     // Connected networks, so that next hops can be resolved. After an error, also one that it was
     // told of, BIRD refuses connections for 60 s by default: too long for a test.
+    let bfd = if config.options.bfd.is_some_and(|bfd| bfd.bgp) { "bfd yes;" } else { "" };
     let session = |name: &str, neighbor: &str| {
         format!(
             "protocol bgp {name} {{\n\
              \x20 local {address} as {asn};\n  neighbor {neighbor} as {neighbor_as};\n\
-             \x20 {device} {password} {security} {client} error wait time 2, 4;\n\
+             \x20 {device} {password} {security} {client} {bfd} error wait time 2, 4;\n\
              \x20 ipv4 {{ import all; export {export}; {extended} {paths} }};\n\
              \x20 ipv6 {{ import all; export {export}; {paths} }};\n}}\n"
         )
@@ -37,6 +38,14 @@ fn text(config: &Config) -> String {
             "protocol kernel {\n  merge paths on;\n\
              \x20 ipv4 { import none; export where source = RTS_BGP; };\n}\n",
         );
+    }
+    if let Some(bfd) = config.options.bfd {
+        let (millis, multiplier) = (bfd.millis, bfd.multiplier);
+        let alone = if bfd.bgp { String::new() } else { format!("  neighbor {neighbor};\n") };
+        text.push_str(&format!(
+            "protocol bfd watch {{\n  interface \"*\" {{ interval {millis} ms; \
+             multiplier {multiplier}; }};\n{alone}}}\n"
+        ));
     }
     text.push_str(&session("speaker", neighbor));
     if let Some(second) = &config.options.second {
@@ -59,6 +68,11 @@ fn ask(router: &Router, question: &[&str]) -> Result<String> {
 
 pub(super) fn neighbor(router: &Router) -> Result<String> {
     ask(router, &["show", "protocols", "all", "speaker"])
+}
+
+/// Its BFD sessions.
+pub(super) fn bfd(router: &Router) -> Result<String> {
+    ask(router, &["show", "bfd", "sessions"])
 }
 
 /// Of both families; "Routes: 2 imported, 0 exported".

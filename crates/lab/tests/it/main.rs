@@ -5,6 +5,7 @@
 
 mod answers;
 mod bad_input;
+mod bfd;
 mod checks_dns;
 mod checks_grpc;
 mod checks_haproxy;
