@@ -85,6 +85,17 @@ pub struct Options {
     pub bfd: Option<Bfd>,
 }
 
+/// What a BFD session of a router is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BfdOf {
+    /// Nothing: it is there.
+    Nothing,
+    /// Its BGP session ends with it.
+    Bgp,
+    /// The routes of the BGP session are kept for the restart time when it ends; BIRD.
+    Graceful,
+}
+
 /// How a router watches the way to its neighbor.
 #[derive(Clone, Copy, Debug)]
 pub struct Bfd {
@@ -92,8 +103,8 @@ pub struct Bfd {
     pub millis: u32,
     /// So many packets must be missing.
     pub multiplier: u8,
-    /// For its BGP session; else a session alone.
-    pub bgp: bool,
+    /// What it is for.
+    pub of: BfdOf,
 }
 
 impl Config {

@@ -1,6 +1,6 @@
 //! BIRD 2.
 
-use super::{Config, Router, ipv6};
+use super::{BfdOf, Config, Router, ipv6};
 use crate::Result;
 use crate::child::{self, Child};
 use crate::netns::Netns;
@@ -20,7 +20,11 @@ fn text(config: &Config) -> String {
     let (client, export) = if reflects { ("rr client;", "all") } else { ("", "none") };
     // Connected networks, so that next hops can be resolved. After an error, also one that it was
     // told of, BIRD refuses connections for 60 s by default: too long for a test.
-    let bfd = if config.options.bfd.is_some_and(|bfd| bfd.bgp) { "bfd yes;" } else { "" };
+    let bfd = match config.options.bfd.map(|bfd| bfd.of) {
+        Some(BfdOf::Bgp) => "bfd yes;",
+        Some(BfdOf::Graceful) => "bfd graceful;",
+        Some(BfdOf::Nothing) | None => "",
+    };
     let session = |name: &str, neighbor: &str| {
         format!(
             "protocol bgp {name} {{\n\
@@ -41,7 +45,10 @@ fn text(config: &Config) -> String {
     }
     if let Some(bfd) = config.options.bfd {
         let (millis, multiplier) = (bfd.millis, bfd.multiplier);
-        let alone = if bfd.bgp { String::new() } else { format!("  neighbor {neighbor};\n") };
+        let alone = match bfd.of {
+            BfdOf::Nothing => format!("  neighbor {neighbor};\n"),
+            BfdOf::Bgp | BfdOf::Graceful => String::new(),
+        };
         text.push_str(&format!(
             "protocol bfd watch {{\n  interface \"*\" {{ interval {millis} ms; \
              multiplier {multiplier}; }};\n{alone}}}\n"
