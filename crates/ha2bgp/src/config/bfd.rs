@@ -228,3 +228,6 @@ pub(super) fn secret(path: &str, host: &Host<'_>) -> Result<(String, Vec<u8>), S
 pub(super) fn address(text: &str) -> Result<PeerAddress, String> {
     super::speaker::peer_address(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,3 +101,60 @@ fn judge(state: Option<&SessionState>, age: Duration) -> Option<(ProbeResult, Op
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bfd::states::tests::{end, of, speak, up};
+    use ha2bgp_core::time::Instant as EngineTime;
+    use ha2bgp_proto::bfd::{Cause, Diagnostic};
+
+    fn judged(state: &SessionState, age: u64) -> Option<(Outcome, String, Option<Duration>)> {
+        let (result, left) = judge(Some(state), Duration::from_secs(age))?;
+        Some((result.outcome, result.detail.to_string(), left))
+    }
+
+    fn is(state: &SessionState, age: u64, outcome: Outcome, text: &str) {
+        let found = judged(state, age).unwrap();
+        assert!(found.0 == outcome && found.1.contains(text), "{found:?}");
+    }
+
+    #[test]
+    fn up_passes_and_a_failure_fails() {
+        is(&up(), 0, Outcome::Pass, "within 900ms");
+        let down =
+            |cause| SessionState { changed: Some((EngineTime::START, cause)), ..of(&end(1)) };
+        is(&down(Cause::DetectionTimeExpired), 0, Outcome::Fail, "nothing was heard");
+        let told = Cause::NeighborDown(Diagnostic::DetectionTimeExpired);
+        is(&down(told), 0, Outcome::Fail, "control detection time expired");
+        let held = Cause::NeighborAdminDown(Diagnostic::AdministrativelyDown);
+        is(&down(held), 3600, Outcome::Unknown, "on purpose");
+    }
+
+    #[test]
+    fn one_that_never_was_up_has_its_time() {
+        let never = of(&end(1));
+        let (outcome, _, left) = judged(&never, 1).unwrap();
+        assert_eq!((outcome, left), (Outcome::Unknown, Some(Duration::from_secs(2))));
+        is(&never, 3, Outcome::Fail, "no answer for 3s, from the beginning on");
+        // It is heard, and does not hear us.
+        let (mut us, mut them) = (end(1), end(2));
+        let packet = them.poll_transmit(EngineTime::START).unwrap();
+        us.handle(packet.as_bytes(), EngineTime::START).unwrap();
+        is(&of(&us), 3, Outcome::Fail, "the peer is heard, and does not hear us");
+    }
+
+    #[test]
+    fn what_keeps_this_program_from_speaking_is_unknown() {
+        let trouble = Some("cannot receive on UDP 0.0.0.0:3784".into());
+        let shut = SessionState { trouble, ..of(&end(1)) };
+        is(&shut, 3600, Outcome::Unknown, "cannot receive");
+        let (result, _) = judge(None, Duration::ZERO).unwrap();
+        assert_eq!(result.outcome, Outcome::Unknown);
+        // The program ends: that is nobody's verdict.
+        let (mut us, mut them) = (end(1), end(2));
+        speak(&mut us, &mut them, EngineTime::START);
+        us.admin_down(Diagnostic::AdministrativelyDown, EngineTime::START);
+        assert_eq!(judged(&of(&us), 3600), None);
+    }
+}
