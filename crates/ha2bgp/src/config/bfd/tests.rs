@@ -85,7 +85,8 @@ fn keys_are_read_and_never_shown() {
     let auth = settings.bfd.sessions[0].auth.as_ref().unwrap();
     assert_eq!(auth.kind(), AuthKind::KeyedSha1);
     assert!(!format!("{settings:?}").contains("115, 101, 99"), "the octets of the secret");
-    let file = &settings.speaker.unwrap().peers[0].bfd.as_ref().unwrap().key_file;
+    let speaker = settings.speaker.unwrap();
+    let file = &speaker.peers[0].bfd.as_ref().unwrap().key_file;
     assert_eq!(file.as_deref(), Some("bfd.key"), "to be watched");
 }
 

@@ -46,11 +46,8 @@ pub(super) fn check(view: &View<'_>, warnings: &mut Vec<Warning>) {
         let wish = &bfd.wish;
         let name = peer.config.peer;
         fast(at, &wish.tx, wish.multiplier.unwrap_or(MULTIPLIER).get(), warnings);
-        let given = values.iter().find(|(name, given)| {
-            (*name == "graceful-restart" || name.starts_with("graceful-restart."))
-                && !given.is_empty()
-        });
-        if let (Some((_, [at, ..])), Some(_)) = (given, peer.config.graceful_restart) {
+        let restart = values.one("graceful-restart");
+        if let (Some(at), Some(_)) = (restart, peer.config.graceful_restart) {
             let message = format!(
                 "{name} keeps our routes over a planned restart only: when this program crashes, BFD ends \
                  with it, and a router that does BFD drops them at once"

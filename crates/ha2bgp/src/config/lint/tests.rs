@@ -440,7 +440,7 @@ fn of_bfd() {
     peer("bfd = { tx = \"90ms\", multiplier = 1 }", &["8:14: ", "[bfd-fast]"]);
     peer(
         "bfd = true\ngraceful-restart = { restart-time = \"30s\" }",
-        &["9:37: peer.graceful-restart.restart-time: ", "[bfd-graceful-restart]"],
+        &["9:1: peer.graceful-restart: ", "[bfd-graceful-restart]"],
     );
     host.none(&file(&format!("{PEER}bfd = true\ngraceful-restart = false\n{SERVICE}")));
     peer("multihop = 2\nbfd = true", &["8:12: peer.multihop: ", "[bfd-any-distance]"]);

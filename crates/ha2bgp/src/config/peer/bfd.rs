@@ -30,9 +30,7 @@ pub(super) fn read(
     host: &Host<'_>,
 ) -> Option<PeerBfd> {
     let values = &section.values;
-    // A table of it is as good as `true`.
-    let any = values.iter().any(|(name, given)| name.starts_with("bfd.") && !given.is_empty());
-    let on = reader.one(values, "bfd", on_off).unwrap_or(any);
+    let on = reader.one(values, "bfd", on_off).unwrap_or(false);
     let (key_file, secret) = reader.one(values, "bfd.auth-file", |path| secret(path, host)).unzip();
     let parts = Parts {
         tx: reader.one(values, "bfd.tx", interval),
