@@ -38,8 +38,7 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
         } else {
             show(&peers, Screen::of(matches))
         };
-        let stalled = peers.pipe.is_some_and(|pipe| pipe.stalled);
-        Ok((text, peers.peers.iter().all(PeerShown::is_up) && !stalled))
+        Ok((text, is_good(&peers)))
     };
     match looked() {
         Ok((text, good)) => match say(text) {
@@ -48,6 +47,15 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
         },
         Err(code) => code,
     }
+}
+
+/// Every session is up; where ExaBGP has the sessions: it takes what we say, as far as is known.
+fn is_good(peers: &PeersShown) -> bool {
+    let pipe = match &peers.pipe {
+        Some(pipe) => !pipe.stalled,
+        None => peers.announcer != "exabgp",
+    };
+    pipe && peers.peers.iter().all(PeerShown::is_up)
 }
 
 /// The answer as text.
@@ -184,6 +192,20 @@ mod tests {
     use super::*;
     use crate::cli::screen::assert_screens;
     use crate::control::api::peer::PeerError;
+
+    #[test]
+    fn nothing_known_of_exabgp_is_not_good() {
+        let of = |announcer: &str, stalled: Option<bool>| PeersShown {
+            announcer: announcer.to_owned(),
+            pipe: stalled.map(|stalled| PipeShown { stalled, ..PipeShown::default() }),
+            ..PeersShown::default()
+        };
+        assert!(!is_good(&of("exabgp", None)));
+        assert!(!is_good(&of("exabgp", Some(true))));
+        assert!(is_good(&of("exabgp", Some(false))));
+        assert!(is_good(&of("test", None)));
+        assert!(is_good(&of("speaker", None)));
+    }
 
     #[test]
     fn each_session_is_a_line() {

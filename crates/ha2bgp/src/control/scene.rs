@@ -14,6 +14,7 @@ use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::PeerAddress;
 use jiff::{SignedDuration, Timestamp};
 
+use super::level::LevelShown;
 use super::orders::OverrideShown;
 use crate::announce::Progress;
 use crate::bfd::states::States;
@@ -74,6 +75,8 @@ pub struct Whole {
     pub notice: String,
     /// For how long a configuration is on trial, and who has loaded it.
     pub trial: Option<(Duration, String)>,
+    /// Which lines the log has, where there is one.
+    pub log: Option<LevelShown>,
 }
 
 /// Why an address is announced, or not.

@@ -24,6 +24,7 @@ use super::drain::Drains;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
 use super::measures::Meter;
+use super::readers::Readers;
 use super::reload::{Configuration, News};
 use super::{dump, signals};
 use crate::announce::{Desired, Manner, Progress};
@@ -65,6 +66,8 @@ pub(super) struct EngineTask {
     pub(super) meter: Meter,
     /// Changes which lines the log has.
     pub(super) levels: Option<LevelHandle>,
+    /// When the next question may be answered.
+    pub(super) readers: Readers,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
     /// An operator wants it to end for another process.
@@ -116,6 +119,7 @@ impl EngineTask {
             recorder,
             meter: Meter::new(),
             levels: None,
+            readers: Readers::default(),
             clock,
             observations,
             ends,
@@ -213,7 +217,9 @@ impl EngineTask {
                 },
                 () = trial_over => self.roll_back(),
                 woken = self.drains.next(clock) => self.drains_woken(woken),
-                Some(question) = self.ends.questions.recv() => self.answer(question),
+                Some(question) = self.readers.next(&mut self.ends.questions) => {
+                    self.answer(question);
+                }
             }
             if self.restart {
                 return self.leave_routes();

@@ -7,11 +7,13 @@ mod engine_task;
 mod files;
 mod ledger;
 mod ledger_file;
+mod log_level;
 mod measures;
 mod orders;
 mod output;
 pub mod parent;
 mod plan;
+mod readers;
 mod reload;
 mod safe_file;
 mod signals;
@@ -211,6 +213,7 @@ async fn serve(
     let configuration = Configuration::new(loader, settings, ways);
     let mut engine = EngineTask::new(configuration, overrides, recorder, clock, observations, ends);
     engine.levels = Some(levels);
+    engine.recall_level();
     if !beginning.memory.is_zero() {
         let mut vips = Vec::new();
         beginning.before.for_each(&mut |prefix, _| vips.push(prefix.address()));

@@ -347,7 +347,7 @@ async fn services_come_in_pages() {
         networks: Networks::new(vec!["100.64.0.0/16".parse().unwrap()]),
         ..EngineConfig::default()
     };
-    let count = u32::try_from(2 * PAGE).unwrap();
+    let count = u32::try_from(2 * crate::control::questions::PAGE).unwrap();
     let vip = |n: u32| std::net::Ipv4Addr::from(0x6440_0000 + n).into();
     config
         .services
@@ -378,6 +378,6 @@ async fn services_come_in_pages() {
     drop(metrics);
     compare(&text);
     let lines = text.lines().filter(|line| line.starts_with("ha2bgp_service_announced{"));
-    assert_eq!(lines.count(), 2 * PAGE);
+    assert_eq!(lines.count(), 2 * crate::control::questions::PAGE);
     assert_eq!(answering.await.unwrap(), 2);
 }
