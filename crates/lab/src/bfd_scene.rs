@@ -68,9 +68,9 @@ impl Plan {
     /// IPv4 neighbors, both with these timers.
     #[must_use]
     pub fn new(kind: Kind, bfd: Bfd) -> Self {
-        let Bfd { interval, multiplier, .. } = bfd;
+        let Bfd { millis, multiplier, .. } = bfd;
         let peer = format!(
-            "bfd = {{ tx = \"{interval}ms\", rx = \"{interval}ms\", multiplier = {multiplier} }}"
+            "bfd = {{ tx = \"{millis}ms\", rx = \"{millis}ms\", multiplier = {multiplier} }}"
         );
         let (addresses, multihop, forwards) = (Addresses::V4, false, false);
         Self { kind, addresses, multihop, bfd: Some(bfd), peer, forwards }

@@ -19,7 +19,7 @@ use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use bfd::Bfd;
+pub use bfd::{Bfd, BfdOf};
 
 /// The daemons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -213,10 +213,10 @@ mod tests {
         let found = |target: &Target| sessions.iter().find(|it| target.means(&it.target)).unwrap();
         let near = found(&target("192.0.2.1"));
         assert_eq!(near.target, from);
-        assert_eq!((Some(near.timers.desired_min_tx), Some(near.timers.required_min_rx)), (
-            millis(100),
-            millis(50)
-        ));
+        assert_eq!(
+            (Some(near.timers.desired_min_tx), Some(near.timers.required_min_rx)),
+            (millis(100), millis(50))
+        );
         assert_eq!(found(&far).minimum_ttl, 250);
         assert_eq!(sessions.len(), 4);
     }

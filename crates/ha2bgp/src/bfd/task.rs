@@ -204,14 +204,12 @@ impl Task {
     /// Takes what has come. True when there may be more.
     fn receive(&mut self, touched: &mut BTreeSet<NonZeroU32>, now: Instant) -> bool {
         let Self { ports, sessions, strangers, .. } = self;
-        ports.receive(|place, arrival, packet| {
-            match find(sessions, place, arrival, packet) {
-                Some((id, session)) => {
-                    session.take(arrival, packet, now);
-                    touched.insert(id);
-                }
-                None => *strangers = strangers.saturating_add(1),
+        ports.receive(|place, arrival, packet| match find(sessions, place, arrival, packet) {
+            Some((id, session)) => {
+                session.take(arrival, packet, now);
+                touched.insert(id);
             }
+            None => *strangers = strangers.saturating_add(1),
         })
     }
 

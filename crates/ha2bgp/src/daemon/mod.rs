@@ -176,8 +176,7 @@ async fn serve(
     let (progress, announcer_state) = watch::channel(None);
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
-    let doorbells =
-        Doorbells { addresses: address_changes, configuration, bfd: bfd.states() };
+    let doorbells = Doorbells { addresses: address_changes, configuration, bfd: bfd.states() };
     let around = (doorbells, inbox);
     let announcer = match output::announcer(&settings, &beginning, around, clock) {
         Ok(announcer) => announcer,

@@ -71,10 +71,10 @@ pub(super) fn peer(peer: &PeerSettings, beginning: &Beginning) -> Peer {
         config,
         port: peer.port,
         socket: peer.socket.clone(),
-        bfd: peer.bfd.as_ref().map(|bfd| Binding {
-            target: bfd.wish.target.clone(),
-            strict: bfd.strict,
-        }),
+        bfd: peer
+            .bfd
+            .as_ref()
+            .map(|bfd| Binding { target: bfd.wish.target.clone(), strict: bfd.strict }),
         // A peer counts from when it lost the session, which was before our start.
         defer_end_of_rib: kept * 3 / 4,
     }

@@ -6,13 +6,26 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// How a router watches its neighbor.
+/// What a BFD session of a router is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BfdOf {
+    /// Nothing: it is there; BIRD.
+    Nothing,
+    /// Its BGP session ends with it.
+    Bgp,
+    /// The routes of the BGP session are kept for the restart time when it ends; BIRD.
+    Graceful,
+}
+
+/// How a router watches the way to its neighbor.
 #[derive(Clone, Copy, Debug)]
 pub struct Bfd {
-    /// How often it wants to send, and to receive at most, in milliseconds.
-    pub interval: u32,
-    /// How many packets must be missing.
+    /// Sends, and wants to receive, this often.
+    pub millis: u32,
+    /// So many packets must be missing.
     pub multiplier: u8,
+    /// What it is for.
+    pub of: BfdOf,
     /// The type as BIRD writes it, and the key with its number; FRR 8.4 has no authentication.
     pub auth: Option<(&'static str, u8, &'static str)>,
     /// FRR holds its sessions down on purpose.
@@ -20,28 +33,34 @@ pub struct Bfd {
 }
 
 impl Bfd {
-    /// This often, so many times; without authentication.
+    /// For BGP, without authentication.
     #[must_use]
-    pub const fn new(interval: u32, multiplier: u8) -> Self {
-        Self { interval, multiplier, auth: None, shutdown: false }
+    pub const fn new(millis: u32, multiplier: u8) -> Self {
+        Self { millis, multiplier, of: BfdOf::Bgp, auth: None, shutdown: false }
     }
 
     /// The detection time of a session where both sides want the same.
     #[must_use]
     pub fn detection(&self) -> Duration {
-        Duration::from_millis(u64::from(self.interval) * u64::from(self.multiplier))
+        Duration::from_millis(u64::from(self.millis) * u64::from(self.multiplier))
     }
 
-    pub(super) fn bird(&self) -> String {
-        let Self { interval, multiplier, auth, .. } = self;
+    pub(super) fn bird(&self, neighbor: &str) -> String {
+        let Self { millis, multiplier, auth, of, .. } = self;
         let auth = auth.map(|(kind, id, key)| {
             format!("authentication {kind}; password \"{key}\" {{ id {id}; }};")
         });
         let session = format!(
-            "{{ interval {interval} ms; multiplier {multiplier}; {} }}",
+            "{{ interval {millis} ms; multiplier {multiplier}; {} }}",
             auth.unwrap_or_default()
         );
-        format!("protocol bfd watch {{\n  interface \"*\" {session};\n  multihop {session};\n}}\n")
+        let alone = match of {
+            BfdOf::Nothing => format!("  neighbor {neighbor};\n"),
+            BfdOf::Bgp | BfdOf::Graceful => String::new(),
+        };
+        format!(
+            "protocol bfd watch {{\n  interface \"*\" {session};\n  multihop {session};\n{alone}}}\n"
+        )
     }
 
     pub(super) fn frr(&self) -> String {
@@ -49,11 +68,11 @@ impl Bfd {
     }
 
     fn frr_profile(&self, indent: &str) -> String {
-        let Self { interval, multiplier, shutdown, .. } = self;
+        let Self { millis, multiplier, shutdown, .. } = self;
         // Multihop: as many hops as a test has.
         format!(
-            "{indent} detect-multiplier {multiplier}\n{indent} receive-interval {interval}\n\
-             {indent} transmit-interval {interval}\n{indent} minimum-ttl 250\n\
+            "{indent} detect-multiplier {multiplier}\n{indent} receive-interval {millis}\n\
+             {indent} transmit-interval {millis}\n{indent} minimum-ttl 250\n\
              {indent} {}shutdown\n",
             if *shutdown { "" } else { "no " }
         )

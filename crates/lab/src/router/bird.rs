@@ -1,6 +1,6 @@
 //! BIRD 2.
 
-use super::{Config, Router, ipv6};
+use super::{BfdOf, Config, Router, ipv6};
 use crate::Result;
 use crate::child::{self, Child};
 use crate::netns::Netns;
@@ -16,7 +16,11 @@ pub(super) fn text(config: &Config) -> String {
     // What RFC 8950 needs; meant for sessions over IPv6.
     let extended = if ipv6(neighbor) { "extended next hop;" } else { "" };
     let hops = config.options.hops.map(|hops| format!("multihop {hops};")).unwrap_or_default();
-    let bfd = if config.options.bfd.is_some() { "bfd on;" } else { "" };
+    let bfd = match config.options.bfd.map(|bfd| bfd.of) {
+        Some(BfdOf::Bgp) => "bfd yes;",
+        Some(BfdOf::Graceful) => "bfd graceful;",
+        Some(BfdOf::Nothing) | None => "",
+    };
     let paths = if config.options.add_path { "add paths on;" } else { "" };
     let reflects = config.options.second.is_some() && !config.ebgp();
     let (client, export) = if reflects { ("rr client;", "all") } else { ("", "none") };
@@ -41,7 +45,7 @@ pub(super) fn text(config: &Config) -> String {
         );
     }
     if let Some(bfd) = &config.options.bfd {
-        text.push_str(&bfd.bird());
+        text.push_str(&bfd.bird(neighbor));
     }
     text.push_str(&session("speaker", neighbor));
     if let Some(second) = &config.options.second {

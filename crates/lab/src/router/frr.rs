@@ -1,6 +1,6 @@
 //! FRR: zebra, which bgpd needs to resolve next hops, and bgpd; one directory of sockets a router.
 
-use super::{Config, Router, ipv6};
+use super::{BfdOf, Config, Router, ipv6};
 use crate::child::{self, Child};
 use crate::netns::Netns;
 use crate::{Result, wait};
@@ -32,7 +32,7 @@ fn text(config: &Config) -> String {
         if let Some(hops) = config.options.hops {
             text.push_str(&format!(" neighbor {neighbor} ebgp-multihop {hops}\n"));
         }
-        if config.options.bfd.is_some() {
+        if config.options.bfd.is_some_and(|bfd| bfd.of != BfdOf::Nothing) {
             text.push_str(&format!(" neighbor {neighbor} bfd profile lab\n"));
         }
         if ipv6(neighbor) {

@@ -178,7 +178,8 @@ impl Running {
     /// When there is something to do at the latest.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         let links = self.links.iter().map(Link::deadline);
-        let own = [self.session.poll_timeout(), self.release_at, self.silent_until, self.way.wake()];
+        let own =
+            [self.session.poll_timeout(), self.release_at, self.silent_until, self.way.wake()];
         links.chain(own).chain([self.leaves_at(now)]).flatten().min()
     }
 

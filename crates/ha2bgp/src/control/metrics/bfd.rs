@@ -19,12 +19,14 @@ pub(super) fn write(measures: &Measures, encoder: &mut DescriptorEncoder<'_>) ->
         ([target.peer.to_string(), local, interface, hops.to_owned()], state)
     });
     let sessions: Vec<([String; 4], &SessionState)> = named.collect();
-    let mut each = |def, write: &dyn Fn(&mut Family<'_>, [&str; 4], &SessionState) -> fmt::Result| {
-        family(encoder, def, |f| {
-            let mut sessions = sessions.iter();
-            sessions.try_for_each(|(name, state)| write(f, name.each_ref().map(|it| &**it), state))
-        })
-    };
+    let mut each =
+        |def, write: &dyn Fn(&mut Family<'_>, [&str; 4], &SessionState) -> fmt::Result| {
+            family(encoder, def, |f| {
+                let mut sessions = sessions.iter();
+                sessions
+                    .try_for_each(|(name, state)| write(f, name.each_ref().map(|it| &**it), state))
+            })
+        };
     each(&t::BFD_UP, &|f, name, it| f.is(&name, it.is_up()))?;
     each(&t::BFD_STATE, &|f, [peer, local, interface, hops], it| {
         State::ALL.into_iter().try_for_each(|state| {

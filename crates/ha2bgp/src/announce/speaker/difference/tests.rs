@@ -11,7 +11,13 @@ use super::*;
 fn peer() -> Peer {
     let id = Ipv4Addr::new(10, 1, 1, 1);
     let config = PeerConfig::new(Asn(65000), id, std::net::IpAddr::from([10, 0, 0, 1]), Asn(65001));
-    Peer { config, port: 179, socket: Options::default(), bfd: None, defer_end_of_rib: Duration::ZERO }
+    Peer {
+        config,
+        port: 179,
+        socket: Options::default(),
+        bfd: None,
+        defer_end_of_rib: Duration::ZERO,
+    }
 }
 
 /// Makes a peer another one.

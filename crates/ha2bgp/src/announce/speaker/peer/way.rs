@@ -107,7 +107,8 @@ impl Running {
         let held = if strict { Held::Strict } else { Held::Failed(now + longest) };
         self.way.held = Some(held);
         self.stop_for_bfd(now);
-        let cause = state.changed.map_or_else(String::new, |(_, cause)| format!(": {}", why(cause)));
+        let cause =
+            state.changed.map_or_else(String::new, |(_, cause)| format!(": {}", why(cause)));
         self.say(format!("BFD is down{cause}; BGP waits until it is up"), now, tell);
     }
 
