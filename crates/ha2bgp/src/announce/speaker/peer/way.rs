@@ -77,9 +77,12 @@ impl Running {
             self.way.seen = None;
             return self.release(now);
         };
-        let strict = binding.strict;
+        let (strict, found) = (binding.strict, states.find(&binding.target));
+        if !strict && matches!(self.way.held, Some(Held::Strict)) {
+            self.release(now);
+        }
         // None: it has not begun, or the program ends.
-        let Some(state) = states.find(&binding.target) else { return };
+        let Some(state) = found else { return };
         *tell.news = true;
         let failures = state.status.counters.failures;
         let discriminator = state.status.local_discriminator;
