@@ -105,8 +105,8 @@ impl Plan {
 /// All of it, running. Fields drop in this order.
 #[derive(Debug)]
 pub struct Scene {
-    /// Ours.
-    pub ha2bgp: Child,
+    /// Ours, once it was started.
+    ha2bgp: Option<Child>,
     /// The service.
     _service: socket2::Socket,
     /// Theirs.
@@ -127,6 +127,13 @@ pub struct Scene {
 impl Scene {
     /// Starts everything, and waits for nothing but that the router answers.
     pub fn start(plan: Plan) -> Result<Self> {
+        let mut scene = Self::prepared(plan)?;
+        scene.start_again()?;
+        Ok(scene)
+    }
+
+    /// Everything but our program.
+    pub fn prepared(plan: Plan) -> Result<Self> {
         let dir = readme::workdir()?;
         let (us, switch, them) = (Netns::new("us")?, Netns::new("switch")?, Netns::new("them")?);
         // Nothing but what is written here.
@@ -152,8 +159,7 @@ impl Scene {
         let router = Router::start(plan.kind, &them, "router", dir.path(), config)?;
         let service = service::listen(&us, &format!("{VIP}:8080"))?;
         write(&dir, &plan)?;
-        let ha2bgp = start(&us, &dir, "ha2bgp")?;
-        let starts = 0;
+        let (ha2bgp, starts) = (None, 0);
         Ok(Self { ha2bgp, _service: service, router, us, switch, them, dir, plan, starts })
     }
 
@@ -210,11 +216,29 @@ impl Scene {
         self.ask(&["reload"]).map(drop)
     }
 
-    /// Starts our program once more.
+    /// Starts our program, once more after it has ended.
     pub fn start_again(&mut self) -> Result<()> {
         self.starts += 1;
-        self.ha2bgp = start(&self.us, &self.dir, &format!("again{}", self.starts))?;
+        self.ha2bgp = None;
+        self.ha2bgp = Some(start(&self.us, &self.dir, &format!("ha2bgp{}", self.starts))?);
         Ok(())
+    }
+
+    /// Our program.
+    pub fn ha2bgp(&mut self) -> Result<&mut Child> {
+        self.ha2bgp.as_mut().ok_or_else(|| LabError::Missing("ha2bgp was not started".to_owned()))
+    }
+
+    /// The end of its log.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        self.ha2bgp.as_ref().map(Child::tail).unwrap_or_default()
+    }
+
+    /// All of its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.ha2bgp.as_ref().map(Child::stderr).unwrap_or_default()
     }
 
     /// Loses packets from now on.
@@ -227,7 +251,7 @@ impl Scene {
         }
         if cut == Cut::BfdToUs {
             // The ports of UDP behind an IPv4 header without options.
-            self.lose("p2", &["u32", "0x0ec8", "0xffff", "at", "22"])?;
+            self.lose("p2", &["u16", "0x0ec8", "0xffff", "at", "22"])?;
         }
         Ok(())
     }
@@ -252,11 +276,9 @@ impl Scene {
     #[must_use]
     pub fn explain(&self, error: LabError) -> LabError {
         match error {
-            LabError::Timeout { what, after, detail } => LabError::Timeout {
-                what,
-                after,
-                detail: format!("{detail}\n{}", self.ha2bgp.tail()),
-            },
+            LabError::Timeout { what, after, detail } => {
+                LabError::Timeout { what, after, detail: format!("{detail}\n{}", self.tail()) }
+            }
             other => other,
         }
     }
