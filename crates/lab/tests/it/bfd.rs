@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use std::time::Duration;
 
 /// Detection takes 300 ms; BGP's own hold time takes 90 s.
-const FAST: Bfd = Bfd { millis: 100, multiplier: 3, of: BfdOf::Bgp };
+const FAST: Bfd = Bfd::new(100, 3);
 /// So long a failure may take to be noticed on a busy host: far less than the hold time.
 const NOTICED: Duration = Duration::from_secs(15);
 
