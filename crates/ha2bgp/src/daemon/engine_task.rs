@@ -261,7 +261,9 @@ impl EngineTask {
     fn dump(&self) {
         let announcer = self.ends.announcer.borrow().clone();
         let notice = self.ends.notice.borrow().clone();
-        let at = dump::At { now: self.clock.now(), draining: self.draining, notice: &notice };
+        let bfd = self.ends.bfd.borrow().clone();
+        let (now, draining) = (self.clock.now(), self.draining);
+        let at = dump::At { now, draining, notice: &notice, bfd: &bfd };
         dump::log(&self.engine, announcer.as_ref(), &at);
         self.dump_overrides();
     }

@@ -25,5 +25,5 @@ pub fn draft(news: &News) -> Draft {
         }
     };
     let draft = if target.multihop { draft.more("multihop", true) } else { draft };
-    draft.peer(&target.peer)
+    draft.peer(target.peer)
 }

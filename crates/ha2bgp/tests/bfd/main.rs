@@ -1,6 +1,9 @@
 //! The thread of BFD with itself: both ends of each session are sessions of its own, over the loopback
 //! interface of a network namespace that only one test has.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![allow(clippy::print_stdout, reason = "a skipped test says why")]
+
 #[path = "../observe/namespace.rs"]
 #[allow(dead_code, reason = "the other tests need more of it")]
 mod namespace;

@@ -7,6 +7,8 @@ use ha2bgp_proto::bgp::{Backoff, LastChoice, Mode, Role};
 use ha2bgp_sys::tcp::{Hops, Key};
 
 use super::*;
+use crate::announce::speaker::Binding;
+use crate::bfd::target::Target;
 
 fn peer() -> Peer {
     let id = Ipv4Addr::new(10, 1, 1, 1);
@@ -27,7 +29,7 @@ type Edit = fn(&mut Peer);
 #[test]
 fn each_field_is_found_and_has_its_price() {
     let seconds = Duration::from_secs;
-    let changes: [(Field, Edit); 29] = [
+    let changes: [(Field, Edit); 30] = [
         (Field::LocalAs, |it| it.config.local_as = Asn(65009)),
         (Field::RouterId, |it| it.config.router_id = Ipv4Addr::new(10, 9, 9, 9)),
         (Field::RemoteAs, |it| it.config.peer_as = Asn(65009)),
@@ -63,6 +65,10 @@ fn each_field_is_found_and_has_its_price() {
             it.config.idle_hold = Backoff { max: Duration::from_secs(9), ..it.config.idle_hold };
         }),
         (Field::SendHoldTime, |it| it.socket.user_timeout = Some(Duration::from_secs(9))),
+        (Field::Bfd, |it| {
+            let target = Target::neighbor(it.config.peer);
+            it.bfd = Some(Binding { target, strict: false });
+        }),
     ];
     let mut last = None;
     for (field, change_it) in changes {

@@ -117,7 +117,7 @@ impl Running {
 
     fn stop_for_bfd(&mut self, now: Instant) {
         // It begins again by what BFD says.
-        self.begins_again = false;
+        (self.begins_again, self.silent) = (false, false);
         let (reason, communication) = (StopReason::BfdDown, String::new());
         self.session.handle(Input::Stop { reason, communication }, now);
     }
@@ -126,7 +126,10 @@ impl Running {
     fn release(&mut self, now: Instant) {
         if self.way.held.take().is_some() {
             self.trouble.clear();
-            self.want(now);
+            // One that is restarted begins when nothing is left of the session before.
+            if !self.begins_again && self.leaving.is_none() {
+                self.want(now);
+            }
         }
     }
 
@@ -144,3 +147,6 @@ impl Running {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
