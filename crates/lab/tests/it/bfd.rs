@@ -1,7 +1,7 @@
 //! BFD as a user sees it, with BIRD at the other end: a way that fails is noticed in a fraction of a
 //! second, and what is done on purpose costs nothing.
 
-use crate::speaker_stage::{Pair, Plan, SESSION};
+use crate::speaker_stage::{Pair, Plan, SESSION, with_each_router};
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::router::{Bfd, BfdOf, Kind, Options, Router};
 use ha2bgp_lab::skip::Need;
@@ -36,10 +36,10 @@ fn let_through(host: &Netns, neighbor: &str, device: &str) -> Result<()> {
     Ok(())
 }
 
-/// Waits until BIRD says that of its session.
+/// Waits until the router says that of its session.
 fn wait_bfd(router: &Router, state: &str, limit: Duration) -> Result<()> {
-    wait::until(limit, &format!("BIRD's BFD session is {state}"), || match router.bfd() {
-        Ok(text) if text.split_whitespace().any(|word| word == state) => Ok(()),
+    wait::until(limit, &format!("the router's BFD session is {state}"), || match router.bfd() {
+        Ok(text) if text.split_whitespace().any(|word| word.eq_ignore_ascii_case(state)) => Ok(()),
         Ok(text) => Err(text),
         Err(error) => Err(error.to_string()),
     })
@@ -105,11 +105,10 @@ const fn ha2bgp_device() -> &'static str {
 /// A planned restart says AdminDown first: graceful restart keeps the route, although nothing is heard
 /// for many detection times. BIRD 2.0.12 takes AdminDown for a failure, against RFC 5882 section 3.2, and
 /// needs `bfd graceful`.
-#[test]
-fn a_planned_restart_keeps_the_routes() -> Result<()> {
-    require!(Need::Root, Need::Ha2bgp, Need::Tool("bird"), Need::Tool("ip"));
-    let router = Some(Bfd { of: BfdOf::Graceful, ..FAST });
-    let mut pair = Pair::established(plan(KEYS, router))?;
+fn a_planned_restart_keeps_the_routes(kind: Kind) -> Result<()> {
+    let of = if kind == Kind::Bird { BfdOf::Graceful } else { BfdOf::Bgp };
+    let plan = Plan { kind, ..plan(KEYS, Some(Bfd { of, ..FAST })) };
+    let mut pair = Pair::established(plan)?;
     let listener = service::listen(&pair.us, &pair.plan.service())?;
     pair.wait_route(true)?;
     wait_bfd(&pair.router, "Up", SESSION)?;
@@ -129,6 +128,7 @@ fn a_planned_restart_keeps_the_routes() -> Result<()> {
     drop(listener);
     pair.wait_route(false)
 }
+with_each_router!(a_planned_restart_keeps_the_routes: bird = Bird, frr = Frr);
 
 /// `strict`: no BGP without BFD. A reload that takes it away lets BGP begin, and one that changes timers
 /// touches no session.
