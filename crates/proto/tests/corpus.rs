@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ha2bgp_proto::{
-    accept_queue, bgp, dns, exabgp, filter, grpc_health, haproxy, http, icmp, inet_diag,
+    accept_queue, bfd, bgp, dns, exabgp, filter, grpc_health, haproxy, http, icmp, inet_diag,
     maintenance, nagios, proc_net, proxy_protocol, tcp_expect, template, x509,
 };
 
@@ -45,6 +45,16 @@ fn netlink_datagram() {
 #[test]
 fn proc_net_table() {
     replay("proc_net_table", proc_net::fuzz_table);
+}
+
+#[test]
+fn bfd_packet() {
+    replay("bfd_packet", bfd::fuzz_packet);
+}
+
+#[test]
+fn bfd_session() {
+    replay("bfd_session", bfd::fuzz_session);
 }
 
 #[test]

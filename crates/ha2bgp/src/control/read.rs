@@ -1,6 +1,7 @@
 //! Everything that can be looked at: asks the engine task for what is true, and makes the types of the
 //! wire of it.
 
+mod bfd;
 mod peers;
 mod probes;
 mod routes;

@@ -17,6 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::level::LevelShown;
 use super::orders::OverrideShown;
 use crate::announce::Progress;
+use crate::bfd::states::States;
+use crate::bfd::target::Target;
 use crate::config::settings::Backend;
 use crate::observe::listen::ListenConfig;
 use crate::observe::listen::LookCounts;
@@ -34,6 +36,8 @@ pub struct Scene {
     pub announcer: Option<Progress>,
     /// The routers as they are configured; with the speaker only.
     pub routers: Vec<Router>,
+    /// What is known of BFD sessions.
+    pub bfd: States,
     /// What operators say.
     pub overrides: Vec<OverrideShown>,
 }
@@ -49,6 +53,8 @@ pub struct Router {
     pub description: Option<String>,
     /// What it may be told.
     pub networks: Networks,
+    /// The BFD session that it goes by.
+    pub bfd: Option<Target>,
 }
 
 /// Everything but the services one by one.
@@ -167,6 +173,7 @@ mod tests {
             backend: Backend::Test,
             announcer: None,
             routers: Vec::new(),
+            bfd: States::default(),
             overrides: Vec::new(),
         };
         assert_eq!(scene.moment(Instant::from_secs(40)), "2026-11-26T11:59:00.123Z");

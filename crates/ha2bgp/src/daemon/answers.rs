@@ -49,6 +49,7 @@ impl EngineTask {
             asn: peer.config.peer_as.to_string(),
             description: peer.description.clone(),
             networks: peer.config.policy.networks.clone(),
+            bfd: peer.bfd.as_ref().map(|bfd| bfd.wish.target.clone()),
         });
         Scene {
             now: self.clock.now(),
@@ -56,6 +57,7 @@ impl EngineTask {
             backend: settings.backend,
             announcer: self.ends.announcer.borrow().clone(),
             routers: routers.collect(),
+            bfd: self.ends.bfd.borrow().clone(),
             overrides: self.overrides_shown(wall),
         }
     }

@@ -28,6 +28,7 @@ use super::readers::Readers;
 use super::reload::{Configuration, News};
 use super::{dump, signals};
 use crate::announce::{Desired, Manner, Progress};
+use crate::bfd::states::States;
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::control::orders::{Author, Reload};
@@ -98,6 +99,8 @@ pub(super) struct Ends {
     pub(super) told: watch::Receiver<RouteSet>,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
+    /// What is known of BFD sessions.
+    pub(super) bfd: watch::Receiver<States>,
     /// Where it is told what happens.
     pub(super) teller: Teller,
     /// How listeners are noticed, in words.
@@ -289,7 +292,9 @@ impl EngineTask {
     fn dump(&self) {
         let announcer = self.ends.announcer.borrow().clone();
         let notice = self.ends.notice.borrow().clone();
-        let at = dump::At { now: self.clock.now(), draining: self.draining, notice: &notice };
+        let bfd = self.ends.bfd.borrow().clone();
+        let (now, draining) = (self.clock.now(), self.draining);
+        let at = dump::At { now, draining, notice: &notice, bfd: &bfd };
         dump::log(&self.engine, announcer.as_ref(), &at);
         self.dump_overrides();
     }

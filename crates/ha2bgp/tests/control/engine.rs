@@ -19,6 +19,7 @@ fn scene() -> Scene {
         wall: "2026-11-26T12:00:00Z".parse().unwrap(),
         backend: Backend::Test,
         announcer: None,
+        bfd: ha2bgp::bfd::states::States::default(),
         routers: Vec::new(),
         overrides: Vec::new(),
     }

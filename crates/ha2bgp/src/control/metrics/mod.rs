@@ -6,10 +6,11 @@
 //! whoever asks.
 //!
 //! * [`table`]: every metric, its labels and its meaning. * [`measures`]: what they are made from.
-//! * `family`: from a line of the table to the text. * `services`, `peers`, `program`: what is written.
+//! * `family`: from a line of the table to the text. * `services`, `peers`, `bfd`, `program`: what is written.
 //!
 //! There is a limit on everything that has lines of its own; what is left out is counted.
 
+mod bfd;
 mod family;
 pub mod measures;
 mod peers;
@@ -102,6 +103,7 @@ impl Collector for Snapshot {
         services::write(&self.measures, &mut encoder)?;
         peers::write(&self.measures, &mut encoder)?;
         peers::write_routes(&self.measures, &self.routes, &mut encoder)?;
+        bfd::write(&self.measures, &mut encoder)?;
         program::write(&self.measures, &mut encoder)
     }
 }
