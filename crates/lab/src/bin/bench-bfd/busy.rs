@@ -24,9 +24,9 @@ const BURST: Duration = Duration::from_secs(10);
 /// Everything is announced for the first time by then.
 const READY: Duration = Duration::from_secs(120);
 
-pub(crate) fn run(secs: u64) -> Outcome<()> {
+pub(crate) fn run(secs: u64, kinds: &[Kind]) -> Outcome<()> {
     println!("\na host is busy: is it ever taken for dead? 50 ms × 3, {secs} s with each router");
-    for kind in [Kind::Bird, Kind::Frr] {
+    for kind in kinds.iter().copied() {
         println!("  {kind:?}: {}", measure(kind, Duration::from_secs(secs))?);
     }
     Ok(())
