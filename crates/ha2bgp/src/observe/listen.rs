@@ -158,6 +158,7 @@ pub async fn run_with(
         health: Health::new(Source::Listen),
         said: Said { notice, events_missing: false },
         allowance: Allowance::default(),
+        asking: Allowance::default(),
         window: Window::default(),
         looks,
     };
@@ -202,6 +203,9 @@ struct Observer {
     pace: Pace,
     /// What rings may cost.
     allowance: Allowance,
+    /// What questions after single sockets may cost. They cost next to nothing, whatever the number of
+    /// listeners: that a list of all is dear must not delay them.
+    asking: Allowance,
     /// How many looks are made at once.
     window: Window,
     looks: Looks,

@@ -47,9 +47,10 @@ impl Observer {
             return Ok(());
         }
         let now = Instant::now();
-        let allowed = self.allowance.from().is_none_or(|from| from <= now);
+        let few = self.suspects.len() <= POLL_BATCH;
+        let paid = if look == Look::Suspects && few { self.asking } else { self.allowance };
+        let allowed = paid.from().is_none_or(|from| from <= now);
         if allowed && self.window.admits(now) {
-            let few = self.suspects.len() <= POLL_BATCH;
             match look {
                 Look::Suspects if few => self.question(tables, rung.ours, next_dump).await?,
                 Look::Everything if self.mirror.polled_len() <= POLL_BATCH => {
@@ -130,7 +131,7 @@ impl Observer {
         let closed = !self.changes.is_empty();
         self.report().await?;
         let cost = begin.map_or(QUERY_COST * asked, |begin| cpu_time().saturating_sub(begin));
-        self.allowance.spend(cost, closed, Instant::now());
+        self.asking.spend(cost, closed, Instant::now());
         if undecided {
             *next_dump = self.dump(tables, true).await?;
         }
