@@ -64,6 +64,8 @@ pub struct Row {
 pub struct Case {
     /// What, with the unit left out.
     what: String,
+    /// Worth a line of the README.
+    headline: bool,
     unit: Unit,
     rows: Vec<Row>,
 }
@@ -85,9 +87,14 @@ impl Report {
         Ok(Self { bench: bench.to_owned(), dir, cases: Vec::new() })
     }
 
-    /// Begins a case.
+    /// Begins a case that is worth a line of the README.
+    pub fn headline(&mut self, what: &str, unit: Unit) {
+        self.cases.push(Case { what: what.to_owned(), headline: true, unit, rows: Vec::new() });
+    }
+
+    /// Begins a case for those who look closer.
     pub fn case(&mut self, what: &str, unit: Unit) {
-        self.cases.push(Case { what: what.to_owned(), unit, rows: Vec::new() });
+        self.cases.push(Case { what: what.to_owned(), headline: false, unit, rows: Vec::new() });
     }
 
     /// Adds somebody to the newest case, and keeps the raw samples. Nobody without samples.
@@ -160,17 +167,18 @@ impl Results {
     /// The file's text: tabs between fields, which no name has.
     fn text(&self) -> String {
         let mut text = format!(
-            "# bench\twhat\tunit\twho\tname\tsamples\tmin\tp50\tp99\tmax\n# machine\t{}\n",
+            "# bench\trank\twhat\tunit\twho\tname\tsamples\tmin\tp50\tp99\tmax\n# machine\t{}\n",
             self.machine
         );
         for (bench, case) in &self.cases {
             let (what, unit) = (&case.what, case.unit.name());
+            let rank = if case.headline { "headline" } else { "detail" };
             for row in &case.rows {
                 let Row { who, name, samples, min, p50, p99, max } = row;
                 let who = who.name();
                 let _infallible = writeln!(
                     text,
-                    "{bench}\t{what}\t{unit}\t{who}\t{name}\t{samples}\t{min}\t{p50}\t{p99}\t{max}"
+                    "{bench}\t{rank}\t{what}\t{unit}\t{who}\t{name}\t{samples}\t{min}\t{p50}\t{p99}\t{max}"
                 );
             }
         }
@@ -183,7 +191,7 @@ impl Results {
             if let Some(machine) = line.strip_prefix("# machine\t") {
                 machine.clone_into(&mut results.machine);
             } else if !line.starts_with('#') {
-                let bad = || LabError::Missing(format!("{RESULTS}: ten fields in `{line}`"));
+                let bad = || LabError::Missing(format!("{RESULTS}: eleven fields in `{line}`"));
                 let (bench, case, row) = parse_row(line).ok_or_else(bad)?;
                 let same = |it: &&mut (String, Case)| it.0 == bench && it.1.what == case.what;
                 match results.cases.iter_mut().find(same) {
@@ -200,7 +208,7 @@ impl Results {
 
 fn parse_row(line: &str) -> Option<(&str, Case, Row)> {
     let fields: Vec<&str> = line.split('\t').collect();
-    let [bench, what, unit, who, name, samples, numbers @ ..] = fields.as_slice() else {
+    let [bench, rank, what, unit, who, name, samples, numbers @ ..] = fields.as_slice() else {
         return None;
     };
     let mut parsed = [0; 4];
@@ -210,7 +218,13 @@ fn parse_row(line: &str) -> Option<(&str, Case, Row)> {
     let [min, p50, p99, max] = parsed;
     let (who, samples) = (Who::parse(who)?, samples.parse().ok()?);
     let row = Row { who, name: (*name).to_owned(), samples, min, p50, p99, max };
-    let case = Case { what: (*what).to_owned(), unit: Unit::parse(unit)?, rows: Vec::new() };
+    let headline = match *rank {
+        "headline" => true,
+        "detail" => false,
+        _ => return None,
+    };
+    let (what, unit) = ((*what).to_owned(), Unit::parse(unit)?);
+    let case = Case { what, headline, unit, rows: Vec::new() };
     (numbers.len() == parsed.len()).then_some((*bench, case, row))
 }
 

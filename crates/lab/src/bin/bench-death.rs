@@ -38,7 +38,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     }
     println!("{WHAT}: {runs} runs of ours, {peer_runs} of each of the others (a minute each)");
     let mut report = Report::new("death")?;
-    report.case(WHAT, Unit::Time);
+    report.headline(WHAT, Unit::Time);
     let quick = Rival::Ours { at_once: true };
     report.times(Who::Ours, &quick.name(), &measure(quick, runs)?)?;
     let others = [&[Rival::Ours { at_once: false }], Rival::OTHERS.as_slice()].concat();

@@ -84,7 +84,7 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
         (format!("memory, {services} services"), Unit::Memory, |it| it.memory),
     ];
     for (what, unit, value) in cases {
-        report.case(&what, unit);
+        report.headline(&what, unit);
         for (rival, turns) in &turns {
             let ours = matches!(rival, Rival::Ours { .. } | Rival::OursWithPlugin);
             let who = if ours { Who::Ours } else { Who::Peer };

@@ -22,7 +22,8 @@ pub fn renewed(text: &str, results: &Results) -> Result<String> {
 
 /// The section alone.
 fn section(results: &Results) -> Result<String> {
-    let cases: Vec<&Case> = results.cases.iter().map(|(_, case)| case).collect();
+    let cases: Vec<&Case> =
+        results.cases.iter().map(|(_, case)| case).filter(|case| case.headline).collect();
     if cases.is_empty() {
         return Err(LabError::Missing("results: run `cargo xtask bench all` first".to_owned()));
     }

@@ -7,9 +7,12 @@ fn results() -> Results {
         row(Who::Ours, "ha2bgp", &[2000, 1500, 2500]),
         row(Who::Peer, "somebody", &[3_000_000_000]),
     ];
-    let case = Case { what: "death → route gone".to_owned(), unit: Unit::Time, rows };
+    let case =
+        Case { what: "death → route gone".to_owned(), headline: true, unit: Unit::Time, rows };
     let mut results = Results { machine: "2 × a machine".to_owned(), cases: Vec::new() };
+    let detail = Case { what: "a detail".to_owned(), headline: false, ..case.clone() };
     results.put("latency", case);
+    results.put("latency", detail);
     results
 }
 
@@ -27,7 +30,7 @@ fn a_case_takes_the_place_of_the_same_one() {
     let newer = Case { rows: case.rows[..1].to_vec(), ..case };
     results.put("latency", newer.clone());
     results.put("other", newer);
-    assert_eq!(results.cases.len(), 2);
+    assert_eq!(results.cases.len(), 3);
     assert_eq!(results.cases[0].1.rows.len(), 1);
 }
 

@@ -88,7 +88,7 @@ impl Site {
         let own = format!(
             "router id 10.1.1.1;\nlog stderr all;\ninclude \"{}\";\nprotocol device {{}}\n\
              protocol direct {{ ipv4; }}\n\
-             protocol bgp router {{ local 10.9.1.1 as 65000; neighbor 10.9.1.2 as 65001; \
+             protocol bgp upstream {{ local 10.9.1.1 as 65000; neighbor 10.9.1.2 as 65001; \
              connect delay time 1;\n  ipv4 {{ import none; next hop self; export where \
              net ~ ACAST_PS_ADVERTISE; }};\n}}\n",
             list.display()

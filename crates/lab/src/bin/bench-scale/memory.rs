@@ -24,7 +24,7 @@ pub(crate) fn run(report: &mut Report) -> Outcome<()> {
     println!("{}", report.table());
     let least = |it: &(u32, Vec<u64>)| it.1.iter().min().copied().unwrap_or_default();
     let one = all.first().map(least).unwrap_or_default();
-    report.case("memory a VIP, engine and one peer", Unit::Memory);
+    report.headline("memory a VIP, engine and one peer", Unit::Memory);
     for (vips, samples) in all.iter().filter(|(vips, _)| *vips >= 10_000) {
         let each = samples.iter().map(|it| it.saturating_sub(one) / u64::from(*vips));
         report.row(Who::Ours, &named(*vips), &each.collect::<Vec<u64>>())?;
