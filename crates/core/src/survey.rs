@@ -45,9 +45,14 @@ pub enum Sight {
 pub struct Page {
     /// What is known of them.
     pub services: Vec<Explanation>,
-    /// There are more behind the last one.
-    pub more: bool,
+    /// There may be more behind this one. It is no service of this page when none behind the last one
+    /// was wanted so far.
+    pub next: Option<IpAddr>,
 }
+
+/// So many services are looked at for one page at most: with a hundred thousand of them, one look for
+/// what is rare would take milliseconds.
+pub const LOOKS_MAX: usize = 4096;
 
 /// A service, in short.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -103,7 +108,7 @@ impl Engine {
     }
 
     /// Explains at most `limit` services behind an address: those that are wanted, which is asked
-    /// with their address, their name, and whether they are announced.
+    /// with their address, their name, and whether they are announced. Looks at [`LOOKS_MAX`] at most.
     pub fn page(
         &self,
         after: Option<IpAddr>,
@@ -113,15 +118,17 @@ impl Engine {
     ) -> Page {
         let mut page = Page::default();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        for (vip, service) in self.services.range((from, Bound::Unbounded)) {
+        let mut looked = None;
+        for (at, (vip, service)) in self.services.range((from, Bound::Unbounded)).enumerate() {
+            if page.services.len() >= limit || at >= LOOKS_MAX {
+                page.next = looked;
+                break;
+            }
+            looked = Some(*vip);
             let prefix = Prefix::host(*vip);
             let name = &self.catalog.entry(service.config).config.name;
             if !wanted(*vip, name, self.routes.get(prefix).is_some()) {
                 continue;
-            }
-            if page.services.len() >= limit {
-                page.more = true;
-                break;
             }
             page.services.push(self.explain(prefix, now));
         }
@@ -215,11 +222,11 @@ mod tests {
             page.services.iter().map(|it| it.prefix.address().to_string()).collect()
         };
         let all = &mut |_: IpAddr, _: &str, _| true;
-        let first = engine.page(None, 2, all, Instant::START);
-        assert_eq!((vips(&first), first.more), (vec!["10.0.0.1".into(), "10.0.0.9".into()], true));
         let after = Some("10.0.0.9".parse().unwrap());
+        let first = engine.page(None, 2, all, Instant::START);
+        assert_eq!((vips(&first), first.next), (vec!["10.0.0.1".into(), "10.0.0.9".into()], after));
         let rest = engine.page(after, 3, all, Instant::START);
-        assert_eq!((rest.services.len(), rest.more), (3, false));
+        assert_eq!((rest.services.len(), rest.next), (3, None));
         let none = engine.page(None, 3, &mut |_, _, announced| announced, Instant::START);
         assert_eq!(none, Page::default());
         let near = |vip: &str| -> Vec<String> {

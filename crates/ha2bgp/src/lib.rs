@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod announce;
+pub mod bfd;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -64,7 +64,8 @@ impl Router {
         config.local = Some(receiver::SPEAKER.into());
         config.policy.networks = Networks::new(vec!["10.0.0.0/8".parse().unwrap()]);
         let socket = tcp::Options::default();
-        let peer = Peer { config, port: at.port(), socket, defer_end_of_rib: Duration::ZERO };
+        let peer =
+            Peer { config, port: at.port(), socket, bfd: None, defer_end_of_rib: Duration::ZERO };
         let (send, lines) = mpsc::channel(1000);
         std::thread::spawn(move || {
             let (mut text, mut buffer) = (Vec::new(), [0; 4096]);

@@ -14,6 +14,7 @@
 //! Nothing here may become a dependency of the program.
 
 pub mod api;
+pub mod bfd_scene;
 pub mod bgp;
 pub mod bird;
 pub mod certs;

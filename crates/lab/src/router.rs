@@ -3,6 +3,7 @@
 //!
 //! Each is configured as its own documentation has it, with nothing but what the session needs.
 
+mod bfd;
 mod bird;
 mod exabgp;
 mod frr;
@@ -17,6 +18,8 @@ use crate::{LabError, Result, wait};
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use bfd::{Bfd, BfdOf};
 
 /// The daemons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +84,13 @@ pub struct Options {
     pub second: Option<String>,
     /// Forwards what it is told to, over equal routes in turn; BIRD and FRR.
     pub forwards: bool,
+    /// BGP over so many hops; BIRD and FRR.
+    pub hops: Option<u8>,
+    /// Watches its neighbor by BFD; BIRD and FRR.
+    pub bfd: Option<Bfd>,
+    /// Goes before everything that has no real-time priority, where that is allowed: a busy machine
+    /// must not make it late.
+    pub real_time: bool,
 }
 
 impl Config {
@@ -275,6 +285,17 @@ impl Router {
     #[must_use]
     pub fn tail(&self) -> String {
         self.children.iter().map(Child::tail).collect()
+    }
+
+    /// A command that starts it, with its priority.
+    fn command(&self, program: &str) -> std::process::Command {
+        if !self.config.options.real_time || !bfd::may_be_real_time() {
+            return std::process::Command::new(program);
+        }
+        let mut command = std::process::Command::new("chrt");
+        // It becomes the program: the process that is signalled and killed is the right one.
+        command.args(["-f", "20", program]);
+        command
     }
 
     fn file(&self, name: &str) -> PathBuf {

@@ -119,6 +119,7 @@ pub fn peer(local_as: u32, peer: SocketAddr, peer_as: u32) -> Peer {
         config,
         port: peer.port(),
         socket: ha2bgp_sys::tcp::Options::default(),
+        bfd: None,
         defer_end_of_rib: Duration::ZERO,
     }
 }

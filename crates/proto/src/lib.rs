@@ -9,6 +9,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod accept_queue;
+pub mod bfd;
 pub mod bgp;
 pub mod dns;
 pub mod exabgp;

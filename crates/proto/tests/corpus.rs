@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ha2bgp_proto::{
-    accept_queue, bgp, dns, exabgp, filter, grpc_health, haproxy, http, icmp, inet_diag,
+    accept_queue, bfd, bgp, dns, exabgp, filter, grpc_health, haproxy, http, icmp, inet_diag,
     maintenance, nagios, proxy_protocol, tcp_expect, template, x509,
 };
 
@@ -40,6 +40,16 @@ fn exabgp_answers() {
 #[test]
 fn netlink_datagram() {
     replay("netlink_datagram", inet_diag::fuzz_datagram);
+}
+
+#[test]
+fn bfd_packet() {
+    replay("bfd_packet", bfd::fuzz_packet);
+}
+
+#[test]
+fn bfd_session() {
+    replay("bfd_session", bfd::fuzz_session);
 }
 
 #[test]

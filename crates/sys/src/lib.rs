@@ -3,6 +3,7 @@
 //! The one crate that may hold `unsafe`; each place that does says so with its own `allow`.
 //! Sockets belong to the network namespace of the thread that opens them, and stay there.
 //!
+//! * [`bfd`]: UDP sockets for BFD, and a thread that goes first.
 //! * [`child`]: processes that leave nothing behind.
 //! * [`diag`]: which sockets exist (sock_diag). * [`destroy`]: which sockets were destroyed.
 //! * [`doorbell`]: that a socket started or stopped to listen (eBPF).
@@ -11,6 +12,7 @@
 //! * [`tcp`]: sockets for BGP sessions. * [`datagram`]: an option for those of checks.
 #![deny(unsafe_code)]
 
+pub mod bfd;
 pub mod child;
 pub mod datagram;
 pub mod destroy;

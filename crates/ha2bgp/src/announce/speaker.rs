@@ -35,12 +35,13 @@ pub use self::difference::{Change, Effect, Field, change};
 use self::doorbells::Ring;
 pub use self::doorbells::{Configuration, Doorbells};
 use self::listener::Listeners;
-pub use self::peer::Peer;
+pub use self::peer::{Binding, Peer};
 use self::peer::{Running, Tell};
 use super::questions::Inbox;
 use super::{
     Announcer, CLOSING_TIME, Desired, Ended, Manner, PeerNews, Report, Reports, SpeakerState, What,
 };
+use crate::bfd::states::States;
 use crate::clock::Clock;
 
 /// Of [`CLOSING_TIME`], this much is kept for the goodbyes.
@@ -120,6 +121,7 @@ impl Announcer for Speaker {
                 last_stranger: None,
                 news: true,
                 next_snapshot: now,
+                ways: States::default(),
             };
             task.share_memory();
             task.run(desired, doorbells, inbox).await
@@ -157,6 +159,8 @@ struct Task {
     /// Something happened since the last snapshot.
     news: bool,
     next_snapshot: Instant,
+    /// What BFD says.
+    ways: States,
 }
 
 impl Task {
@@ -168,6 +172,7 @@ impl Task {
     ) -> Ended {
         let mut stage = Stage::Running;
         self.take_routes(&mut desired);
+        self.take_ways(doorbells.bfd.borrow_and_update().clone());
         loop {
             let more = self.work();
             self.tell_settled();
@@ -209,6 +214,7 @@ impl Task {
                     Err(_) => stage = Stage::Draining(now + (CLOSING_TIME - GOODBYE_TIME)),
                 },
                 ring = doorbells.ring(), if running => match ring {
+                    Ring::Bfd(states) => self.take_ways(states),
                     Ring::Addresses => self.addresses_changed(),
                     Ring::Configuration(configuration) => self.reconfigure(configuration),
                 },
@@ -241,6 +247,21 @@ impl Task {
         let settled = self.peers.iter().all(|peer| peer.is_quiet(now))
             && self.reports.send(now, What::Settled(self.desired.routes.clone()));
         self.unsettled = (!settled).then_some((now + pause, (pause * 2).min(ASK_MAX)));
+    }
+
+    /// Takes what BFD says.
+    fn take_ways(&mut self, states: States) {
+        self.ways = states;
+        self.look_at_ways();
+    }
+
+    fn look_at_ways(&mut self) {
+        let now = self.clock.now();
+        let Self { peers, ways, reports, news, .. } = self;
+        for peer in peers {
+            let mut tell = Tell { reports: &mut *reports, news: &mut *news };
+            peer.look_at_way(ways, now, &mut tell);
+        }
     }
 
     /// Makes another configuration so.
@@ -278,6 +299,7 @@ impl Task {
             self.peers.push(peer);
         }
         self.share_memory();
+        self.look_at_ways();
         let passive = self.peers.iter().filter(|peer| peer.is_passive());
         if let Some(error) = self.listeners.set(listen, passive, now) {
             self.reports.send(now, What::CannotListen { error });
@@ -348,6 +370,7 @@ impl Task {
         let begins = !back.is_empty();
         stay.extend(back.into_iter().map(|peer| self.start(peer, now)));
         self.peers = stay;
+        self.look_at_ways();
         begins
     }
 

@@ -34,6 +34,13 @@ pub(super) fn command() -> Command {
                 .value_parser(|text: &str| duration::parse(text).map(|_| text.to_owned()))
                 .help("For so long, 24h at most; without it until the next change"),
         )
+        .arg(
+            Arg::new("reason")
+                .long("reason")
+                .value_name("TEXT")
+                .requires("LEVEL")
+                .help("Why: it is shown by `ha2bgp status`"),
+        )
         .arg(socket_arg())
 }
 
@@ -41,7 +48,7 @@ pub(super) fn command() -> Command {
 pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
     let mut body = Map::new();
-    for (field, name) in [("level", "LEVEL"), ("for", "for")] {
+    for (field, name) in [("level", "LEVEL"), ("for", "for"), ("reason", "reason")] {
         body.extend(text(name).map(|value| (field.to_owned(), Value::String(value))));
     }
     let (method, body) = match body.is_empty() {
@@ -50,7 +57,7 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     };
     let answer = ask(&socket_of(matches), method, "/v1/log-level", body.as_bytes());
     match answer.and_then(|answer| read::<LevelShown>(&answer)) {
-        Ok(shown) => match say(words(&shown)) {
+        Ok(shown) => match say(answer_words(&shown)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         },
@@ -58,8 +65,9 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     }
 }
 
+/// In a line: the level of now, for how long, and what is configured.
 fn words(shown: &LevelShown) -> String {
-    let LevelShown { level, configured, left_seconds } = shown;
+    let LevelShown { level, configured, left_seconds, .. } = shown;
     match left_seconds {
         _ if level == configured => format!("{level}, as configured"),
         Some(left) => {
@@ -67,6 +75,16 @@ fn words(shown: &LevelShown) -> String {
         }
         None => format!("{level}; configured is {configured}"),
     }
+}
+
+/// What is said to whoever has changed it: also when that is gone after a restart.
+fn answer_words(shown: &LevelShown) -> String {
+    let lost = if shown.saved || shown.level == shown.configured {
+        ""
+    } else {
+        " (not on disk: gone after a restart)"
+    };
+    format!("{}{lost}", words(shown))
 }
 
 #[cfg(test)]
@@ -79,7 +97,12 @@ mod tests {
             level: level.to_owned(),
             configured: "info".to_owned(),
             left_seconds,
+            saved: level != "warn",
+            ..LevelShown::default()
         };
+        let lost = "warn; configured is info (not on disk: gone after a restart)";
+        assert_eq!(answer_words(&shown("warn", None)), lost);
+        assert_eq!(answer_words(&shown("debug", None)), "debug; configured is info");
         assert_eq!(words(&shown("info", None)), "info, as configured");
         assert_eq!(words(&shown("warn", None)), "warn; configured is info");
         let for_a_time = words(&shown("debug", Some(42.0)));

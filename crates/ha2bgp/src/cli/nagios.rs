@@ -71,7 +71,7 @@ pub(super) fn command() -> Command {
         .about("Answers as a monitoring plugin: is all announced that should be?")
         .after_help(
             "CRITICAL: services that are not announced though no operator says so, a session that is \
-             down, no daemon.\nWARNING: overrides, what the guard holds, a configuration on trial, an \
+             down, ExaBGP that takes nothing, no daemon.\nWARNING: overrides, what the guard holds, a configuration on trial, an \
              observer that cannot see, other problems.\nExit codes are those of plugins: 0 ok, 1 \
              warning, 2 critical, 3 unknown.",
         )
@@ -136,7 +136,11 @@ fn judge(status: &StatusShown, down: &[ServiceShown], limits: Limits) -> (State,
         ));
     }
     for problem in &status.problems {
-        let state = if problem.code == "peer" { State::Critical } else { State::Warning };
+        let state = match problem.code.as_str() {
+            // Nothing that happens is told to a router.
+            "peer" | "announcer-stalled" => State::Critical,
+            _ => State::Warning,
+        };
         said.push((state, clean(&problem.text)));
     }
     if !status.overrides.is_empty() {
@@ -272,6 +276,7 @@ mod tests {
             (StatusShown { guard, ..good() }, one, State::Warning),
             (StatusShown { trial, ..good() }, one, State::Warning),
             (problem("observer", "listening sockets cannot be seen"), one, State::Warning),
+            (problem("announcer-stalled", "ExaBGP takes nothing"), one, State::Critical),
             (
                 StatusShown {
                     overrides: vec![said()],

@@ -153,17 +153,31 @@ fn set(matches: &ArgMatches, kind: &str) -> Result<String, ExitCode> {
     Ok(override_text(&ask::read::<OverrideShown>(&answer)?, &TimeZone::system()))
 }
 
+/// Takes back what can be; the others are said, and make it a failure.
 fn lift(matches: &ArgMatches) -> Result<String, ExitCode> {
-    let mut lines = Vec::new();
+    let (mut lines, mut failed) = (Vec::new(), None);
     for id in matches.get_many::<u64>("ID").into_iter().flatten() {
         let parts = [("reason", Some(reason(matches))), ("author", author())];
         let parts = parts.into_iter().filter_map(|(name, it)| Some((name, Value::String(it?))));
         let (target, body) = (format!("/v1/overrides/{id}"), body(parts));
-        let answer = ask::ask(&socket_of(matches), "DELETE", &target, body.as_bytes())?;
-        let over = ask::read::<OverrideShown>(&answer)?;
-        lines.push(format!("taken back: {}", override_text(&over, &TimeZone::system())));
+        let answer = ask::ask(&socket_of(matches), "DELETE", &target, body.as_bytes());
+        match answer.and_then(|answer| ask::read::<OverrideShown>(&answer)) {
+            Ok(over) => {
+                lines.push(format!("taken back: {}", override_text(&over, &TimeZone::system())));
+            }
+            Err(code) => failed = Some(code),
+        }
     }
-    Ok(lines.join("\n"))
+    match failed {
+        None => Ok(lines.join("\n")),
+        Some(code) => {
+            if !lines.is_empty() {
+                // Whether it can be printed or not: it failed.
+                let _ = say(lines.join("\n"));
+            }
+            Err(code)
+        }
+    }
 }
 
 fn reset(matches: &ArgMatches) -> Result<String, ExitCode> {

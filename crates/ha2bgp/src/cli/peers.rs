@@ -11,6 +11,7 @@ use super::screen::{
     BAD, Cell, Column, GOOD, PLAIN, QUIET, Screen, Table, WARNING, brief, clean, no_color_arg, time,
 };
 use super::{ask, say};
+use crate::control::api::bfd::BfdShown;
 use crate::control::api::peer::{PeerShown, PeersShown, PipeShown};
 
 /// The command and its arguments.
@@ -19,7 +20,7 @@ pub(super) fn command() -> Command {
         .about("Shows the routers: the state of each session, and what was told")
         .after_help(
             "IP is what both sides speak. ROUTES counts those that the router was told, of those that \
-             it should know; LOST how often the session went down.\n\
+             it should know; LOST how often the session went down; BFD the state of its BFD session.\n\
              Exit codes: 0 all sessions are up, 1 one is not, 2 bad usage, 3 no daemon was reached.",
         )
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("As JSON"))
@@ -37,8 +38,7 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
         } else {
             show(&peers, Screen::of(matches))
         };
-        let stalled = peers.pipe.is_some_and(|pipe| pipe.stalled);
-        Ok((text, peers.peers.iter().all(PeerShown::is_up) && !stalled))
+        Ok((text, is_good(&peers)))
     };
     match looked() {
         Ok((text, good)) => match say(text) {
@@ -49,13 +49,26 @@ pub(super) fn main(matches: &ArgMatches) -> ExitCode {
     }
 }
 
+/// Every session is up; where ExaBGP has the sessions: it takes what we say, as far as is known.
+fn is_good(peers: &PeersShown) -> bool {
+    let pipe = match &peers.pipe {
+        Some(pipe) => !pipe.stalled,
+        None => peers.announcer != "exabgp",
+    };
+    pipe && peers.peers.iter().all(PeerShown::is_up)
+}
+
 /// The answer as text.
 fn show(peers: &PeersShown, screen: Screen) -> String {
-    match (&peers.pipe, peers.announcer.as_str()) {
-        (Some(pipe), _) => return screen.wrap(&pipe_text(pipe), 2),
-        (None, "exabgp") => return "the pipe to ExaBGP: nothing is known of it yet".to_owned(),
-        (None, "test") => return "no peers: the commands go to standard output".to_owned(),
-        (None, _) => {}
+    let pipe = match (&peers.pipe, peers.announcer.as_str()) {
+        (Some(pipe), _) => Some(screen.wrap(&pipe_text(pipe), 2)),
+        (None, "exabgp") => Some("the pipe to ExaBGP: nothing is known of it yet".to_owned()),
+        (None, "test") => Some("no peers: the commands go to standard output".to_owned()),
+        (None, _) => None,
+    };
+    if let Some(pipe) = pipe {
+        let lines = std::iter::once(pipe).chain(bfd_lines(peers, screen));
+        return lines.collect::<Vec<_>>().join("\n");
     }
     let mut table = Table::new(&[
         Column::whole("PEER"),
@@ -65,6 +78,7 @@ fn show(peers: &PeersShown, screen: Screen) -> String {
         Column::whole("IP"),
         Column::number("ROUTES"),
         Column::number("LOST"),
+        Column::whole("BFD"),
     ]);
     for peer in &peers.peers {
         let state = peer.state.as_deref().unwrap_or("not known yet");
@@ -77,6 +91,7 @@ fn show(peers: &PeersShown, screen: Screen) -> String {
             Cell::new(PLAIN, families(peer)),
             Cell::new(late, format!("{}/{}", peer.told, peer.wanted)),
             Cell::new(PLAIN, peer.dropped.to_string()),
+            bfd(peer.bfd.as_ref()),
         ]);
     }
     let mut lines = vec![table.show(screen)];
@@ -84,7 +99,50 @@ fn show(peers: &PeersShown, screen: Screen) -> String {
         let color = if peer.is_up() { QUIET } else { BAD };
         lines.push(screen.paint(color, &screen.wrap(&error_text(peer), 2)));
     }
+    lines.extend(bfd_lines(peers, screen));
     lines.join("\n")
+}
+
+/// The state of a BFD session; `-` without one.
+fn bfd(session: Option<&BfdShown>) -> Cell {
+    match session {
+        Some(session) => {
+            let color = if session.is_up() { GOOD } else { BAD };
+            Cell::new(color, clean(&session.state))
+        }
+        None => Cell::new(QUIET, "-"),
+    }
+}
+
+/// Sessions of checks alone, and why those of peers are not up.
+fn bfd_lines(peers: &PeersShown, screen: Screen) -> Vec<String> {
+    let of_peer = |session: &BfdShown| {
+        let mut sessions = peers.peers.iter().filter_map(|peer| peer.bfd.as_ref());
+        sessions.any(|it| it.peer == session.peer && it.multihop == session.multihop)
+    };
+    let told = peers.bfd.iter().filter(|it| !it.is_up() || !of_peer(it));
+    let line = |session: &BfdShown| {
+        let color = if session.is_up() { GOOD } else { BAD };
+        screen.paint(color, &screen.wrap(&bfd_text(session), 2))
+    };
+    told.map(line).collect()
+}
+
+fn bfd_text(session: &BfdShown) -> String {
+    let mut text = format!("BFD with {}", clean(&session.peer));
+    if session.multihop {
+        text.push_str(" (multihop)");
+    }
+    text.push_str(&format!(": {} for {}", clean(&session.state), time(session.for_seconds)));
+    match (&session.error, &session.remote_state) {
+        (Some(error), _) => text.push_str(&format!(": {}", clean(&error.text))),
+        (None, Some(state)) if !session.is_up() => {
+            text.push_str(&format!("; the other end says {}", clean(state)));
+        }
+        (None, None) if !session.is_up() => text.push_str("; nothing is heard"),
+        (None, _) => {}
+    }
+    text
 }
 
 /// `4+6`, `4`, `6`; `-` without a session.
@@ -136,7 +194,33 @@ mod tests {
     use crate::control::api::peer::PeerError;
 
     #[test]
+    fn nothing_known_of_exabgp_is_not_good() {
+        let of = |announcer: &str, stalled: Option<bool>| PeersShown {
+            announcer: announcer.to_owned(),
+            pipe: stalled.map(|stalled| PipeShown { stalled, ..PipeShown::default() }),
+            ..PeersShown::default()
+        };
+        assert!(!is_good(&of("exabgp", None)));
+        assert!(!is_good(&of("exabgp", Some(true))));
+        assert!(is_good(&of("exabgp", Some(false))));
+        assert!(is_good(&of("test", None)));
+        assert!(is_good(&of("speaker", None)));
+    }
+
+    #[test]
     fn each_session_is_a_line() {
+        let bfd = |peer: &str, state: &str| BfdShown {
+            peer: peer.to_owned(),
+            state: state.to_owned(),
+            for_seconds: 4.2,
+            ..BfdShown::default()
+        };
+        let because = "nothing was heard for the detection time";
+        let dead = BfdShown {
+            error: Some(PeerError { text: because.to_owned(), ..PeerError::default() }),
+            ..bfd("fe80::1%eth0", "down")
+        };
+        let alone = BfdShown { multihop: true, ..bfd("10.9.9.9", "up") };
         let up = PeerShown {
             peer: "10.0.0.1".to_owned(),
             remote_as: "65001".to_owned(),
@@ -146,6 +230,7 @@ mod tests {
             wanted: 12,
             told: 12,
             established: 1,
+            bfd: Some(bfd("10.0.0.1", "up")),
             ..PeerShown::default()
         };
         let error = |text: &str| {
@@ -154,6 +239,7 @@ mod tests {
         let lost = PeerShown {
             peer: "10.0.0.4".to_owned(),
             description: Some("router four".to_owned()),
+            bfd: None,
             dropped: 1,
             error: error("the hold timer has run out"),
             ..up.clone()
@@ -168,6 +254,7 @@ mod tests {
             dropped: 3,
             error: error("Connection refused (os error 111)\x1b[31m"),
             next_attempt_seconds: Some(3.0),
+            bfd: Some(dead.clone()),
             ..up.clone()
         };
         let new = PeerShown {
@@ -178,6 +265,7 @@ mod tests {
         let peers = PeersShown {
             announcer: "speaker".to_owned(),
             peers: vec![up, lost, down, new],
+            bfd: vec![bfd("10.0.0.1", "up"), dead, alone],
             pipe: None,
         };
         assert_screens("peers", |screen| show(&peers, screen));
@@ -185,6 +273,7 @@ mod tests {
         let peers = PeersShown {
             announcer: "exabgp".to_owned(),
             peers: Vec::new(),
+            bfd: Vec::new(),
             pipe: Some(PipeShown { answers: Some(true), stalled: true, ..pipe }),
         };
         assert_screens("peers-exabgp", |screen| show(&peers, screen));

@@ -8,6 +8,7 @@
 //! [`sources`] finds the files, [`lint`] warns of what is legal and wrong all the same, and [`host`] is
 //! all that is asked of this host.
 
+pub mod bfd;
 pub mod carry;
 pub mod check;
 pub mod control;

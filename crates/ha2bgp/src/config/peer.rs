@@ -18,10 +18,12 @@ use super::reader::{Host, Reader, go_bool};
 use super::settings::{allow_list, number, on_off};
 use super::speaker::{Common, asn, peer_address};
 
+mod bfd;
 mod last_choice;
 mod route;
 mod value;
 
+pub use self::bfd::PeerBfd;
 pub(super) use self::last_choice::{drain_of_exabgp, of_exabgp as last_choice_of_exabgp};
 pub(super) use self::route::Route;
 pub(super) use self::value::device;
@@ -43,6 +45,8 @@ pub struct PeerSettings {
     pub socket: Options,
     /// The file that the key was read from.
     pub key_file: Option<String>,
+    /// Whether the way to it works is watched.
+    pub bfd: Option<PeerBfd>,
 }
 
 /// What counts for every peer.
@@ -84,6 +88,8 @@ pub(super) fn read(
         hops: hops(reader, values, internal),
         user_timeout: None,
     };
+    let way = (local, socket.device.as_ref(), socket.hops);
+    let bfd = bfd::read(reader, section, address, way, us.host);
     let description = reader.one(values, "description", value::description);
     let port = reader.one(values, "port", value::port).unwrap_or(BGP_PORT);
     let networks = networks(reader, values, us.common);
@@ -125,7 +131,7 @@ pub(super) fn read(
     if let (Some(_), Some(_), Some(_), Some(_)) = (us.local_as, us.router_id, address, asn) {
         object(reader, section, us, &config);
         let socket = Options { user_timeout: Some(config.send_hold), ..socket };
-        return Some(PeerSettings { description, port, config, socket, key_file });
+        return Some(PeerSettings { description, port, config, socket, key_file, bfd });
     }
     None
 }

@@ -11,6 +11,7 @@ use ha2bgp_core::glob::Glob;
 use ha2bgp_core::net::{Networks, NextHop, Prefix, never_announced};
 use ha2bgp_proto::exabgp::{ApiVersion, Drain, LastChoice};
 
+use super::bfd::{self, BfdSettings};
 use super::check::haproxy;
 use super::control::{self, ControlSettings};
 use super::duration;
@@ -75,6 +76,8 @@ pub struct Settings {
     pub reassert: Duration,
     /// Whom the speaker speaks to; with [`Backend::Speaker`] only.
     pub speaker: Option<SpeakerSettings>,
+    /// The BFD sessions of peers and checks.
+    pub bfd: BfdSettings,
     /// Where the state is kept for the process that comes after this one.
     pub state_file: StateFile,
     /// Which files show the status.
@@ -188,6 +191,7 @@ impl Settings {
             engine.next_hop = the_next_hop(&mut reader, values, &next_hops);
             None
         };
+        let bfd = bfd::read(&mut reader, raw, speaker.as_ref(), &checks);
         let exabgp_drain = reader.one(values, "exabgp.drain", peer::drain_of_exabgp);
         let exabgp_drain = exabgp_drain.unwrap_or_default();
         let drain_settle = reader.one(values, "drain-settle", drain_settle);
@@ -234,6 +238,7 @@ impl Settings {
                     drain_settle,
                     reassert,
                     speaker,
+                    bfd,
                     state_file,
                     history,
                     status,

@@ -1,6 +1,7 @@
 //! What goes over the wire: JSON with `snake_case` names, times in seconds. These types are nobody's
 //! state, and no runtime type is written out directly: the API changes only where this file does.
 
+pub mod bfd;
 pub mod check;
 pub mod config;
 pub mod peer;

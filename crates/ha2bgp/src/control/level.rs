@@ -21,7 +21,7 @@ const FOR_MAX: Duration = Duration::from_secs(24 * 3600);
 pub struct LevelChange {
     /// This level and what is more urgent.
     pub level: Level,
-    /// For so long; `None`: until the next change, or the end of the program.
+    /// For so long; `None`: until the next change.
     pub lasts: Option<Duration>,
     /// Who wants it.
     pub author: Author,
@@ -30,7 +30,7 @@ pub struct LevelChange {
 }
 
 /// The level of the log.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct LevelShown {
     /// This level and what is more urgent is written: `error`, `warn`, `info` or `debug`.
     pub level: String,
@@ -38,6 +38,12 @@ pub struct LevelShown {
     pub configured: String,
     /// In so many seconds that counts again; `null`: never by itself.
     pub left_seconds: Option<f64>,
+    /// Who has changed it; `null` where the configuration counts.
+    pub author: Option<String>,
+    /// Why; may be empty.
+    pub reason: Option<String>,
+    /// It outlives a restart.
+    pub saved: bool,
 }
 
 /// The body of `POST /v1/log-level`.

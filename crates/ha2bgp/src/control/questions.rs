@@ -20,11 +20,12 @@ const ANSWER_TIME: Duration = Duration::from_secs(5);
 /// How many questions may wait for the engine; then whoever asks waits.
 pub const QUESTIONS_MAX: usize = 4;
 
+/// So many services are explained at once.
+pub(crate) const PAGE: usize = 256;
+
 /// One question.
 #[derive(Debug)]
 pub enum Question {
-    /// What is known of all services?
-    All(oneshot::Sender<Vec<Explanation>>),
     /// Why is this address announced, or not?
     Why(IpAddr, oneshot::Sender<Box<Known>>),
     /// What is known of these services?
@@ -48,13 +49,22 @@ pub enum Question {
 pub struct Questions(pub mpsc::Sender<Question>);
 
 impl Questions {
-    /// Everything that is known of services.
+    /// What is known of services, of so many at most. It is asked page by page: others get their turn in
+    /// between, and what changes meanwhile may be seen in part.
     ///
     /// # Errors
     /// When the engine does not answer.
-    pub async fn all(&self) -> Result<Vec<Explanation>, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        self.ask(Question::All(answer), answered).await
+    pub async fn all(&self, most: usize) -> Result<Vec<Explanation>, Refusal> {
+        let mut services: Vec<Explanation> = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.page(after, PAGE.min(most - services.len())).await?;
+            services.extend(page.services);
+            after = page.next;
+            if after.is_none() || services.len() >= most {
+                return Ok(services);
+            }
+        }
     }
 
     /// What is exported as metrics, but for services.

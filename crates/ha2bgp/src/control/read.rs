@@ -1,6 +1,7 @@
 //! Everything that can be looked at: asks the engine task for what is true, and makes the types of the
 //! wire of it.
 
+mod bfd;
 mod peers;
 mod probes;
 mod routes;
@@ -155,8 +156,7 @@ fn after(text: &str) -> Result<IpAddr, Refusal> {
 
 /// What to send for those behind the last one.
 fn next(found: &Services) -> Option<String> {
-    let last = found.page.services.last().filter(|_| found.page.more);
-    last.map(|last| last.prefix.address().to_string())
+    found.page.next.map(|next| next.to_string())
 }
 
 fn scopes(text: &str) -> Result<Vec<Scope>, Refusal> {

@@ -14,8 +14,11 @@ use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::PeerAddress;
 use jiff::{SignedDuration, Timestamp};
 
+use super::level::LevelShown;
 use super::orders::OverrideShown;
 use crate::announce::Progress;
+use crate::bfd::states::States;
+use crate::bfd::target::Target;
 use crate::config::settings::Backend;
 use crate::observe::listen::ListenConfig;
 
@@ -32,6 +35,8 @@ pub struct Scene {
     pub announcer: Option<Progress>,
     /// The routers as they are configured; with the speaker only.
     pub routers: Vec<Router>,
+    /// What is known of BFD sessions.
+    pub bfd: States,
     /// What operators say.
     pub overrides: Vec<OverrideShown>,
 }
@@ -47,6 +52,8 @@ pub struct Router {
     pub description: Option<String>,
     /// What it may be told.
     pub networks: Networks,
+    /// The BFD session that it goes by.
+    pub bfd: Option<Target>,
 }
 
 /// Everything but the services one by one.
@@ -68,6 +75,8 @@ pub struct Whole {
     pub notice: String,
     /// For how long a configuration is on trial, and who has loaded it.
     pub trial: Option<(Duration, String)>,
+    /// Which lines the log has, where there is one.
+    pub log: Option<LevelShown>,
 }
 
 /// Why an address is announced, or not.
@@ -161,6 +170,7 @@ mod tests {
             backend: Backend::Test,
             announcer: None,
             routers: Vec::new(),
+            bfd: States::default(),
             overrides: Vec::new(),
         };
         assert_eq!(scene.moment(Instant::from_secs(40)), "2026-11-26T11:59:00.123Z");

@@ -19,9 +19,8 @@ const NEAR_MAX: usize = 3;
 impl EngineTask {
     /// Answers. Whoever has gone meanwhile needs no answer.
     pub(super) fn answer(&mut self, question: Question) {
-        let now = self.clock.now();
+        let (now, began) = (self.clock.now(), tokio::time::Instant::now());
         match question {
-            Question::All(answer) => drop(answer.send(self.engine.explain_all(now).collect())),
             Question::Why(vip, answer) => drop(answer.send(Box::new(self.known(vip)))),
             Question::Services(select, answer) => drop(answer.send(self.services(&select))),
             Question::Whole(answer) => drop(answer.send(Box::new(self.whole()))),
@@ -38,6 +37,7 @@ impl EngineTask {
             }
             Question::Order(order) => self.order(order),
         }
+        self.readers.answered(began, tokio::time::Instant::now());
     }
 
     fn scene(&self) -> Scene {
@@ -49,6 +49,7 @@ impl EngineTask {
             asn: peer.config.peer_as.to_string(),
             description: peer.description.clone(),
             networks: peer.config.policy.networks.clone(),
+            bfd: peer.bfd.as_ref().map(|bfd| bfd.wish.target.clone()),
         });
         Scene {
             now: self.clock.now(),
@@ -56,6 +57,7 @@ impl EngineTask {
             backend: settings.backend,
             announcer: self.ends.announcer.borrow().clone(),
             routers: routers.collect(),
+            bfd: self.ends.bfd.borrow().clone(),
             overrides: self.overrides_shown(wall),
         }
     }
@@ -107,6 +109,7 @@ impl EngineTask {
             draining: self.draining,
             notice: self.ends.notice.borrow().clone(),
             trial: trial.map(|(left, trial)| (left, trial.author.0.clone())),
+            log: self.level_now(),
             scene,
         }
     }

@@ -9,6 +9,8 @@ use ha2bgp_proto::bgp::{Count, Counters, Others};
 use ha2bgp_proto::exabgp::{Acks, Snapshot};
 
 use crate::announce::{PeerState, Progress};
+use crate::bfd::states::{States, why};
+use crate::config::duration;
 
 /// How many services a dump shows.
 const SERVICES_MAX: usize = 1000;
@@ -24,11 +26,13 @@ pub(super) struct At<'a> {
     pub(super) draining: Option<Instant>,
     /// How listeners are noticed.
     pub(super) notice: &'a str,
+    /// What is known of BFD sessions.
+    pub(super) bfd: &'a States,
 }
 
 /// Writes the dump.
 pub(super) fn log(engine: &Engine, announcer: Option<&Progress>, at: &At<'_>) {
-    let At { now, draining, notice } = *at;
+    let At { now, draining, notice, .. } = *at;
     let announced = engine.routes().len();
     let mut services = engine.explain_all(now);
     tracing::info!("status: {announced} announced; listeners are noticed by {notice}");
@@ -48,6 +52,7 @@ pub(super) fn log(engine: &Engine, announcer: Option<&Progress>, at: &At<'_>) {
         }
         None => {}
     }
+    bfd(at.bfd, now);
     for explanation in services.by_ref().take(SERVICES_MAX) {
         let mut text = line(&explanation, now);
         if let Some(Progress::Speaker(state)) = announcer {
@@ -120,6 +125,38 @@ fn session(peer: &PeerState, now: Instant) {
         text.push_str(&format!(" next-attempt={}s", at.since(now).as_secs()));
     }
     tracing::info!("status: peer {} {text}", peer.peer);
+}
+
+/// The BFD sessions.
+fn bfd(states: &States, now: Instant) {
+    for (target, session) in states.iter() {
+        let status = &session.status;
+        let counters = &status.counters;
+        let mut text = format!(
+            "{} for {}s ups={} downs={} failures={} sent={} received={} discarded={}",
+            status.state,
+            now.since(status.since).as_secs(),
+            counters.ups,
+            counters.downs,
+            counters.failures,
+            counters.sent,
+            counters.received,
+            session.discarded(),
+        );
+        if let Some(time) = status.detection_time {
+            text.push_str(&format!(" detection={}", duration::show(time)));
+        }
+        if let Some(remote) = &status.remote {
+            text.push_str(&format!(" remote={} ({})", remote.state, remote.diagnostic));
+        }
+        if let Some((at, cause)) = session.changed.filter(|_| !session.is_up()) {
+            text.push_str(&format!(" down={}s ({})", now.since(at).as_secs(), why(cause)));
+        }
+        if let Some(trouble) = &session.trouble {
+            text.push_str(&format!(" trouble=({trouble})"));
+        }
+        tracing::info!("status: bfd {target} {text}");
+    }
 }
 
 /// Who else announces a prefix, by each peer that is asked to tell.

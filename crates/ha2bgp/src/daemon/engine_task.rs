@@ -24,9 +24,11 @@ use super::drain::Drains;
 use super::ledger::Ledger;
 use super::ledger_file::Keeper;
 use super::measures::Meter;
+use super::readers::Readers;
 use super::reload::{Configuration, News};
 use super::{dump, signals};
 use crate::announce::{Desired, Manner, Progress};
+use crate::bfd::states::States;
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::control::orders::{Author, Reload};
@@ -64,6 +66,8 @@ pub(super) struct EngineTask {
     pub(super) meter: Meter,
     /// Changes which lines the log has.
     pub(super) levels: Option<LevelHandle>,
+    /// When the next question may be answered.
+    pub(super) readers: Readers,
     /// Timers wait until here after a freeze.
     timers_from: Option<Instant>,
     /// An operator wants it to end for another process.
@@ -85,6 +89,8 @@ pub(super) struct Ends {
     pub(super) told: watch::Receiver<RouteSet>,
     /// What the announcer last said of itself.
     pub(super) announcer: watch::Receiver<Option<Progress>>,
+    /// What is known of BFD sessions.
+    pub(super) bfd: watch::Receiver<States>,
     /// Where it is told what happens.
     pub(super) teller: Teller,
     /// How listeners are noticed, in words.
@@ -113,6 +119,7 @@ impl EngineTask {
             recorder,
             meter: Meter::new(),
             levels: None,
+            readers: Readers::default(),
             clock,
             observations,
             ends,
@@ -210,7 +217,9 @@ impl EngineTask {
                 },
                 () = trial_over => self.roll_back(),
                 woken = self.drains.next(clock) => self.drains_woken(woken),
-                Some(question) = self.ends.questions.recv() => self.answer(question),
+                Some(question) = self.readers.next(&mut self.ends.questions) => {
+                    self.answer(question);
+                }
             }
             if self.restart {
                 return self.leave_routes();
@@ -252,7 +261,9 @@ impl EngineTask {
     fn dump(&self) {
         let announcer = self.ends.announcer.borrow().clone();
         let notice = self.ends.notice.borrow().clone();
-        let at = dump::At { now: self.clock.now(), draining: self.draining, notice: &notice };
+        let bfd = self.ends.bfd.borrow().clone();
+        let (now, draining) = (self.clock.now(), self.draining);
+        let at = dump::At { now, draining, notice: &notice, bfd: &bfd };
         dump::log(&self.engine, announcer.as_ref(), &at);
         self.dump_overrides();
     }

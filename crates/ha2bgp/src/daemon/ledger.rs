@@ -7,6 +7,7 @@ use ha2bgp_core::time::Instant;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::log_level::KeptLevel;
 use crate::control::orders::{DrainPlan, NewOverride, OverrideShown};
 use crate::events::{Draft, Kind, Level};
 
@@ -43,6 +44,9 @@ struct Kept {
     /// Numbers are never given twice.
     next: u64,
     overrides: Vec<Entry>,
+    /// What was said of the log; older files have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log_level: Option<KeptLevel>,
 }
 
 /// What every version has.
@@ -70,6 +74,14 @@ pub(super) enum LedgerError {
         /// What it is.
         value: String,
     },
+    /// What was said of the log makes no sense.
+    #[error("log_level: {value:?} is no {what}")]
+    Level {
+        /// What it should be.
+        what: &'static str,
+        /// What it is.
+        value: String,
+    },
 }
 
 /// All overrides that count.
@@ -77,11 +89,12 @@ pub(super) enum LedgerError {
 pub(super) struct Ledger {
     next: u64,
     entries: Vec<Entry>,
+    level: Option<KeptLevel>,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { next: 1, entries: Vec::new() }
+        Self { next: 1, entries: Vec::new(), level: None }
     }
 }
 
@@ -97,15 +110,24 @@ impl Ledger {
         for entry in &kept.overrides {
             entry.check()?;
         }
+        if let Some(level) = &kept.log_level {
+            level.check()?;
+        }
         let is_over = |entry: &Entry| entry.until().is_some_and(|until| until <= now);
         let (over, entries): (Vec<_>, Vec<_>) = kept.overrides.into_iter().partition(is_over);
         let highest = entries.iter().chain(&over).map(|entry| entry.id).max().unwrap_or(0);
-        Ok((Self { next: kept.next.max(highest.saturating_add(1)), entries }, over))
+        let level = kept.log_level.filter(|level| !level.is_over(now));
+        Ok((Self { next: kept.next.max(highest.saturating_add(1)), entries, level }, over))
     }
 
     /// What is to be kept.
     pub(super) fn bytes(&self) -> Vec<u8> {
-        let kept = Kept { version: VERSION, next: self.next, overrides: self.entries.clone() };
+        let kept = Kept {
+            version: VERSION,
+            next: self.next,
+            overrides: self.entries.clone(),
+            log_level: self.level.clone(),
+        };
         // These types have nothing that JSON cannot hold.
         let mut bytes = serde_json::to_vec_pretty(&kept).unwrap_or_default();
         bytes.push(b'\n');
@@ -143,6 +165,16 @@ impl Ledger {
         self.next = self.next.saturating_add(1);
         self.entries.push(entry.clone());
         Some(entry)
+    }
+
+    /// What was said of the log.
+    pub(super) const fn level(&self) -> Option<&KeptLevel> {
+        self.level.as_ref()
+    }
+
+    /// Something else was said of the log.
+    pub(super) fn set_level(&mut self, level: Option<KeptLevel>) {
+        self.level = level;
     }
 
     /// Takes an override out.
@@ -337,6 +369,6 @@ fn base(kind: &str) -> &str {
 }
 
 /// How long it still is; nothing when it is over.
-fn left(until: Timestamp, now: Timestamp) -> std::time::Duration {
+pub(super) fn left(until: Timestamp, now: Timestamp) -> std::time::Duration {
     until.duration_since(now).try_into().unwrap_or_default()
 }

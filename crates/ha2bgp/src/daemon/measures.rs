@@ -147,6 +147,7 @@ impl EngineTask {
             check_times: self.meter.times(&settings.engine),
             peers: peers(settings),
             announcer,
+            bfd: self.ends.bfd.borrow().clone(),
             looks: self.ends.looks.counts(),
             queues: vec![
                 queue("observations", observations.len(), observations.max_capacity()),

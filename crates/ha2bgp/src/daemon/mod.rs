@@ -7,11 +7,13 @@ mod engine_task;
 mod files;
 mod ledger;
 mod ledger_file;
+mod log_level;
 mod measures;
 mod orders;
 mod output;
 pub mod parent;
 mod plan;
+mod readers;
 mod reload;
 mod safe_file;
 mod signals;
@@ -42,6 +44,7 @@ use self::state::Beginning;
 use self::state_file::Store;
 use crate::announce::speaker::Doorbells;
 use crate::announce::{self, Desired, Ended, Progress, Report, What};
+use crate::bfd::{self, Bfd};
 use crate::clock::Clock;
 use crate::config::duration;
 use crate::config::settings::{Settings, StateFile};
@@ -50,7 +53,7 @@ use crate::control::calls::Api;
 use crate::control::metrics::Metrics;
 use crate::control::push::Pushes;
 use crate::control::questions::{QUESTIONS_MAX, Questions};
-use crate::events::{self, EventLog, Teller, from_announcer};
+use crate::events::{self, EventLog, Teller, from_announcer, from_bfd};
 use crate::history;
 use crate::log::LevelHandle;
 use crate::observe::check::{CheckSpecs, push};
@@ -160,7 +163,9 @@ async fn serve(
     };
     let (specs, specs_changed) = watch::channel(Arc::new(reload::specs(&settings)));
     let control = open_control(&settings, specs_changed.clone(), hub, asking, (routes_of, events));
-    let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), pushes) {
+    let bfd = start_bfd(&settings, clock, &teller);
+    let told = check::Told { pushes, bfd: bfd.states() };
+    let probes = match check::spawn_changing(specs_changed, wanted, observed.clone(), told) {
         Ok(probes) => probes,
         Err(error) => {
             tracing::error!(%error, "cannot start the thread for checks");
@@ -173,7 +178,7 @@ async fn serve(
     let (progress, announcer_state) = watch::channel(None);
     let (telling, told) = watch::channel(RouteSet::new());
     tokio::spawn(tell_reports(reports, progress, telling, teller.clone()));
-    let doorbells = Doorbells { addresses: address_changes, configuration };
+    let doorbells = Doorbells { addresses: address_changes, configuration, bfd: bfd.states() };
     let around = (doorbells, inbox);
     let announcer = match output::announcer(&settings, &beginning, around, clock) {
         Ok(announcer) => announcer,
@@ -192,12 +197,13 @@ async fn serve(
         addresses,
         told,
         announcer: announcer_state,
+        bfd: bfd.latest(),
         teller,
         notice,
         looks,
         questions,
     };
-    let ways = Ways { specs, listen, peers, control };
+    let ways = Ways { specs, listen, peers, bfd: Some(bfd), control };
     // Held for as long as the program runs.
     let (overrides, _lock) = overrides(&settings);
     let recorder = settings.record.as_ref().map(|record| {
@@ -207,6 +213,7 @@ async fn serve(
     let configuration = Configuration::new(loader, settings, ways);
     let mut engine = EngineTask::new(configuration, overrides, recorder, clock, observations, ends);
     engine.levels = Some(levels);
+    engine.recall_level();
     if !beginning.memory.is_zero() {
         let mut vips = Vec::new();
         beginning.before.for_each(&mut |prefix, _| vips.push(prefix.address()));
@@ -215,9 +222,11 @@ async fn serve(
     let mut early = None;
     let ended_early = async { early = Some((&mut announcer).await) };
     let stop = engine.run(&mut signals, ended_early).await;
+    let bfd = engine.configuration.ways.bfd.take();
     match stop {
         Stop::AnnouncerEnded => {
             engine.configuration.ways.control.end().await;
+            bfd_end(bfd).await;
             drop(engine);
             status_end(status).await;
             probes_end(probes).await;
@@ -230,6 +239,15 @@ async fn serve(
     }
     engine.configuration.ways.control.end().await;
     status_end(status).await;
+    // Peers that hear of it before BFD falls silent keep the routes over a restart; at the end for
+    // good they are withdrawn first.
+    let bfd = match stop {
+        Stop::Restart => {
+            bfd_end(bfd).await;
+            None
+        }
+        _ => bfd,
+    };
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
@@ -237,6 +255,7 @@ async fn serve(
         () = signals.stop() => None,
         () = tokio::time::sleep(FINISH_WAIT) => None,
     };
+    bfd_end(bfd).await;
     probes_end(probes).await;
     if let Some(storing) = storing
         && let Ok(Ok(store)) = tokio::time::timeout(STATE_WAIT, storing).await
@@ -293,6 +312,30 @@ fn open_control(
     let mut control = Control::new(api, telling);
     control.configure(settings.control.as_ref());
     control
+}
+
+/// The way to the BFD sessions, which begin where there are any.
+fn start_bfd(settings: &Settings, clock: Clock, teller: &Teller) -> Bfd {
+    let (mut bfd, happened) = Bfd::new(clock, settings.bfd.real_time);
+    tokio::spawn(tell_bfd(happened, teller.clone()));
+    if let Err(error) = bfd.set_sessions(settings.bfd.sessions.clone()) {
+        tracing::error!(%error, "cannot start the thread for BFD");
+    }
+    bfd
+}
+
+/// Says to all peers that BFD ends on purpose.
+async fn bfd_end(bfd: Option<Bfd>) {
+    if let Some(mut bfd) = bfd {
+        bfd.end().await;
+    }
+}
+
+/// Tells what happens to BFD sessions, for as long as there may be any.
+async fn tell_bfd(mut happened: mpsc::Receiver<bfd::News>, teller: Teller) {
+    while let Some(news) = happened.recv().await {
+        teller.tell(from_bfd::draft(&news));
+    }
 }
 
 /// Waits until everything is told and on disk.

@@ -12,7 +12,6 @@ use super::plan;
 use super::reload::{Load, Purpose, Trial};
 use crate::config::settings::Settings;
 use crate::control::api::{Code, Refusal};
-use crate::control::level::{LevelChange, LevelShown};
 use crate::control::orders::{
     Answer, Author, Confirmed, Lifted, NewOverride, Order, OverrideShown, Planned, Reload,
 };
@@ -68,32 +67,6 @@ impl EngineTask {
                 tell(answer, ());
             }
         }
-    }
-
-    fn log_level(&self, change: Option<LevelChange>, answer: Answer<LevelShown>) {
-        let Some(levels) = &self.levels else {
-            let text = "this program has no log of its own";
-            return tell(answer, Err(Refusal::new(Code::Busy, text)));
-        };
-        if let Some(LevelChange { level, lasts, author, reason }) = change {
-            let from = levels.get().level;
-            levels.set(level, lasts);
-            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-            let text = format!("the log has {} and what is more urgent{why}", level.name());
-            let draft = Draft::new(Kind::LogLevel, Level::Warn, text).author(&author.0);
-            self.tell(draft.from(from.name()).to(level.name()));
-        }
-        let state = levels.get();
-        let left =
-            state.until.map(|until| until.saturating_duration_since(std::time::Instant::now()));
-        tell(
-            answer,
-            Ok(LevelShown {
-                level: state.level.name().to_owned(),
-                configured: state.configured.name().to_owned(),
-                left_seconds: left.map(|left| left.as_secs_f64()),
-            }),
-        );
     }
 
     /// What operators say.

@@ -10,7 +10,7 @@ use ha2bgp_proto::exabgp::Options;
 use super::parent;
 use super::state::{Beginning, Times};
 use crate::announce::questions::Inbox;
-use crate::announce::speaker::{Configuration, Doorbells, Peer};
+use crate::announce::speaker::{Binding, Configuration, Doorbells, Peer};
 use crate::announce::{Announcer, ExaBgp, Plain, Speaker, Stdio};
 use crate::clock::Clock;
 use crate::config::duration;
@@ -71,6 +71,10 @@ pub(super) fn peer(peer: &PeerSettings, beginning: &Beginning) -> Peer {
         config,
         port: peer.port,
         socket: peer.socket.clone(),
+        bfd: peer
+            .bfd
+            .as_ref()
+            .map(|bfd| Binding { target: bfd.wish.target.clone(), strict: bfd.strict }),
         // A peer counts from when it lost the session, which was before our start.
         defer_end_of_rib: kept * 3 / 4,
     }

@@ -13,6 +13,7 @@ use ha2bgp_core::time::Instant;
 use super::output;
 use super::state::Beginning;
 use crate::announce::speaker::{self, Effect};
+use crate::config::bfd;
 use crate::config::carry::carry_over;
 use crate::config::peer::PeerSettings;
 use crate::config::settings::Settings;
@@ -32,6 +33,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         listen_filter: _,
         protocols: _,
         speaker: _,
+        bfd: _,
         control: _,
         watched_files: _,
         drain_settle: _,
@@ -56,6 +58,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
     if then.backend != old.backend {
         // What is said of routes and peers belongs to the output, which stays.
         then.speaker.clone_from(&old.speaker);
+        then.bfd.sessions = bfd::sessions(then.speaker.as_ref(), &then.checks).0;
         then.engine.next_hop = old.engine.next_hop;
         then.exabgp_last_choice.clone_from(&old.exabgp_last_choice);
     }
@@ -81,6 +84,7 @@ pub(super) fn effective(old: &Settings, new: Settings) -> (Settings, Vec<String>
         "drain of ExaBGP": exabgp_drain,
         "reassert": reassert,
         "limits": checks.limits,
+        "bfd.realtime": bfd.real_time,
         "log": log,
     );
     carry_over(old, &mut then);
@@ -128,6 +132,7 @@ pub(super) fn plan(
     let (c, d) = (old.speaker.as_ref(), then.speaker.as_ref());
     differs("listen", c.map(|it| &it.listen) != d.map(|it| &it.listen));
     differs("watch-config", old.watched_files != then.watched_files);
+    differs("bfd", old.bfd.sessions != then.bfd.sessions);
     differs("drain-time", c.map(|it| it.drain_time) != d.map(|it| it.drain_time));
     differs("drain-settle", old.drain_settle != then.drain_settle);
     Planned {

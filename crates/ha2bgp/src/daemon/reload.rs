@@ -16,6 +16,7 @@ use super::files::Files;
 use super::output;
 use super::state::Beginning;
 use crate::announce::speaker;
+use crate::bfd::Bfd;
 use crate::config::settings::Settings;
 use crate::control::Control;
 use crate::control::orders::{Answer, Author, FileText, Planned, Reload};
@@ -80,6 +81,8 @@ pub(super) struct Ways {
     pub(super) listen: watch::Sender<ListenConfig>,
     /// To the speaker.
     pub(super) peers: watch::Sender<speaker::Configuration>,
+    /// BFD; none once it has ended.
+    pub(super) bfd: Option<Bfd>,
     /// The control interface.
     pub(super) control: Control,
 }
@@ -136,7 +139,8 @@ impl Configuration {
             return;
         }
         let peers = speaker.as_ref().map_or(&[][..], |speaker| &speaker.peers).iter();
-        let keys = peers.filter_map(|peer| peer.key_file.as_ref());
+        let of_bfd = peers.clone().filter_map(|peer| peer.bfd.as_ref()?.key_file.as_ref());
+        let keys = peers.filter_map(|peer| peer.key_file.as_ref()).chain(of_bfd);
         let paths: Vec<PathBuf> = watched_files.iter().chain(keys).map(PathBuf::from).collect();
         if self.files.as_ref().is_some_and(|files| files.paths() == paths) {
             return;
@@ -209,6 +213,11 @@ impl Configuration {
             }
             changed
         });
+        if let Some(bfd) = &mut self.ways.bfd
+            && let Err(error) = bfd.set_sessions(settings.bfd.sessions.clone())
+        {
+            tracing::error!(%error, "cannot start the thread for BFD");
+        }
         let peers = speaks_to(&settings);
         self.ways.peers.send_if_modified(|now| {
             let changed = *now != peers;

@@ -99,6 +99,12 @@ kinds! {
         "routes of a family cannot be announced to a peer",
     PeerCapabilities "peer-capabilities" 0xa718_19ac_e4e7_4500_b236_3220_9915_c4ef
         "a peer refuses capabilities: they are left out",
+    BfdUp "bfd-up" 0x079b_4e2f_f3ef_4521_887a_f383_43fe_2c53
+        "a BFD session is up: the way to the other end works",
+    BfdDown "bfd-down" 0xccd4_6234_d216_455f_af4d_1455_9501_c30c
+        "a BFD session that was up is no longer",
+    BfdTrouble "bfd-trouble" 0x9de6_8e10_229d_416f_80ee_e244_11f3_d9e6
+        "this host cannot send or receive the packets of a BFD session",
     CannotListen "cannot-listen" 0x5d4c_7cde_af3d_4fbd_a435_fe99_52a3_ecbf
         "peers cannot connect to this host",
     ExabgpDialect "exabgp-dialect" 0x30ff_d4e3_e36d_4b55_aa21_05d5_5f52_d92c

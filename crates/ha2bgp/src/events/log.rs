@@ -1,8 +1,9 @@
 //! The end of those who read: from any thread, at any pace.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::id::Id;
 use super::keeper::Answer;
@@ -44,15 +45,17 @@ pub struct EventLog {
     asks: mpsc::Sender<Ask>,
     newest: watch::Receiver<Id>,
     reader: Option<Reader>,
+    /// One at a time reads the disk: however many ask, they cost one processor at most.
+    disk: Arc<Semaphore>,
 }
 
 impl EventLog {
-    pub(super) const fn new(
+    pub(super) fn new(
         asks: mpsc::Sender<Ask>,
         newest: watch::Receiver<Id>,
         reader: Option<Reader>,
     ) -> Self {
-        Self { asks, newest, reader }
+        Self { asks, newest, reader, disk: Arc::new(Semaphore::new(1)) }
     }
 
     /// The id of the newest record.
@@ -80,7 +83,7 @@ impl EventLog {
             ring.into_iter().for_each(|stored| chosen.offer(stored));
             return Some(chosen.found.into());
         };
-        blocking(move || {
+        self.blocking(move || {
             let mut chosen = Chosen::new(query);
             let first = ring.first().map(|stored| stored.id);
             // What cannot be read is told when it is written.
@@ -93,6 +96,20 @@ impl EventLog {
             chosen.found.into()
         })
         .await
+    }
+
+    /// Reads the disk in a thread of its own, when it is its turn. Who does not wait for it any more
+    /// keeps the turn until the thread is done.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = Arc::clone(&self.disk).acquire_owned().await.ok()?;
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
+        tokio::task::spawn_blocking(work).await.ok()
     }
 
     async fn ask<T>(&self, question: impl FnOnce(Answer<T>) -> Ask) -> Option<T> {
@@ -123,10 +140,6 @@ impl Chosen {
             self.found.pop_front();
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
 }
 
 /// A reader that gets every record behind its cursor exactly once, in order, or is told of the gap.
@@ -173,7 +186,7 @@ impl Subscription {
         let after = self.cursor;
         let mut known = None;
         if let Some(reader) = self.log.reader.clone() {
-            let read = blocking(move || reader.between(after, first, PAGE)).await?;
+            let read = self.log.blocking(move || reader.between(after, first, PAGE)).await?;
             // What cannot be read is not known any more.
             let (found, records) = read.unwrap_or_default();
             if !records.is_empty() {

@@ -13,6 +13,7 @@
 //! [`from_engine`] and [`from_announcer`] say what is worth a record, and in which words.
 
 pub mod from_announcer;
+pub mod from_bfd;
 pub mod from_engine;
 mod id;
 mod keeper;

@@ -62,7 +62,7 @@ pub struct Source {
 impl Source {
     /// The text of now; nothing when the engine does not answer.
     async fn text(&self) -> Option<String> {
-        let services = self.engine.all().await.ok()?;
+        let services = self.engine.all(usize::MAX).await.ok()?;
         Some(status(&services, &Moment::now(self.clock)))
     }
 }

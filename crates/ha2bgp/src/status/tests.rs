@@ -28,7 +28,6 @@ pub(super) fn stage() -> Stage {
         while let Some(question) = questions.recv().await {
             let now = clock.now();
             match question {
-                Question::All(answer) => drop(answer.send(engine.explain_all(now).collect())),
                 Question::Measures(answer) => {
                     drop(answer.send(Box::new(Measures::new(now, engine.explain_guard(now)))));
                 }

@@ -246,8 +246,13 @@ pub(crate) fn speaker(peer: SocketAddr, clock: Clock) -> Speaker {
     config.policy.networks = Networks::new(vec!["10.0.0.0/8".parse().unwrap()]);
     assert_eq!(config.validate(), []);
     let socket = tcp::Options::default();
-    let peer =
-        speaker::Peer { config, port: peer.port(), socket, defer_end_of_rib: Duration::ZERO };
+    let peer = speaker::Peer {
+        config,
+        port: peer.port(),
+        socket,
+        bfd: None,
+        defer_end_of_rib: Duration::ZERO,
+    };
     Speaker::new(vec![peer], Vec::new(), clock, 1)
 }
 

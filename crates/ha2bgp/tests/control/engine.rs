@@ -19,6 +19,7 @@ fn scene() -> Scene {
         wall: "2026-11-26T12:00:00Z".parse().unwrap(),
         backend: Backend::Test,
         announcer: None,
+        bfd: ha2bgp::bfd::states::States::default(),
         routers: Vec::new(),
         overrides: Vec::new(),
     }
@@ -29,7 +30,6 @@ pub(crate) fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
     while let Some(question) = questions.blocking_recv() {
         let now = Instant::START;
         match question {
-            Question::All(answer) => drop(answer.send(engine.explain_all(now).collect())),
             Question::Why(vip, answer) => {
                 let explanation = engine.explain(Prefix::host(vip), now);
                 let around = Around {
@@ -57,6 +57,7 @@ pub(crate) fn answer(engine: &Engine, mut questions: mpsc::Receiver<Question>) {
                 draining: None,
                 notice: "nothing".to_owned(),
                 trial: None,
+                log: None,
             }))),
             Question::Checks(after, most, answer) => {
                 let (checks, more) = engine.probed_checks(after, most);

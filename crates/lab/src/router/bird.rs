@@ -1,12 +1,12 @@
 //! BIRD 2.
 
-use super::{Config, Router, ipv6};
+use super::{BfdOf, Config, Router, ipv6};
 use crate::Result;
 use crate::child::{self, Child};
 use crate::netns::Netns;
 use std::process::Command;
 
-fn text(config: &Config) -> String {
+pub(super) fn text(config: &Config) -> String {
     let Config { address, asn, neighbor, neighbor_as, .. } = config;
     let device = config.device.as_ref();
     let device = device.map(|name| format!("interface \"{name}\";")).unwrap_or_default();
@@ -15,6 +15,12 @@ fn text(config: &Config) -> String {
     let security = if config.ttl_security { "ttl security on;" } else { "" };
     // What RFC 8950 needs; meant for sessions over IPv6.
     let extended = if ipv6(neighbor) { "extended next hop;" } else { "" };
+    let hops = config.options.hops.map(|hops| format!("multihop {hops};")).unwrap_or_default();
+    let bfd = match config.options.bfd.map(|bfd| bfd.of) {
+        Some(BfdOf::Bgp) => "bfd yes;",
+        Some(BfdOf::Graceful) => "bfd graceful;",
+        Some(BfdOf::Nothing) | None => "",
+    };
     let paths = if config.options.add_path { "add paths on;" } else { "" };
     let reflects = config.options.second.is_some() && !config.ebgp();
     let (client, export) = if reflects { ("rr client;", "all") } else { ("", "none") };
@@ -24,7 +30,7 @@ fn text(config: &Config) -> String {
         format!(
             "protocol bgp {name} {{\n\
              \x20 local {address} as {asn};\n  neighbor {neighbor} as {neighbor_as};\n\
-             \x20 {device} {password} {security} {client} error wait time 2, 4;\n\
+             \x20 {device} {password} {security} {client} {hops} {bfd} error wait time 2, 4;\n\
              \x20 ipv4 {{ import all; export {export}; {extended} {paths} }};\n\
              \x20 ipv6 {{ import all; export {export}; {paths} }};\n}}\n"
         )
@@ -38,6 +44,9 @@ fn text(config: &Config) -> String {
              \x20 ipv4 { import none; export where source = RTS_BGP; };\n}\n",
         );
     }
+    if let Some(bfd) = &config.options.bfd {
+        text.push_str(&bfd.bird(neighbor));
+    }
     text.push_str(&session("speaker", neighbor));
     if let Some(second) = &config.options.second {
         text.push_str(&session("second", second));
@@ -47,12 +56,12 @@ fn text(config: &Config) -> String {
 
 pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
     let conf = router.write("bird.conf", &text(&router.config))?;
-    let mut command = Command::new("bird");
+    let mut command = router.command("bird");
     command.arg("-f").arg("-c").arg(conf).arg("-s").arg(router.file("bird.ctl"));
     Ok(vec![host.start("bird", &mut command, &router.dir)?])
 }
 
-fn ask(router: &Router, question: &[&str]) -> Result<String> {
+pub(super) fn ask(router: &Router, question: &[&str]) -> Result<String> {
     let mut command = Command::new("birdc");
     child::run(command.arg("-s").arg(router.file("bird.ctl")).args(question))
 }

@@ -1,6 +1,6 @@
 //! FRR: zebra, which bgpd needs to resolve next hops, and bgpd; one directory of sockets a router.
 
-use super::{Config, Router, ipv6};
+use super::{BfdOf, Config, Router, ipv6};
 use crate::child::{self, Child};
 use crate::netns::Netns;
 use crate::{Result, wait};
@@ -29,6 +29,12 @@ fn text(config: &Config) -> String {
         if config.ttl_security {
             text.push_str(&format!(" neighbor {neighbor} ttl-security hops 1\n"));
         }
+        if let Some(hops) = config.options.hops {
+            text.push_str(&format!(" neighbor {neighbor} ebgp-multihop {hops}\n"));
+        }
+        if config.options.bfd.is_some_and(|bfd| bfd.of != BfdOf::Nothing) {
+            text.push_str(&format!(" neighbor {neighbor} bfd profile lab\n"));
+        }
         if ipv6(neighbor) {
             // What RFC 8950 needs; meant for sessions over IPv6.
             text.push_str(&format!(" neighbor {neighbor} capability extended-nexthop\n"));
@@ -54,10 +60,13 @@ fn text(config: &Config) -> String {
 pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
     router.write("bgpd.conf", &text(&router.config))?;
     router.write("zebra.conf", "log stdout\n")?;
+    if let Some(bfd) = &router.config.options.bfd {
+        router.write("bfdd.conf", &bfd.frr())?;
+    }
     // Both become the user frr before they make their sockets.
     child::run(Command::new("chown").arg("-R").arg("frr:frr").arg(&router.dir))?;
     let program = |name: &str| {
-        let mut command = Command::new(format!("/usr/lib/frr/{name}"));
+        let mut command = router.command(&format!("/usr/lib/frr/{name}"));
         command.arg("-f").arg(router.file(&format!("{name}.conf")));
         command.arg("-i").arg(router.file(&format!("{name}.pid")));
         command.arg("-z").arg(router.file("zserv.api"));
@@ -68,16 +77,33 @@ pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
     wait::until(Duration::from_secs(20), "zebra takes clients", || {
         if router.file("zserv.api").exists() { Ok(()) } else { Err(zebra.tail()) }
     })?;
+    let mut children = vec![zebra];
+    if router.config.options.bfd.is_some() {
+        let mut bfdd = program("bfdd");
+        // Its socket for other managers of it has one place for the whole host otherwise.
+        bfdd.arg("--bfdctl").arg(router.file("bfdd.sock"));
+        children.push(host.start("bfdd", &mut bfdd, &router.dir)?);
+    }
     let mut bgpd = program("bgpd");
     if router.config.device.is_none() {
         bgpd.args(["-l", &router.config.address]);
     }
-    Ok(vec![zebra, host.start("bgpd", &mut bgpd, &router.dir)?])
+    children.push(host.start("bgpd", &mut bgpd, &router.dir)?);
+    Ok(children)
 }
 
 fn ask(router: &Router, question: &str) -> Result<String> {
+    tell(router, "bgpd", &[question])
+}
+
+/// Commands for one of its daemons.
+pub(super) fn tell(router: &Router, daemon: &str, lines: &[&str]) -> Result<String> {
     let mut command = Command::new("vtysh");
-    child::run(command.arg("--vty_socket").arg(&router.dir).args(["-d", "bgpd", "-c", question]))
+    command.arg("--vty_socket").arg(&router.dir).args(["-d", daemon]);
+    for line in lines {
+        command.args(["-c", line]);
+    }
+    child::run(&mut command)
 }
 
 pub(super) fn neighbor(router: &Router) -> Result<String> {

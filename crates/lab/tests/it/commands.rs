@@ -93,7 +93,9 @@ fn a_look_from_every_side() -> Result<()> {
     let text = at(&["overrides", "--json"], 0, &["\"id\":"])?;
     let id = text.split("\"id\":").nth(1).unwrap_or_default();
     let id: String = id.chars().take_while(char::is_ascii_digit).collect();
-    at(&["lift", &id], 0, &["taken back"])?;
+    // One that is not there does not keep the other.
+    let both = ["lift", "4000000000", &id];
+    at(&both, 1, &["there is no override 4000000000", "taken back: override 1"])?;
     pair.wait_route(true)?;
     at(&["lift", &id], 1, &["there is no override"])?;
     at(&["overrides"], 0, &["there are none"])?;

@@ -159,6 +159,7 @@ macro_rules! pages {
 
 pages! {
     accept_queue: "checks/accept-queue.md", 2;
+    bfd: "checks/bfd.md", 1;
     checks: "checks.md", 1;
     control: "control.md", 1;
     dns: "checks/dns.md", 2;

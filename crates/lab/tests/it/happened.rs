@@ -105,6 +105,52 @@ fn events_are_resumed_over_a_restart_without_a_gap() -> Result<()> {
     Ok(())
 }
 
+/// What an operator says of the log outlives a restart, and a crash, and is seen by everybody.
+#[test]
+fn the_log_level_outlives_a_restart() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Tool("ip"));
+    let kept = readme::workdir()?;
+    let overrides = kept.path().join("overrides.json");
+    let files = Files::new(&format!("overrides-file = \"{}\"", overrides.display()))?;
+    let start = |host| {
+        // The variable would win over the file.
+        let env = [("HA2BGP_HISTORY_FILE", ""), ("HA2BGP_OVERRIDES_FILE", "")];
+        let stage =
+            Stage::with_args(host, &["run", "--config", &files.config], &env, Answer::Done)?;
+        wait::until_true(SOON, "the control socket is there", || files.history().is_ok())?;
+        Ok::<_, LabError>(stage)
+    };
+    let run = |args: &[&str]| -> Result<String> {
+        let args = [args, &["--socket", &files.socket]].concat();
+        child::run(&mut program::command(&args))
+    };
+    let mut stage = start(host("level")?)?;
+    let said = run(&["log-level", "debug", "--for", "1h", "--reason", "ticket 42"])?;
+    assert!(said.starts_with("debug, for ") && !said.contains("not on disk"), "{said}");
+    for end in [Signal::USR2, Signal::KILL] {
+        stage.fake.child().signal(end)?;
+        stage.fake.wait_exit(SOON)?;
+        stage = start(stage.host)?;
+        let said = run(&["log-level"])?;
+        assert!(said.starts_with("debug, for "), "{said}");
+        let status = run(&["status"]).unwrap_or_else(|error| error.to_string());
+        assert!(
+            status.contains("the log has debug instead of info, for ")
+                && status.contains("ticket 42"),
+            "{status}"
+        );
+        wait::until_true(SOON, "the log says so", || {
+            stage.fake.child().stderr().contains("the log has still debug")
+        })?;
+    }
+    // Once it is as configured there is nothing to remember.
+    assert_eq!(run(&["log-level", "info"])?.trim(), "info, as configured");
+    stage.fake.child().kill()?;
+    let _stage = start(stage.host)?;
+    assert_eq!(run(&["log-level"])?.trim(), "info, as configured");
+    Ok(())
+}
+
 /// After a crash the history goes on; readers are told that something may be missing.
 #[test]
 fn a_crash_is_a_gap() -> Result<()> {

@@ -5,6 +5,9 @@
 
 mod answers;
 mod bad_input;
+mod bfd;
+mod bfd_death;
+mod bfd_interop;
 mod checks_dns;
 mod checks_grpc;
 mod checks_haproxy;

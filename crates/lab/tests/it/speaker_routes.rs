@@ -152,7 +152,15 @@ fn link_cut(kind: Kind) -> Result<()> {
 with_each_router!(link_cut);
 
 /// GoBGP helps with graceful restart only when told; the others do so by default.
-const KEEPS: Options = Options { helps: true, add_path: false, second: None, forwards: false };
+const KEEPS: Options = Options {
+    helps: true,
+    add_path: false,
+    second: None,
+    forwards: false,
+    hops: None,
+    bfd: None,
+    real_time: false,
+};
 
 /// `kill -9` of ha2bgp and a start inside the restart time: the route never leaves routers that
 /// help with graceful restart. The up delay makes the new process announce it late, after the

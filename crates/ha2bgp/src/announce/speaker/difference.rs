@@ -86,6 +86,8 @@ pub enum Field {
     Pauses,
     /// `send-hold-time`.
     SendHoldTime,
+    /// `bfd`: whether it is on, with whom, and `strict`.
+    Bfd,
 }
 
 impl Field {
@@ -122,6 +124,7 @@ impl Field {
             Self::KeepaliveTime => "keepalive-time",
             Self::Pauses => "connect-retry, idle-hold or stable-after",
             Self::SendHoldTime => "send-hold-time",
+            Self::Bfd => "bfd",
         }
     }
 
@@ -157,7 +160,8 @@ impl Field {
             | Self::Mode
             | Self::KeepaliveTime
             | Self::Pauses
-            | Self::SendHoldTime => Effect::Live,
+            | Self::SendHoldTime
+            | Self::Bfd => Effect::Live,
         }
     }
 }
@@ -214,7 +218,7 @@ impl fmt::Display for Change {
 /// (whether it restarts, what was preserved, how long End-of-RIB waits) or set by the speaker
 /// itself (draining) is no difference.
 pub fn change(old: &Peer, new: &Peer) -> Change {
-    let Peer { config, port, socket, defer_end_of_rib: _ } = old;
+    let Peer { config, port, socket, bfd, defer_end_of_rib: _ } = old;
     let Options { local: _, device, key, hops, user_timeout } = socket;
     // All of them by name, so that none is forgotten.
     let PeerConfig {
@@ -290,6 +294,7 @@ pub fn change(old: &Peer, new: &Peer) -> Change {
             Field::SendHoldTime,
             (send_hold, user_timeout) != (&c.send_hold, &new.socket.user_timeout),
         ),
+        (Field::Bfd, *bfd != new.bfd),
     ];
     let fields = differ.into_iter().filter_map(|(field, differs)| differs.then_some(field));
     Change { fields: fields.collect() }

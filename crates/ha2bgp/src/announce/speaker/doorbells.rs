@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::sync::watch;
 
 use super::Peer;
+use crate::bfd::states::States;
 
 /// To whom the speaker speaks, and where it listens. What is equal to what was before is not
 /// touched.
@@ -24,12 +25,15 @@ pub struct Doorbells {
     /// Another configuration. The first one is what the speaker was made with; what stands here
     /// before the first change is not looked at.
     pub configuration: watch::Receiver<Configuration>,
+    /// What is known of BFD sessions.
+    pub bfd: watch::Receiver<States>,
 }
 
 /// Which doorbell rang.
 pub(super) enum Ring {
     Addresses,
     Configuration(Configuration),
+    Bfd(States),
 }
 
 impl Doorbells {
@@ -38,13 +42,15 @@ impl Doorbells {
         Self {
             addresses: watch::channel(0).1,
             configuration: watch::channel(Configuration::default()).1,
+            bfd: watch::channel(States::default()).1,
         }
     }
 
     /// Waits for a ring. One whose rope is gone never rings again.
     pub(super) async fn ring(&mut self) -> Ring {
-        let Self { addresses, configuration } = self;
+        let Self { addresses, configuration, bfd } = self;
         tokio::select! {
+            Ok(()) = bfd.changed() => Ring::Bfd(bfd.borrow_and_update().clone()),
             Ok(()) = configuration.changed() => {
                 Ring::Configuration(configuration.borrow_and_update().clone())
             }

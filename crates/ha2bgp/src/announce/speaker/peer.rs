@@ -4,6 +4,7 @@ mod change;
 mod leave;
 mod measure;
 mod tell;
+mod way;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -21,6 +22,8 @@ use self::leave::Leaving;
 use self::measure::Measure;
 pub(super) use self::tell::Tell;
 use self::tell::Trouble;
+pub use self::way::Binding;
+use self::way::Way;
 use super::link::{Link, Moved};
 use crate::clock::Clock;
 
@@ -40,6 +43,8 @@ pub struct Peer {
     pub port: u16,
     /// How its sockets are set up. The local address is the session's.
     pub socket: tcp::Options,
+    /// Which BFD session says whether the way to it works.
+    pub bfd: Option<Binding>,
     /// For how long End-of-RIB is kept back after the start at most, so that a peer that kept our
     /// routes over a restart (RFC 4724) drops none before its service was judged
     /// ([`Desired::complete`](crate::announce::Desired::complete)).
@@ -76,6 +81,8 @@ pub(super) struct Running {
     draining: bool,
     /// It is no longer in the configuration.
     leaving: Option<Leaving>,
+    /// What BFD says.
+    way: Way,
     measure: Measure,
     /// The kernel's counters when the attempt to connect began.
     dropped_before: Option<Counters>,
@@ -97,7 +104,10 @@ impl Running {
         let config = PeerConfig { hold_end_of_rib: true, ..peer.config.clone() };
         let release_at = Some(now + peer.defer_end_of_rib);
         let mut session = Session::new(config, seed, now);
-        session.handle(Input::Start, now);
+        let way = Way::begin(peer.bfd.as_ref());
+        if !way.is_held() {
+            session.handle(Input::Start, now);
+        }
         Self {
             peer,
             session,
@@ -115,6 +125,7 @@ impl Running {
             begins_again: false,
             draining: false,
             leaving: None,
+            way,
             measure: Measure::default(),
             dropped_before: None,
         }
@@ -167,7 +178,8 @@ impl Running {
     /// When there is something to do at the latest.
     pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
         let links = self.links.iter().map(Link::deadline);
-        let own = [self.session.poll_timeout(), self.release_at, self.silent_until];
+        let own =
+            [self.session.poll_timeout(), self.release_at, self.silent_until, self.way.wake()];
         links.chain(own).chain([self.leaves_at(now)]).flatten().min()
     }
 
@@ -182,6 +194,7 @@ impl Running {
             self.silent_until = None;
             self.no_answer("connected, but nothing comes", now, tell);
         }
+        self.go_on_waiting(now);
         if self.session.poll_timeout().is_some_and(|at| at <= now) {
             self.session.handle(Input::Timeout, now);
         }

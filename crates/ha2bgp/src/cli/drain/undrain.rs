@@ -3,7 +3,7 @@
 //! Exit codes: 0 announced again, 1 something is not, or there was no such drain, 2 bad usage, 3 no
 //! daemon was reached.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,13 +14,18 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Failure, POLL, Target, ask, json, signed, socket_of, time, with_target};
+use crate::cli::ask::encode;
 use crate::cli::{print_error, say};
 use crate::config::duration;
+use crate::control::api::service::ServicesShown;
 use crate::control::api::why::Why;
 use crate::control::orders::{OverrideShown, OverridesShown};
 
 /// What is not announced for one of these is not announced however long one waits.
 const SAID: [&str; 4] = ["draining", "drained", "maintenance", "force-down"];
+
+/// So many services are asked for at once.
+const PAGE: usize = 500;
 
 /// There is no drain at all.
 const NOTHING: &str = "nothing is drained";
@@ -73,8 +78,7 @@ pub(in crate::cli) fn main(matches: &ArgMatches) -> ExitCode {
     let mut vips = Vec::new();
     if !matches.get_flag("no-wait") {
         let time = matches.get_one::<String>("timeout").and_then(|it| duration::parse(it).ok());
-        let asked: BTreeSet<&String> = undrained.iter().flat_map(|it| &it.vips).collect();
-        let waiting = wait(&socket, &asked, time.unwrap_or_default());
+        let waiting = wait(&socket, &undrained, time.unwrap_or_default());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         vips = match runtime.map(|runtime| runtime.block_on(waiting)) {
             Ok(Ok(vips)) => vips,
@@ -96,12 +100,12 @@ fn meant(target: &str, list: Vec<OverrideShown>) -> Result<Vec<OverrideShown>, S
     let drains = || list.iter().filter(|it| it.drain.is_some());
     let id = target.parse::<u64>().ok();
     let scope = (target != "--all").then(|| Target::read(target).scope());
-    let is_meant = |it: &&OverrideShown| match (&scope, id) {
-        (None, _) => true,
-        (Some(_), Some(id)) => it.id == id,
-        (Some(scope), None) => it.scope == *scope,
-    };
-    let found: Vec<OverrideShown> = drains().filter(is_meant).cloned().collect();
+    let of_scope = |it: &&OverrideShown| scope.as_ref().is_none_or(|scope| it.scope == *scope);
+    let mut found: Vec<OverrideShown> = drains().filter(of_scope).cloned().collect();
+    if found.is_empty() {
+        // A number is the name of a service first.
+        found = drains().filter(|it| Some(it.id) == id).cloned().collect();
+    }
     if !found.is_empty() {
         return Ok(found);
     }
@@ -135,18 +139,58 @@ fn undrain(socket: &Path, matches: &ArgMatches) -> Result<Vec<OverrideShown>, Fa
 /// Waits until all are announced as usual, or there is no hope or no time.
 async fn wait(
     socket: &Path,
-    vips: &BTreeSet<&String>,
+    undrained: &[OverrideShown],
     time: Duration,
 ) -> Result<Vec<Vip>, Failure> {
     let until = Instant::now() + time;
+    let scopes: BTreeSet<&str> = undrained.iter().map(|it| it.scope.as_str()).collect();
     loop {
-        let vips = vips.iter().map(|vip| look(socket, vip)).collect::<Result<Vec<_>, _>>()?;
+        let mut all = BTreeMap::new();
+        for scope in &scopes {
+            of_scope(socket, scope, &mut all)?;
+        }
+        // Some may be none any more, which is not what was wanted.
+        for vip in undrained.iter().flat_map(|it| &it.vips) {
+            if !all.contains_key(vip) {
+                all.insert(vip.clone(), look(socket, vip)?);
+            }
+        }
+        let vips: Vec<Vip> = all.into_values().collect();
         let waits = |it: &&Vip| !it.announced && !SAID.contains(&it.reason.as_str());
         if !vips.iter().any(|it| waits(&it)) || Instant::now() >= until {
             return Ok(vips);
         }
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// All services that a drain was for, however many.
+fn of_scope(socket: &Path, scope: &str, all: &mut BTreeMap<String, Vip>) -> Result<(), Failure> {
+    let mut target = format!("/v1/services?limit={PAGE}");
+    if scope != "all" {
+        target.push_str(&format!("&of={}", encode(Target::argument(scope))));
+    }
+    let mut next = None;
+    loop {
+        let after =
+            next.map_or_else(String::new, |next: String| format!("&after={}", encode(&next)));
+        let page: ServicesShown = ask(socket, "GET", &format!("{target}{after}"), &Value::Null)?;
+        for service in page.services {
+            let vip = address(&service.prefix).to_owned();
+            let announced = service.announced && service.reason != "draining";
+            let (reason, text) = (service.reason, service.text);
+            all.insert(vip.clone(), Vip { vip, announced, reason, text });
+        }
+        next = page.next;
+        if next.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// A host route without its length.
+fn address(prefix: &str) -> &str {
+    prefix.split_once('/').map_or(prefix, |(address, _)| address)
 }
 
 fn look(socket: &Path, vip: &str) -> Result<Vip, Failure> {
@@ -203,6 +247,8 @@ mod tests {
         for target in ["api", "9", "100.64.0.0/24"] {
             assert_eq!(ids(target), Err(format!("no drain is for {target}: {others}")));
         }
+        let named = vec![drain(3, "service 4"), drain(4, "service web")];
+        assert_eq!(meant("4", named).map(|it| it.iter().map(|it| it.id).collect()), Ok(vec![3]));
         assert_eq!(meant("web", Vec::new()), Err(NOTHING.to_owned()));
     }
 

@@ -189,6 +189,15 @@ impl View<'_> {
                 ),
             );
         }
+        if let Some(log) = status.log.as_ref().filter(|log| log.level != log.configured) {
+            let more = log.left_seconds.map(|left| format!(", for {} more", time(left)));
+            let why = log.reason.as_deref().filter(|it| !it.is_empty());
+            let why = why.map(|it| format!(": {}", clean(it)));
+            let by = log.author.as_deref().map(|it| format!(" ({})", clean(it)));
+            let [more, why, by] = [more, why, by].map(Option::unwrap_or_default);
+            let (level, configured) = (&log.level, &log.configured);
+            add(WARNING, format!("the log has {level} instead of {configured}{more}{why}{by}"));
+        }
         for problem in status.problems.iter().take(PROBLEMS_SHOWN) {
             add(BAD, format!("problem: {}", clean(&problem.text)));
         }
@@ -213,6 +222,7 @@ mod tests {
     use crate::cli::why::stage::{VIP, of};
     use crate::control::api::peer::{PeerShown, PeersShown};
     use crate::control::api::status::{Counts, GuardShown, ProblemShown, TrialShown};
+    use crate::control::level::LevelShown;
     use crate::control::read::service;
 
     fn services() -> Vec<ServiceShown> {
@@ -277,6 +287,14 @@ mod tests {
                 ..GuardShown::default()
             }),
             trial: Some(TrialShown { left_seconds: 42.0, author: "anna".to_owned() }),
+            log: Some(LevelShown {
+                level: "debug".to_owned(),
+                configured: "info".to_owned(),
+                left_seconds: Some(540.0),
+                author: Some("anna".to_owned()),
+                reason: Some("ticket 42".to_owned()),
+                saved: true,
+            }),
             problems: vec![ProblemShown {
                 code: "peer".to_owned(),
                 text: "peer 10.0.0.2: the session is Active: Connection refused (os error 111)"
@@ -321,6 +339,7 @@ mod tests {
             withdrawn_by: reasons.into_iter().map(|code| (code.to_owned(), 1)).collect(),
             guard: None,
             trial: None,
+            log: None,
             ..status()
         };
         let view = View { status: &status, services: &some, filtered: false, zone: &TimeZone::UTC };
@@ -344,6 +363,7 @@ mod tests {
             overrides: Vec::new(),
             guard: None,
             trial: None,
+            log: None,
             problems: Vec::new(),
             ..status()
         };
@@ -364,12 +384,15 @@ mod tests {
         services[0].decider = Some(evil.clone());
         status.overrides[0].reason.clone_from(&evil);
         status.problems[0].text.clone_from(&evil);
+        if let Some(log) = &mut status.log {
+            (log.author, log.reason) = (Some(evil.clone()), Some(evil.clone()));
+        }
         status.trial = Some(TrialShown { left_seconds: 1.0, author: evil });
         let view =
             View { status: &status, services: &services, filtered: false, zone: &TimeZone::UTC };
         let text = view.show(Screen { width: None, color: false });
         assert!(!text.contains(['\x1b', '\x07', '\u{202e}']), "{text:?}");
-        // A name, a check, its detail, an override in five rows and below, a problem, an author.
-        assert_eq!(text.matches("evil").count(), 11, "{text}");
+        // A name, a check, its detail, an override in five rows and below, a problem, an author, the log.
+        assert_eq!(text.matches("evil").count(), 13, "{text}");
     }
 }

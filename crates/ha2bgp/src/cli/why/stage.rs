@@ -162,6 +162,7 @@ impl Stage {
             backend: Backend::Test,
             announcer: None,
             routers: Vec::new(),
+            bfd: crate::bfd::states::States::default(),
             overrides: self.overrides.clone(),
         }
     }

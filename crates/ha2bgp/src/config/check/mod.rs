@@ -5,6 +5,7 @@
 //! `observe/check`.
 
 mod accept_queue;
+mod bfd;
 mod common;
 mod dns;
 mod fields;
@@ -99,6 +100,7 @@ pub const KINDS: &[Kind] = &[
     dns::KIND,
     grpc::KIND,
     icmp::KIND,
+    bfd::KIND,
     plugin::KIND,
     accept_queue::KIND,
     process::KIND,

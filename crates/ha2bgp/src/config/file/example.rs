@@ -48,6 +48,9 @@ const VALUES: &[(&str, &str)] = &[
     ("peer.networks", "[\"100.64.0.0/24\"]"),
     ("peer.next-hop", "[\"10.0.0.10\"]"),
     ("peer.role", "\"customer\""),
+    ("peer.bfd.min-ttl", "254"),
+    ("peer.bfd.auth-type", "\"meticulous-keyed-sha1\""),
+    ("peer.bfd.auth-file", "\"leaf1.bfd-key\""),
 ];
 
 /// The file: `ha2bgp config example`, docs/ha2bgp.example.toml.

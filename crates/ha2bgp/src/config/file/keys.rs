@@ -148,14 +148,10 @@ pub(super) const WORDS: &[(&str, &str)] = &[
 ];
 
 /// How keys of files with secrets end, whatever section they stand in: others shall not read those.
-pub const SECRETS: &[&str] = &["password-file", "tls-key", "tokens-file"];
+pub const SECRETS: &[&str] = &["password-file", "auth-file", "tls-key", "tokens-file"];
 
 /// Keys that one might write, and what this version says to them.
 pub const REFUSED: &[(&str, &str)] = &[
-    (
-        "peer.bfd",
-        "this version has no BFD: leave it out; hold-time says how soon a dead host is noticed",
-    ),
     (
         "peer.as-path",
         "a path begins with our AS, and nothing but our AS can be added: write prepend = N for N \

@@ -56,6 +56,7 @@ pub(super) const SECTIONS: &[(&str, &str, &str)] = &[
     ),
     ("exabgp", "`[exabgp]`", "Only where ExaBGP speaks BGP."),
     ("log", "`[log]`", "What is said on stderr."),
+    ("bfd", "`[bfd]`", "The BFD sessions of peers and checks; [bfd.md](bfd.md) says how."),
     (
         "peer",
         "`[[peer]]`",
@@ -71,6 +72,12 @@ pub(super) const SECTIONS: &[(&str, &str, &str)] = &[
         "peer.graceful-restart",
         "`[peer.graceful-restart]`",
         "Below its `[[peer]]`, or as `graceful-restart = { restart-time = \"30s\" }` in it.",
+    ),
+    (
+        "peer.bfd",
+        "`[peer.bfd]`",
+        "Below its `[[peer]]`, or as `bfd = { tx = \"100ms\", rx = \"100ms\" }` in it, or `bfd = true`. \
+         [bfd.md](bfd.md) says what comes of it.",
     ),
     (
         "peer.capabilities",

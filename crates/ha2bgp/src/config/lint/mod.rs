@@ -6,6 +6,7 @@
 //! a line in [`LINTS`], and its test; docs/reference/warnings.md is made from the table.
 
 mod address;
+mod bfd;
 mod check;
 mod file;
 mod kernel;
@@ -69,6 +70,10 @@ pub const LINTS: &[&Lint] = &[
     &peer::LOCAL_ADDRESS_MISSING,
     &peer::HOLD_TIME_OFF,
     &peer::LONG_DRAIN,
+    &bfd::FAST,
+    &bfd::RESTART,
+    &bfd::ANY_DISTANCE,
+    &bfd::SINGLE_HOP,
 ];
 
 /// One thing that is legal, and probably not meant.
@@ -110,6 +115,7 @@ pub fn check(raw: &Raw, settings: &Settings, filter: &Filter, host: &Host<'_>) -
     check::check(&view, &mut warnings);
     route::check(&view, &mut warnings);
     peer::check(&view, &mut warnings);
+    bfd::check(&view, &mut warnings);
     in_order(warnings)
 }
 

@@ -432,6 +432,36 @@ fn of_sessions() {
 }
 
 #[test]
+fn of_bfd() {
+    let host = Fake::default();
+    host.none(&file(&format!("{PEER}bfd = true\n{SERVICE}")));
+    host.none(&file(&format!("{PEER}bfd = {{ tx = \"50ms\", rx = \"50ms\" }}\n{SERVICE}")));
+    peer("bfd = { tx = \"30ms\" }", &["8:14: peer.bfd.tx: ", "after 90ms", "[bfd-fast]"]);
+    peer("bfd = { tx = \"90ms\", multiplier = 1 }", &["8:14: ", "[bfd-fast]"]);
+    peer(
+        "bfd = true\ngraceful-restart = { restart-time = \"30s\" }",
+        &["9:1: peer.graceful-restart: ", "[bfd-graceful-restart]"],
+    );
+    host.none(&file(&format!("{PEER}bfd = true\ngraceful-restart = false\n{SERVICE}")));
+    peer("multihop = 2\nbfd = true", &["8:12: peer.multihop: ", "[bfd-any-distance]"]);
+    host.none(&file(&format!("{PEER}multihop = 2\nbfd = {{ min-ttl = 254 }}\n{SERVICE}")));
+    let auth = "bfd = { auth-type = \"keyed-sha1\", auth-file = \"bfd.key\" }";
+    host.none(&file(&format!("{PEER}multihop = 2\n{auth}\n{SERVICE}")));
+    peer(
+        "multihop = 2\nbfd = { multihop = false }",
+        &["9:20: peer.bfd.multihop: ", "several hops away", "[bfd-single-hop]"],
+    );
+    let check = "[service.checks.up]\ntype = \"bfd\"\naddress = \"192.0.2.9\"\n";
+    host.none(&file(&format!("{PEER}{SERVICE}{check}")));
+    for (keys, parts) in [
+        ("tx = \"10ms\"", ["14:6: service.checks.up.tx: ", "[bfd-fast]"]),
+        ("multihop = true", ["14:12: service.checks.up.multihop: ", "[bfd-any-distance]"]),
+    ] {
+        host.one(&file(&format!("{PEER}{SERVICE}{check}{keys}\n")), &parts);
+    }
+}
+
+#[test]
 fn warnings_are_shown_with_carets() {
     let mut warning =
         ignored_file(&Written { origin: Origin::Flag("config"), text: "x".to_owned() });

@@ -25,7 +25,8 @@ fn the_simplest_case_and_its_defaults() {
     config.policy.networks = Networks::new(vec!["127.0.0.0/8".parse().unwrap()]);
     config.capabilities.fqdn = Some(Fqdn { host: "web1".into(), domain: "example.net".into() });
     let socket = tcp::Options { user_timeout: Some(config.send_hold), ..tcp::Options::default() };
-    let peer = PeerSettings { description: None, port: 179, config, socket, key_file: None };
+    let peer =
+        PeerSettings { description: None, port: 179, config, socket, key_file: None, bfd: None };
     assert_eq!((peers, listen, drain_time), (vec![peer], vec![], Duration::ZERO));
 }
 

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::bfd::BfdShown;
+
 /// The answer to `GET /v1/peers`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct PeersShown {
@@ -10,6 +12,9 @@ pub struct PeersShown {
     pub announcer: String,
     /// The routers, in the order of the configuration; with `speaker` only.
     pub peers: Vec<PeerShown>,
+    /// The BFD sessions of peers and checks.
+    #[serde(default)]
+    pub bfd: Vec<BfdShown>,
     /// The pipe to ExaBGP; with `exabgp` only, as soon as something is known of it.
     pub pipe: Option<PipeShown>,
 }
@@ -47,6 +52,9 @@ pub struct PeerShown {
     pub established: u64,
     /// So often it went down.
     pub dropped: u64,
+    /// The BFD session that it goes by, where it has one.
+    #[serde(default)]
+    pub bfd: Option<BfdShown>,
     /// Why the last connection ended, or there is none.
     pub error: Option<PeerError>,
     /// The next attempt comes after so long.

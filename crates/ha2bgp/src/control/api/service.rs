@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub struct ServicesShown {
     /// One entry for each VIP, in the order of their addresses.
     pub services: Vec<ServiceShown>,
-    /// What to send as `after` for those behind the last one; `null` when there are none.
+    /// What to send as `after` for those behind these; `null` when there are none. A page may be short,
+    /// or empty, although there are more: so much is looked at for one answer.
     pub next: Option<String>,
 }
 
@@ -118,7 +119,8 @@ impl PeerRoute {
 pub struct RoutesShown {
     /// By peer, then by prefix.
     pub routes: Vec<RouteShown>,
-    /// What to send as `after` for those behind the last one; `null` when there are none.
+    /// What to send as `after` for those behind these; `null` when there are none. A page may be short,
+    /// or empty, although there are more: so much is looked at for one answer.
     pub next: Option<String>,
 }
 

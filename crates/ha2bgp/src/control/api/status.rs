@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::peer::PeersShown;
+use crate::control::level::LevelShown;
 use crate::control::orders::OverrideShown;
 
 /// The answer to `GET /v1/status`.
@@ -43,6 +44,8 @@ pub struct StatusShown {
     pub guard: Option<GuardShown>,
     /// A configuration on trial.
     pub trial: Option<TrialShown>,
+    /// Which lines the log has.
+    pub log: Option<LevelShown>,
     /// What is not as it should be, and is not about one service.
     pub problems: Vec<ProblemShown>,
 }
@@ -102,8 +105,8 @@ pub struct TrialShown {
 /// Something is not as it should be.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct ProblemShown {
-    /// Stable, for programs: `observer`, `first-verdicts`, `peer`, `announcer`, `control` or
-    /// `override-unsaved`.
+    /// Stable, for programs: `observer`, `first-verdicts`, `peer`, `announcer`,
+    /// `announcer-stalled`, `control` or `override-unsaved`.
     pub code: String,
     /// In a sentence.
     pub text: String,

@@ -11,7 +11,8 @@ use crate::control::orders::OverrideShown;
 pub struct Whys {
     /// One entry for each VIP, in the order of their addresses.
     pub services: Vec<Why>,
-    /// What to send as `after` for those behind the last one; `null` when there are none.
+    /// What to send as `after` for those behind these; `null` when there are none. A page may be short,
+    /// or empty, although there are more: so much is looked at for one answer.
     pub next: Option<String>,
 }
 

@@ -11,6 +11,7 @@ use ha2bgp_proto::bgp::PeerAddress;
 use jiff::Timestamp;
 
 use crate::announce::Progress;
+use crate::bfd::states::States;
 use crate::config::in_force::InForce;
 use crate::histogram::Histogram;
 use crate::observe::listen::LookCounts;
@@ -90,6 +91,8 @@ pub struct Measures {
     pub peers: Vec<PeerName>,
     /// What the announcer last said of itself.
     pub announcer: Option<Progress>,
+    /// What is known of BFD sessions.
+    pub bfd: States,
     /// How often the listen observer was called, and looked.
     pub looks: LookCounts,
     /// Queues.
@@ -125,6 +128,7 @@ impl Measures {
             check_times: Vec::new(),
             peers: Vec::new(),
             announcer: None,
+            bfd: States::default(),
             looks: LookCounts::default(),
             queues: Vec::new(),
             events_lost: 0,

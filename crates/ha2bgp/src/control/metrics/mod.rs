@@ -6,10 +6,11 @@
 //! whoever asks.
 //!
 //! * [`table`]: every metric, its labels and its meaning. * [`measures`]: what they are made from.
-//! * `family`: from a line of the table to the text. * `services`, `peers`, `program`: what is written.
+//! * `family`: from a line of the table to the text. * `services`, `peers`, `bfd`, `program`: what is written.
 //!
 //! There is a limit on everything that has lines of its own; what is left out is counted.
 
+mod bfd;
 mod family;
 pub mod measures;
 mod peers;
@@ -23,7 +24,6 @@ use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
-use ha2bgp_core::explain::Explanation;
 use ha2bgp_core::net::Prefix;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
@@ -57,19 +57,6 @@ impl Metrics {
         Self { engine, announcer, newest: RefCell::new(None), asking: Semaphore::const_new(1) }
     }
 
-    /// The first services.
-    async fn services(&self) -> Result<Vec<Explanation>, Refusal> {
-        let mut services: Vec<Explanation> = Vec::new();
-        loop {
-            let after = services.last().map(|last| last.prefix.address());
-            let page = self.engine.page(after, PAGE.min(SERVICES_MAX - services.len())).await?;
-            services.extend(page.services);
-            if !page.more || services.len() >= SERVICES_MAX {
-                return Ok(services);
-            }
-        }
-    }
-
     /// The text, a second old at most.
     ///
     /// # Errors
@@ -83,7 +70,7 @@ impl Metrics {
             return Ok(text.clone());
         }
         let mut measures = self.engine.measures().await?;
-        measures.services = self.services().await?;
+        measures.services = self.engine.all(SERVICES_MAX).await?;
         let Some(routes) = peers::routes(&measures, &self.announcer).await else {
             return Err(Refusal::new(Code::Busy, "the announcer does not answer now: ask again"));
         };
@@ -92,9 +79,6 @@ impl Metrics {
         Ok(text)
     }
 }
-
-/// So many services are explained at once: others get their turn in between.
-const PAGE: usize = 256;
 
 /// The text of all metrics.
 fn encode(snapshot: Snapshot) -> String {
@@ -119,6 +103,7 @@ impl Collector for Snapshot {
         services::write(&self.measures, &mut encoder)?;
         peers::write(&self.measures, &mut encoder)?;
         peers::write_routes(&self.measures, &self.routes, &mut encoder)?;
+        bfd::write(&self.measures, &mut encoder)?;
         program::write(&self.measures, &mut encoder)
     }
 }

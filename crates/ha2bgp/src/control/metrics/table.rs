@@ -210,6 +210,30 @@ metrics! {
         EXABGP_REJECTED Gauge Nothing "exabgp_rejected" []
             "Prefixes whose last command was answered with an error"
     }
+    "BFD" {
+        BFD_UP Gauge Nothing "bfd_up" [peer, local, interface, hops]
+            "1 while both ends hear each other, else 0"
+        BFD_STATE Gauge Nothing "bfd_state" [peer, local, interface, hops, state]
+            "1 for the state that the session is in, 0 for the others"
+        BFD_SINCE Gauge Seconds "bfd_since_timestamp" [peer, local, interface, hops]
+            "When the session came into its state, since 1970"
+        BFD_DETECTION Gauge Seconds "bfd_detection_time" [peer, local, interface, hops]
+            "It fails when nothing is heard for so long; absent while nobody is known"
+        BFD_UPS Counter Nothing "bfd_ups" [peer, local, interface, hops]
+            "How often it came up"
+        BFD_DOWNS Counter Nothing "bfd_downs" [peer, local, interface, hops]
+            "How often it went down, for whatever reason"
+        BFD_FAILURES Counter Nothing "bfd_failures" [peer, local, interface, hops]
+            "How often the way or the other end failed, of those"
+        BFD_SENT Counter Nothing "bfd_packets_sent" [peer, local, interface, hops]
+            "Packets sent"
+        BFD_RECEIVED Counter Nothing "bfd_packets_received" [peer, local, interface, hops]
+            "Packets received, and taken"
+        BFD_DISCARDED Counter Nothing "bfd_packets_discarded" [peer, local, interface, hops, reason]
+            "Packets that were not as they should be, or came from too far away (hop-limit)"
+        BFD_STRANGERS Counter Nothing "bfd_strangers" []
+            "Datagrams to the ports of BFD that were no packets, or of no session"
+    }
     "The program" {
         BUILD Info Nothing "build" [version]
             "Which ha2bgp this is"

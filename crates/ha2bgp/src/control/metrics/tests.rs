@@ -21,6 +21,8 @@ use super::measures::{CheckTimes, PeerName, Queue};
 use super::table::{Def, GROUPS, Is};
 use super::*;
 use crate::announce::{PeerState, PipeState, Progress, SpeakerState};
+use crate::bfd::states::{SessionState, States};
+use crate::bfd::target::Target;
 use crate::control::questions::Question;
 use crate::histogram::Histogram;
 
@@ -125,6 +127,7 @@ fn speaker() -> Snapshot {
     let measures = Measures {
         peers: vec![name(peer, "edge \\ \"1\"\n"), name(other, "")],
         announcer: Some(Progress::Speaker(SpeakerState { peers, ..SpeakerState::default() })),
+        bfd: bfd(),
         ..measures()
     };
     let routes = vec![vec![("100.64.0.10/32".parse().unwrap(), true, true)], Vec::new()];
@@ -143,6 +146,13 @@ fn pipe() -> Snapshot {
         ..measures()
     };
     Snapshot { measures: Box::new(measures), routes: vec![Vec::new()] }
+}
+
+/// A session of BFD that is up, and what does not come from its neighbor.
+fn bfd() -> States {
+    let state = SessionState { too_far: 7, ..crate::bfd::states::tests::up() };
+    let target = Target { multihop: true, ..Target::neighbor(PEER.parse().unwrap()) };
+    States::new([(target, state)].into(), 5)
 }
 
 /// Every metric of the table by the name of its family.
@@ -225,6 +235,7 @@ fn everything_is_there_and_never_absent() {
     let text = encode(speaker());
     let labels = "service=\"web \\\"1\\\"\",vip=\"100.64.0.10\"";
     let check = format!("{labels},check=\"disk\"");
+    let bfd = format!("peer=\"{PEER}\",local=\"\",interface=\"\",hops=\"multi\"");
     for line in [
         format!("ha2bgp_service_announced{{{labels}}} 1"),
         format!("ha2bgp_service_would_have_withdrawn_total{{{labels}}} 0"),
@@ -248,6 +259,11 @@ fn everything_is_there_and_never_absent() {
         format!("ha2bgp_decided_to_sent_seconds_bucket{{le=\"+Inf\",peer=\"{PEER}\"}} 2"),
         format!("ha2bgp_decided_to_sent_seconds_count{{peer=\"{PEER}\"}} 2"),
         "ha2bgp_guard_vetoes_total 0".to_owned(),
+        format!("ha2bgp_bfd_up{{{bfd}}} 1"),
+        format!("ha2bgp_bfd_ups_total{{{bfd}}} 1"),
+        format!("ha2bgp_bfd_detection_time_seconds{{{bfd}}} 0.9"),
+        format!("ha2bgp_bfd_packets_discarded_total{{{bfd},reason=\"hop-limit\"}} 7"),
+        "ha2bgp_bfd_strangers_total 5".to_owned(),
     ] {
         let found = text.lines().any(|known| known == line);
         assert!(found, "{line}\n{text}");
@@ -331,7 +347,7 @@ async fn services_come_in_pages() {
         networks: Networks::new(vec!["100.64.0.0/16".parse().unwrap()]),
         ..EngineConfig::default()
     };
-    let count = u32::try_from(2 * PAGE).unwrap();
+    let count = u32::try_from(2 * crate::control::questions::PAGE).unwrap();
     let vip = |n: u32| std::net::Ipv4Addr::from(0x6440_0000 + n).into();
     config
         .services
@@ -362,6 +378,6 @@ async fn services_come_in_pages() {
     drop(metrics);
     compare(&text);
     let lines = text.lines().filter(|line| line.starts_with("ha2bgp_service_announced{"));
-    assert_eq!(lines.count(), 2 * PAGE);
+    assert_eq!(lines.count(), 2 * crate::control::questions::PAGE);
     assert_eq!(answering.await.unwrap(), 2);
 }

@@ -2,6 +2,7 @@
 
 use ha2bgp_proto::exabgp::{Acks, Snapshot};
 
+use super::bfd;
 use crate::announce::{PeerState, Progress};
 use crate::config::settings::Backend;
 use crate::control::api::peer::{PeerError, PeerShown, PeersShown, PipeShown};
@@ -20,6 +21,7 @@ pub(crate) fn peers(scene: &Scene) -> PeersShown {
     PeersShown {
         announcer: backend(scene.backend).to_owned(),
         peers: each.collect(),
+        bfd: bfd::sessions(scene),
         pipe: match (scene.backend, &scene.announcer) {
             (Backend::Exabgp, Some(Progress::ExaBgp(state))) => Some(pipe(&state.session)),
             _ => None,
@@ -41,6 +43,7 @@ fn shown(scene: &Scene, router: &Router, state: Option<&PeerState>) -> PeerShown
         peer: router.peer.to_string(),
         description: router.description.clone(),
         remote_as: router.asn.clone(),
+        bfd: router.bfd.as_ref().and_then(|target| bfd::of(scene, target)),
         ..PeerShown::default()
     };
     let Some(state) = state else { return shown };

@@ -43,6 +43,7 @@ pub(super) fn shown(whole: &Whole, ways: &[WayIn]) -> StatusShown {
             left_seconds: left.as_secs_f64(),
             author: author.clone(),
         }),
+        log: whole.log.clone(),
         problems: problems(whole, &peers, ways),
         overrides: scene.overrides.clone(),
         peers,
@@ -106,7 +107,7 @@ fn problems(whole: &Whole, peers: &PeersShown, ways: &[WayIn]) -> Vec<ProblemSho
     }
     if let Some(pipe) = &peers.pipe {
         if pipe.stalled {
-            say("announcer", "ExaBGP takes nothing from the pipe".to_owned());
+            say("announcer-stalled", "ExaBGP takes nothing from the pipe".to_owned());
         }
         if pipe.rejected > 0 {
             say("announcer", format!("ExaBGP has refused {} routes", pipe.rejected));

@@ -8,7 +8,10 @@ use ha2bgp_core::overrides::{OVERRIDES_MAX, OverrideId, OverrideKind, Scope};
 use proptest::prelude::*;
 
 use super::*;
+use crate::control::level::LevelChange;
 use crate::control::orders::{Author, DrainPlan, NewOverride};
+use crate::daemon::log_level::KeptLevel;
+use crate::events::Level;
 
 const PATH: &str = "/d/overrides.json";
 
@@ -279,6 +282,40 @@ fn a_file_of_another_version_is_set_aside_and_said_so() {
     assert_eq!(read(&mut file, now()), Ledger::default());
     let aside = file.into_files().read(Path::new("/d/overrides.json.broken"), 99).unwrap();
     assert_eq!(aside, newer);
+}
+
+#[test]
+fn what_is_said_of_the_log_is_kept_for_its_time() {
+    let change = |lasts| LevelChange {
+        level: Level::Debug,
+        lasts,
+        author: Author("anna".to_owned()),
+        reason: "ticket".to_owned(),
+    };
+    let mut ledger = Ledger::default();
+    ledger.set_level(Some(KeptLevel::new(&change(Some(Duration::from_secs(60))), now())));
+    let read = |ledger: &Ledger, wall: &str| {
+        Ledger::read(&ledger.bytes(), wall.parse().unwrap()).unwrap().0
+    };
+    assert_eq!(read(&ledger, "2026-11-26T12:00:59Z"), ledger);
+    assert_eq!(read(&ledger, "2026-11-26T12:01:00Z"), Ledger::default());
+    // A clock without a battery makes it no longer than it was.
+    let early: Timestamp = "1970-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(ledger.level().unwrap().left(early), Some(Duration::from_secs(60)));
+    ledger.set_level(Some(KeptLevel::new(&change(None), now())));
+    assert_eq!(read(&ledger, "2036-01-01T00:00:00Z"), ledger);
+    // Files of before have none; nonsense is said.
+    let old = br#"{"version": 1, "next": 7, "overrides": []}"#;
+    assert_eq!(Ledger::read(old, now()).unwrap().0.level(), None);
+    let text = String::from_utf8(ledger.bytes()).unwrap();
+    for (from, to, says) in [
+        ("\"debug\"", "\"loud\"", "log_level: \"loud\" is no level"),
+        ("2026-", "once-", "log_level: \"once-11-26T12:00:00Z\" is no time"),
+    ] {
+        let bad = text.replace(from, to);
+        assert_ne!(bad, text);
+        assert_eq!(Ledger::read(bad.as_bytes(), now()).unwrap_err().to_string(), says);
+    }
 }
 
 #[test]

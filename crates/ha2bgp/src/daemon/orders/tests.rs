@@ -85,13 +85,14 @@ impl Stage {
             checks: watch::channel(BTreeSet::new()).0,
             addresses: watch::channel(0).0,
             announcer: watch::channel(None).1,
+            bfd: watch::channel(crate::bfd::states::States::default()).1,
             teller,
             notice: watch::channel(String::new()).1,
             looks: crate::observe::listen::Looks::default(),
             questions,
             told: watch::channel(RouteSet::new()).1,
         };
-        let ways = Ways { specs, listen, peers, control };
+        let ways = Ways { specs, listen, peers, bfd: None, control };
         let configuration = Configuration::new(loader, settings, ways);
         let keeper = Keeper::start(None::<LedgerFile>);
         let (observing, observations) = mpsc::channel(1);

@@ -12,12 +12,13 @@
 //!   what they tell of time.
 //! * One file a kind. Polled are [`dns`], [`grpc`], [`http`], [`icmp`], [`plugin`] and [`tcp`].
 //!   [`haproxy`] is asked for many checks at once; [`accept_queue`], [`mod@file`] and [`process`] are told by
-//!   this host, [`push`] by whoever likes. [`inotify`] rings for files, [`place`] names them.
+//!   this host, [`mod@bfd`] by its thread, [`push`] by whoever likes. [`inotify`] rings for files, [`place`] names them.
 //!
 //! A probe that could not be made (no descriptor free, no permission, a bad source address) is
 //! `unknown`, never `fail`: our own limits withdraw nothing.
 
 pub mod accept_queue;
+pub mod bfd;
 pub mod datagram;
 pub mod dns;
 pub mod file;
@@ -52,6 +53,7 @@ use ha2bgp_core::check::{CheckIndex, CheckKey, Counting};
 use tokio::sync::{mpsc, watch};
 
 use super::Seen;
+use crate::bfd::states::States;
 
 pub use self::lanes::Limits;
 pub use self::phase::Phase;
@@ -107,6 +109,8 @@ pub enum Polled {
 pub enum Watched {
     /// Reads the accept queues of a VIP.
     AcceptQueue(accept_queue::QueueProbe),
+    /// Has a BFD session.
+    Bfd(Box<bfd::BfdProbe>),
     /// Looks at a file.
     File(file::FileProbe),
     /// Asks HAProxy.
@@ -173,10 +177,20 @@ pub fn spawn_with(
     observed: mpsc::Sender<Seen>,
     pushes: mpsc::Receiver<push::Request>,
 ) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
-    spawn_changing(watch::channel(Arc::new(checks)).1, wanted, observed, pushes)
+    let told = Told { pushes, bfd: watch::channel(States::default()).1 };
+    spawn_changing(watch::channel(Arc::new(checks)).1, wanted, observed, told)
 }
 
-/// The same, with checks that may change.
+/// What others tell checks.
+#[derive(Debug)]
+pub struct Told {
+    /// What is pushed.
+    pub pushes: mpsc::Receiver<push::Request>,
+    /// What is known of BFD sessions.
+    pub bfd: watch::Receiver<States>,
+}
+
+/// The same, with checks that may change, and with everything that others tell.
 ///
 /// # Errors
 /// When no thread can be started.
@@ -184,14 +198,14 @@ pub fn spawn_changing(
     checks: watch::Receiver<Arc<CheckSpecs>>,
     wanted: watch::Receiver<BTreeSet<CheckKey>>,
     observed: mpsc::Sender<Seen>,
-    pushes: mpsc::Receiver<push::Request>,
+    told: Told,
 ) -> std::io::Result<tokio::sync::oneshot::Receiver<()>> {
     let (ending, ended) = tokio::sync::oneshot::channel();
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().max_blocking_threads(LOOKS_MAX).build()?;
     std::thread::Builder::new().name("checks".to_owned()).spawn(move || {
         let local = tokio::task::LocalSet::new();
-        local.block_on(&runtime, pool::run(checks, wanted, observed, pushes));
+        local.block_on(&runtime, pool::run(checks, wanted, observed, told));
         // What the probes hold goes with their tasks, before anybody is told.
         drop(local);
         runtime.shutdown_background();

@@ -17,12 +17,13 @@ use super::accept_queue::Sampler;
 use super::inotify::Watches;
 use super::lanes::Lanes;
 use super::plugin::{Handle, Runner};
-use super::push::{self, hub};
+use super::push::hub;
 use super::report::Reporter;
 use super::schedule::Spread;
 use super::shared::Shared;
 use super::start::{Job, start};
-use super::{CheckSpec, CheckSpecs, Polled, ProbeSpec, Target, haproxy};
+use super::{CheckSpec, CheckSpecs, Polled, ProbeSpec, Target, Told, haproxy};
+use crate::bfd::states::States;
 use crate::observe::Seen;
 
 /// A probe that is being made again and again.
@@ -52,6 +53,7 @@ pub(super) struct Common {
     #[cfg(feature = "systemd")]
     pub(super) buses: Rc<super::process::unit::Buses>,
     pub(super) pushes: Rc<hub::Hub>,
+    pub(super) bfd: watch::Receiver<States>,
 }
 
 /// Makes the wanted probes until `wanted` or `observed` is closed. Runs in a `LocalSet`.
@@ -61,7 +63,7 @@ pub(super) async fn run(
     mut checks: watch::Receiver<Arc<CheckSpecs>>,
     mut wanted: watch::Receiver<BTreeSet<CheckKey>>,
     observed: mpsc::Sender<Seen>,
-    pushes: mpsc::Receiver<push::Request>,
+    told: Told,
 ) {
     let mut now = Arc::clone(&checks.borrow_and_update());
     let limits = now.limits.within(descriptors());
@@ -77,8 +79,9 @@ pub(super) async fn run(
         #[cfg(feature = "systemd")]
         buses: Rc::default(),
         pushes: hub::Hub::new(&now.specs),
+        bfd: told.bfd,
     };
-    let mut serving = tokio::task::spawn_local(hub::serve(common.pushes.clone(), pushes));
+    let mut serving = tokio::task::spawn_local(hub::serve(common.pushes.clone(), told.pushes));
     // Of this start of this host: others begin at other moments.
     let seeds = RandomState::new();
     let mut running: BTreeMap<(usize, Target), Running> = BTreeMap::new();

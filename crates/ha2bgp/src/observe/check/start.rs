@@ -16,7 +16,7 @@ use super::push::hub;
 use super::report::Reporter;
 use super::schedule::{Schedule, Spread};
 use super::{
-    CheckSpec, Phase, Polled, ProbeSpec, Target, Watched, accept_queue, file, haproxy, http,
+    CheckSpec, Phase, Polled, ProbeSpec, Target, Watched, accept_queue, bfd, file, haproxy, http,
 };
 
 /// One probe that is wanted.
@@ -46,6 +46,9 @@ fn watch(watched: &Watched, job: Job, common: &Common) -> JoinHandle<()> {
         Watched::AcceptQueue(queue) => {
             let (queue, sampler) = (queue.clone(), common.queues.clone());
             tokio::task::spawn_local(accept_queue::watch(queue, interval, at, reporter, sampler))
+        }
+        Watched::Bfd(probe) => {
+            tokio::task::spawn_local(bfd::watch(probe.clone(), reporter, common.bfd.clone()))
         }
         Watched::File(file) => {
             let (file, files) = (file.clone(), common.files.clone());

@@ -7,11 +7,19 @@ use ha2bgp_proto::bgp::{Backoff, LastChoice, Mode, Role};
 use ha2bgp_sys::tcp::{Hops, Key};
 
 use super::*;
+use crate::announce::speaker::Binding;
+use crate::bfd::target::Target;
 
 fn peer() -> Peer {
     let id = Ipv4Addr::new(10, 1, 1, 1);
     let config = PeerConfig::new(Asn(65000), id, std::net::IpAddr::from([10, 0, 0, 1]), Asn(65001));
-    Peer { config, port: 179, socket: Options::default(), defer_end_of_rib: Duration::ZERO }
+    Peer {
+        config,
+        port: 179,
+        socket: Options::default(),
+        bfd: None,
+        defer_end_of_rib: Duration::ZERO,
+    }
 }
 
 /// Makes a peer another one.
@@ -21,7 +29,7 @@ type Edit = fn(&mut Peer);
 #[test]
 fn each_field_is_found_and_has_its_price() {
     let seconds = Duration::from_secs;
-    let changes: [(Field, Edit); 29] = [
+    let changes: [(Field, Edit); 30] = [
         (Field::LocalAs, |it| it.config.local_as = Asn(65009)),
         (Field::RouterId, |it| it.config.router_id = Ipv4Addr::new(10, 9, 9, 9)),
         (Field::RemoteAs, |it| it.config.peer_as = Asn(65009)),
@@ -57,6 +65,10 @@ fn each_field_is_found_and_has_its_price() {
             it.config.idle_hold = Backoff { max: Duration::from_secs(9), ..it.config.idle_hold };
         }),
         (Field::SendHoldTime, |it| it.socket.user_timeout = Some(Duration::from_secs(9))),
+        (Field::Bfd, |it| {
+            let target = Target::neighbor(it.config.peer);
+            it.bfd = Some(Binding { target, strict: false });
+        }),
     ];
     let mut last = None;
     for (field, change_it) in changes {

@@ -83,7 +83,7 @@ impl Running {
         let begins = self.begins_again && self.links.is_empty();
         if begins {
             (self.begins_again, self.silent) = (false, false);
-            self.session.handle(Input::Start, now);
+            self.want(now);
         }
         begins
     }
@@ -153,7 +153,7 @@ impl Running {
         self.obey(clock, tell);
         if self.peer.config.local.is_none() {
             // Another address may do; if none does, attempts are made less and less often.
-            self.session.handle(Input::Start, now);
+            self.want(now);
         }
     }
 
@@ -163,6 +163,6 @@ impl Running {
         self.session.handle(Input::AddressGone, now);
         while self.session.poll_output().is_some() {}
         self.links.clear();
-        self.session.handle(Input::Start, now);
+        self.want(now);
     }
 }

@@ -28,6 +28,13 @@ pub(super) struct Trouble {
     notification: Option<(Instant, DownCause)>,
 }
 
+impl Trouble {
+    /// It is over.
+    pub(super) fn clear(&mut self) {
+        self.unreachable = None;
+    }
+}
+
 /// What stays the same of a reason: the counters at its end differ from time to time.
 fn gist(reason: &str) -> &str {
     reason.split(';').next().unwrap_or_default()

@@ -251,6 +251,13 @@ pub const KEYS: &[Key] = &[
         "16",
         "The most plugins that run at once; fewer where this process may have fewer open files",
     ),
+    key(
+        "bfd.realtime",
+        Kind::Bool,
+        "true",
+        "The thread of BFD goes before all that have no real-time priority (SCHED_FIFO), where \
+         that is allowed; counts from a restart on",
+    ),
     key("peer.description", Kind::Text, "", "A name for people, shown in the log"),
     key("peer.port", Kind::Number, "179", "The port to connect to, 1 to 65535"),
     key(
@@ -408,6 +415,54 @@ pub const KEYS: &[Key] = &[
         "Also when the hold timer expires (RFC 8538): a dead host then attracts traffic for hold \
          time and restart time together",
     ),
+    key(
+        "peer.bfd",
+        Kind::Switch,
+        "false",
+        "Watch the way to it with BFD (RFC 5880), and end the session at once when it fails",
+    ),
+    key("peer.bfd.tx", Kind::Duration, "300ms", "How often we send, 10ms to 60s"),
+    key(
+        "peer.bfd.rx",
+        Kind::Duration,
+        "300ms",
+        "How often we want to receive at most, 10ms to 60s",
+    ),
+    key(
+        "peer.bfd.multiplier",
+        Kind::Number,
+        "3",
+        "So many packets in a row must be missing for the peer to give us up, 1 to 255; its own \
+         counts for us",
+    ),
+    key(
+        "peer.bfd.multihop",
+        Kind::Bool,
+        "",
+        "It may be several hops away (RFC 5883): UDP port 4784 instead of 3784. Without it: true \
+         where `multihop` or `ttl-security` says more than one hop",
+    ),
+    key(
+        "peer.bfd.min-ttl",
+        Kind::Number,
+        "",
+        "With `multihop`: packets with a lower TTL come from too far away, 1 to 255",
+    ),
+    key(
+        "peer.bfd.strict",
+        Kind::Bool,
+        "false",
+        "BGP waits until the BFD session is up; without it BGP does without BFD that never was",
+    ),
+    key(
+        "peer.bfd.auth-type",
+        Kind::Text,
+        "",
+        "How packets are authenticated: `simple`, `keyed-md5`, `meticulous-keyed-md5`, \
+         `keyed-sha1`, `meticulous-keyed-sha1`",
+    ),
+    key("peer.bfd.auth-key-id", Kind::Number, "1", "The number of the key, 0 to 255"),
+    key("peer.bfd.auth-file", Kind::Path, "", "A file with the key in it, in one line"),
     key("peer.capabilities.route-refresh", Kind::Bool, "true", "ROUTE-REFRESH (RFC 2918)"),
     key(
         "peer.capabilities.enhanced-route-refresh",

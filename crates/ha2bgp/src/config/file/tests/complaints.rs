@@ -113,7 +113,7 @@ fn in_a_peer() {
             "graceful-restart = { restart-time = \"2h\" }",
             "8:37: peer.graceful-restart.restart-time: restart time 7200s is not possible",
         ),
-        ("bfd = { tx = \"1s\" }", "8:1: peer.bfd: this version has no BFD: leave it out"),
+        ("bfd = { tx = \"5ms\" }", "8:14: peer.bfd.tx: \"5ms\" cannot be an interval"),
         ("as-path = [65009]", "8:1: peer.as-path: a path begins with our AS, and nothing but"),
         (
             "holdtime = \"9s\"",
