@@ -32,14 +32,19 @@ fn section(results: &Results) -> Result<String> {
     for case in cases {
         let Some(base) = case.base() else { continue };
         let shown = |value| case.unit.show(value);
-        let range = format!("{} ({} to {})", shown(base.p50), shown(base.min), shown(base.max));
+        let mut own = format!("{} ({} to {})", shown(base.p50), shown(base.min), shown(base.max));
+        if base.name != "ha2bgp" {
+            // What the number hangs on, without the name that the column has already.
+            let settings = base.name.strip_prefix("ha2bgp, ").unwrap_or(&base.name);
+            let _infallible = write!(own, ": {settings}");
+        }
         let others = case.rows.iter().filter(|row| *row != base).map(|row| {
             let floor = if row.who == Who::Floor { "floor: " } else { "" };
             let ratio = case.ratio(row).unwrap_or_default();
             format!("{floor}{} {} ({ratio})", row.name, shown(row.p50))
         });
         let others = others.collect::<Vec<_>>().join("; ");
-        let _infallible = writeln!(text, "| {} | {range} | {others} |", case.what);
+        let _infallible = writeln!(text, "| {} | {own} | {others} |", case.what);
     }
     let _infallible = writeln!(text, "\nOn {}; × is how many times ours.", results.machine);
     let lines = text.lines().count();

@@ -64,6 +64,15 @@ fn the_section_stands_between_its_markers() {
 }
 
 #[test]
+fn settings_of_ours_stand_beside_its_number() {
+    let mut results = results();
+    "ha2bgp, down-delay 0".clone_into(&mut results.cases[0].1.rows[1].name);
+    let text = "<!-- numbers: made by `cargo xtask bench readme` -->\n<!-- numbers: end -->\n";
+    let renewed = readme::renewed(text, &results).unwrap();
+    assert!(renewed.contains("| 2.00 µs (1.50 µs to 2.50 µs): down-delay 0 |"), "{renewed}");
+}
+
+#[test]
 fn numbers_have_three_digits() {
     for (unit, value, want) in [
         (Unit::Time, 0, "0 ns"),

@@ -104,7 +104,8 @@ fn at_the_start(
     }
     sender.ask("enable receiver")?;
     wait_count(receiver, "rival", ROUTES)?;
-    told(report, "100 000 routes, from session established until BIRD has them", &fast, &peer)?;
+    report.case("100 000 routes, from session established until BIRD has them", Unit::Time);
+    told(report, &fast, &peer)?;
     println!("{}", report.table());
     Ok(())
 }
@@ -150,10 +151,12 @@ fn in_a_session(
         wait_count(sender, "feed", ROUTES)?;
         own.push(start.elapsed());
     }
-    told(report, "100 000 routes announced, until BIRD has them", &times[0], &times[1])?;
+    report.headline("100 000 routes announced, until BIRD has them", Unit::Time);
+    told(report, &times[0], &times[1])?;
     report.times(Who::Peer, "of BIRD's time, its own table", &own)?;
     println!("{}", report.table());
-    told(report, "100 000 routes withdrawn, until BIRD has none", &times[2], &times[3])?;
+    report.headline("100 000 routes withdrawn, until BIRD has none", Unit::Time);
+    told(report, &times[2], &times[3])?;
     println!("{}", report.table());
     Ok(())
 }
@@ -213,8 +216,8 @@ fn from_exabgp(version: Version, receiver: &Bird, them: &Netns, dir: &Path) -> O
     Ok(took)
 }
 
-fn told(report: &mut Report, what: &str, fast: &[Duration], peer: &[Duration]) -> Outcome<()> {
-    report.headline(what, Unit::Time);
+/// Both of the newest case.
+fn told(report: &mut Report, fast: &[Duration], peer: &[Duration]) -> Outcome<()> {
     report.times(Who::Ours, "ha2bgp", fast)?;
     report.times(Who::Peer, "another BIRD", peer)?;
     Ok(())
