@@ -108,7 +108,7 @@ pub struct Scene {
     /// Ours, once it was started.
     ha2bgp: Option<Child>,
     /// The service.
-    _service: socket2::Socket,
+    service: Option<socket2::Socket>,
     /// Theirs.
     pub router: Router,
     /// Our host.
@@ -157,10 +157,10 @@ impl Scene {
             },
         };
         let router = Router::start(plan.kind, &them, "router", dir.path(), config)?;
-        let service = service::listen(&us, &format!("{VIP}:8080"))?;
+        let service = Some(service::listen(&us, &format!("{VIP}:8080"))?);
         write(&dir, &plan)?;
         let (ha2bgp, starts) = (None, 0);
-        Ok(Self { ha2bgp, _service: service, router, us, switch, them, dir, plan, starts })
+        Ok(Self { ha2bgp, service, router, us, switch, them, dir, plan, starts })
     }
 
     /// [`Scene::start`], and everything is up: BFD, BGP, the route.
@@ -214,6 +214,17 @@ impl Scene {
         self.plan.peer = peer.to_owned();
         write(&self.dir, &self.plan)?;
         self.ask(&["reload"]).map(drop)
+    }
+
+    /// The service stops.
+    pub fn stop_service(&mut self) {
+        self.service = None;
+    }
+
+    /// The service starts once more.
+    pub fn start_service(&mut self) -> Result<()> {
+        self.service = Some(service::listen(&self.us, &format!("{VIP}:8080"))?);
+        Ok(())
     }
 
     /// Starts our program, once more after it has ended.
@@ -330,7 +341,7 @@ fn write(dir: &TempDir, plan: &Plan) -> Result<()> {
     let socket = dir.path().join("ctl");
     let text = format!(
         "router-id = \"10.1.1.1\"\nlocal-as = 65000\noverrides-file = \"off\"\n\
-         networks = [\"100.64.0.0/24\"]\n\
+         networks = [\"100.64.0.0/23\", \"10.128.0.0/9\"]\n\
          [control]\nunix = \"{}\"\n\
          [discover]\nlisten-filter = \"sport = :8080\"\n\
          [defaults]\nup-delay = \"0s\"\ndown-delay = \"0s\"\ndamping = false\n\

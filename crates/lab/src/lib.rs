@@ -5,7 +5,8 @@
 //!   [`service`], [`syn`], [`fake_exabgp`], [`stand_in`], [`source`]: who plays along.
 //! * [`haproxy`], [`http_server`], [`grpc_server`], [`dns_server`], [`ntp_server`] on [`daemon`]: real servers.
 //!   [`certs`], [`traffic`], [`plugins`]: what goes with them. [`misbehave`]: hostile ones.
-//! * [`bgp`]: messages by hand. [`samples`]: what a bench has measured.
+//! * [`bfd_scene`]: a host that is watched by BFD, and a path that can be cut; [`witness`]: when what was
+//!   lost. * [`bgp`]: messages by hand. [`samples`]: what a bench has measured.
 //! * [`api`]: what a stream of API lines adds up to. * [`readme`]: the set-up of the original's
 //!   README. * [`tools`], [`skip`]: what is installed, and what follows where it is not.
 //!
@@ -49,5 +50,6 @@ pub mod tools;
 pub mod traffic;
 pub mod transcript;
 pub mod wait;
+pub mod witness;
 
 pub use error::{LabError, Result};

@@ -1,5 +1,6 @@
 //! One session while the program runs: the protocol's part and the socket that it sends with.
 
+use std::io::{self, ErrorKind};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,12 +33,34 @@ pub(super) struct Running {
     /// When the socket is opened, while there is none.
     open_at: Instant,
     /// Why nothing can be sent.
-    trouble: Option<Arc<str>>,
+    trouble: Option<Trouble>,
     begun: Instant,
     changed: Option<(Instant, Cause)>,
     too_far: u64,
     /// It ends: the last packet, which is sent again at these times.
     ending: Option<Ending>,
+}
+
+/// Why nothing can be sent.
+#[derive(Debug, PartialEq)]
+struct Trouble {
+    why: Arc<str>,
+    /// There is no way to the peer.
+    no_way: bool,
+}
+
+impl Trouble {
+    fn of(why: String, error: &io::Error) -> Self {
+        let no_way = matches!(
+            error.kind(),
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown
+        );
+        Self { why: why.into(), no_way }
+    }
+
+    fn no_interface(name: &str) -> Self {
+        Self { why: format!("no interface is called {name}").into(), no_way: true }
+    }
 }
 
 /// The end of a session.
@@ -201,7 +224,8 @@ impl Running {
             begun: self.begun,
             local: self.sender.as_ref().map(Sender::local),
             changed: self.changed,
-            trouble: shut.or(self.trouble.as_ref()).cloned(),
+            trouble: shut.or(self.trouble.as_ref().map(|trouble| &trouble.why)).cloned(),
+            no_way: shut.is_none() && self.trouble.as_ref().is_some_and(|trouble| trouble.no_way),
             too_far: self.too_far,
         }
     }
@@ -214,15 +238,20 @@ impl Running {
         let device = zone.as_ref().map(Zone::as_str);
         let port = if *multihop { MULTIHOP_PORT } else { PORT };
         let Some(to) = lookup::socket_address(peer.ip(), port, device) else {
-            let name = device.unwrap_or_default();
-            return self.note(Some(format!("no interface is called {name}")));
+            let trouble = Trouble::no_interface(device.unwrap_or_default());
+            return self.note(Some(trouble));
         };
         match Sender::open(to, *local, interface.as_deref(), self.seed) {
             Ok(sender) => {
                 self.sender = Some(sender);
-                self.note(None) || self.trouble.is_none()
+                self.note(None);
+                // Our address is known.
+                true
             }
-            Err(error) => self.note(Some(error.to_string())),
+            Err(error) => {
+                let trouble = Trouble::of(error.to_string(), &error.source);
+                self.note(Some(trouble))
+            }
         }
     }
 
@@ -231,24 +260,25 @@ impl Running {
     fn send(&mut self, packet: &Datagram, now: Instant) -> bool {
         let Some(sender) = &self.sender else { return false };
         let Err(error) = sender.send(packet.as_bytes()) else { return false };
-        if error.kind() == std::io::ErrorKind::ConnectionRefused {
+        if error.kind() == ErrorKind::ConnectionRefused {
             // Of an earlier packet, and this one did not go: once more.
             let _ = sender.send(packet.as_bytes());
             return false;
         }
-        if matches!(error.kind(), std::io::ErrorKind::WouldBlock) {
+        if error.kind() == ErrorKind::WouldBlock {
             return false;
         }
         // The address or the interface may be gone, and may come back as another one.
         self.sender = None;
         self.open_at = now + REOPEN;
-        self.note(Some(format!("cannot send: {error}")))
+        let trouble = Trouble::of(format!("cannot send: {error}"), &error);
+        self.note(Some(trouble))
     }
 
     /// Notes why nothing can be sent. True when that is news.
-    fn note(&mut self, trouble: Option<String>) -> bool {
-        let news = self.trouble.as_deref() != trouble.as_deref();
-        self.trouble = trouble.map(Into::into);
+    fn note(&mut self, trouble: Option<Trouble>) -> bool {
+        let news = self.trouble != trouble;
+        self.trouble = trouble;
         news
     }
 }

@@ -28,9 +28,10 @@ pub struct SessionState {
     pub local: Option<IpAddr>,
     /// When it last changed between Up and something else, and why.
     pub changed: Option<(Instant, Cause)>,
-    /// Why packets cannot be sent or received, as far as it is our fault; nothing is known of the path
-    /// then.
+    /// Why packets cannot be sent or received.
     pub trouble: Option<Arc<str>>,
+    /// That is because there is no way to the peer; else it says nothing of the way.
+    pub no_way: bool,
     /// Packets that were dropped because they came from too far away.
     pub too_far: u64,
 }
@@ -140,6 +141,7 @@ pub(crate) mod tests {
             local: None,
             changed: None,
             trouble: None,
+            no_way: false,
             too_far: 0,
         }
     }

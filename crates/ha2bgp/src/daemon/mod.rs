@@ -239,15 +239,6 @@ async fn serve(
     }
     engine.configuration.ways.control.end().await;
     status_end(status).await;
-    // Peers that hear of it before BFD falls silent keep the routes over a restart; at the end for
-    // good they are withdrawn first.
-    let bfd = match stop {
-        Stop::Restart => {
-            bfd_end(bfd).await;
-            None
-        }
-        _ => bfd,
-    };
     // Closing the channel lets the announcer finish; a second signal ends the wait.
     drop(engine);
     let ended = tokio::select! {
@@ -255,6 +246,8 @@ async fn serve(
         () = signals.stop() => None,
         () = tokio::time::sleep(FINISH_WAIT) => None,
     };
+    // Last, and before it falls silent: a router that has seen the session end keeps the routes over a
+    // restart then, also one that takes AdminDown for a failure of a session that is up (FRR 8.4).
     bfd_end(bfd).await;
     probes_end(probes).await;
     if let Some(storing) = storing

@@ -102,9 +102,9 @@ const fn ha2bgp_device() -> &'static str {
     crate::speaker_stage::ROUTER_DEVICE
 }
 
-/// A planned restart says AdminDown first: graceful restart keeps the route, although nothing is heard
-/// for many detection times. BIRD 2.0.12 takes AdminDown for a failure, against RFC 5882 section 3.2, and
-/// needs `bfd graceful`.
+/// A planned restart says AdminDown: graceful restart keeps the route, although nothing is heard for many
+/// detection times. BIRD 2.0.12 takes AdminDown for a failure, against RFC 5882 section 3.2, and needs
+/// `bfd graceful`; so does FRR 8.4 while the session of BGP is up, which has ended by then.
 fn a_planned_restart_keeps_the_routes(kind: Kind) -> Result<()> {
     let of = if kind == Kind::Bird { BfdOf::Graceful } else { BfdOf::Bgp };
     let plan = Plan { kind, ..plan(KEYS, Some(Bfd { of, ..FAST })) };

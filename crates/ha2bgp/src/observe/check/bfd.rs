@@ -74,7 +74,10 @@ fn judge(state: Option<&SessionState>, age: Duration) -> Option<(ProbeResult, Op
         let noticed = status.detection_time.map(duration::show).unwrap_or_default();
         return sure(Outcome::Pass, &format!("up, a failure is noticed within {noticed}"));
     }
-    if let Some(trouble) = &state.trouble {
+    if let (true, Some((_, cause))) = (state.has_failed(), state.changed) {
+        return sure(Outcome::Fail, &why(cause));
+    }
+    if let (Some(trouble), false) = (&state.trouble, state.no_way) {
         return sure(Outcome::Unknown, trouble);
     }
     if state.is_held_down() {
@@ -84,9 +87,6 @@ fn judge(state: Option<&SessionState>, age: Duration) -> Option<(ProbeResult, Op
     if status.state == State::AdminDown {
         return None;
     }
-    if let (true, Some((_, cause))) = (state.has_failed(), state.changed) {
-        return sure(Outcome::Fail, &why(cause));
-    }
     // It was never up: it gets the time that a session needs that is not up.
     let each = status.timers.required_min_rx.as_duration().max(SLOW);
     let grace = each.saturating_mul(u32::from(status.timers.multiplier.get()));
@@ -95,10 +95,13 @@ fn judge(state: Option<&SessionState>, age: Duration) -> Option<(ProbeResult, Op
         None if status.remote.is_some() => {
             sure(Outcome::Fail, "the peer is heard, and does not hear us")
         }
-        None => sure(
-            Outcome::Fail,
-            &format!("no answer for {}, from the beginning on", duration::show(grace)),
-        ),
+        None => match &state.trouble {
+            Some(no_way) => sure(Outcome::Fail, no_way),
+            None => sure(
+                Outcome::Fail,
+                &format!("no answer for {}, from the beginning on", duration::show(grace)),
+            ),
+        },
     }
 }
 
@@ -149,6 +152,14 @@ mod tests {
         let trouble = Some("cannot receive on UDP 0.0.0.0:3784".into());
         let shut = SessionState { trouble, ..of(&end(1)) };
         is(&shut, 3600, Outcome::Unknown, "cannot receive");
+        // Without a way nobody is reached.
+        let trouble = Some("cannot send: Network is unreachable".into());
+        let lost = SessionState { trouble, no_way: true, ..of(&end(1)) };
+        is(&lost, 1, Outcome::Unknown, "no answer yet");
+        is(&lost, 3, Outcome::Fail, "Network is unreachable");
+        // What was up and is not is a failure, whatever else is the matter since.
+        let changed = Some((EngineTime::START, Cause::DetectionTimeExpired));
+        is(&SessionState { changed, ..shut }, 0, Outcome::Fail, "nothing was heard");
         let (result, _) = judge(None, Duration::ZERO).unwrap();
         assert_eq!(result.outcome, Outcome::Unknown);
         // The program ends: that is nobody's verdict.
