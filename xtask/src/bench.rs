@@ -15,7 +15,7 @@ struct Bench {
     what: &'static str,
 }
 
-const ALL: [Bench; 9] = [
+const ALL: [Bench; 10] = [
     bench("latency", "listener close → withdrawal, beside floors"),
     bench("death", "service death → route gone, beside exabgp healthcheck and others"),
     Bench {
@@ -29,6 +29,7 @@ const ALL: [Bench; 9] = [
     bench("scale", "what an event and a VIP cost beside 1 to 100 000 of them"),
     bench("plugin", "the CPU time of one run of a plugin, beside exabgp healthcheck"),
     bench("outage", "how long BIRD and FRR keep the route of a host that is gone"),
+    bench("bfd", "the same with BFD, and whether a busy host is taken for dead"),
     Bench {
         name: "speaker",
         program: "speaker",
