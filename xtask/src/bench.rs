@@ -88,7 +88,8 @@ pub(crate) fn list() -> String {
     let lines = ALL.iter().map(|bench| format!("  bench {:<9} {}\n", bench.name, bench.what));
     let mut text: String = lines.collect();
     text.push_str(
-        "  bench all       all of them; `bench readme` then renews the README's numbers\n",
+        "  bench all       all of them; `bench readme` then renews the README's numbers\n\
+         \n(what each takes, --runs N and so on, is in the head of crates/lab/src/bin/bench-NAME)\n",
     );
     text
 }
