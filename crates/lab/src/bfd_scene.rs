@@ -341,7 +341,7 @@ fn write(dir: &TempDir, plan: &Plan) -> Result<()> {
     let socket = dir.path().join("ctl");
     let text = format!(
         "router-id = \"10.1.1.1\"\nlocal-as = 65000\noverrides-file = \"off\"\n\
-         networks = [\"100.64.0.0/23\", \"10.128.0.0/9\"]\n\
+         networks = [\"100.64.0.0/23\", \"1::/16\", \"2::/16\"]\n\
          [control]\nunix = \"{}\"\n\
          [discover]\nlisten-filter = \"sport = :8080\"\n\
          [defaults]\nup-delay = \"0s\"\ndown-delay = \"0s\"\ndamping = false\n\

@@ -2,7 +2,7 @@
 //! reloads, and a loop on every core that never sleeps. BFD must not notice.
 
 use crate::Outcome;
-use ha2bgp_lab::bfd_scene::{Plan, Scene};
+use ha2bgp_lab::bfd_scene::{Addresses, Plan, Scene};
 use ha2bgp_lab::http_server::{HttpServer, Kind as Http};
 use ha2bgp_lab::link;
 use ha2bgp_lab::router::{Bfd, Kind};
@@ -34,23 +34,22 @@ pub(crate) fn run(secs: u64, kinds: &[Kind]) -> Outcome<()> {
 
 /// The services, behind the peer's section. `flag` is the file that the burst depends on.
 fn services(peer: &str, flag: &Path, round: u64) -> String {
-    let list = |first: u32, count: u32| {
-        let mut text = String::new();
-        for number in first..first + count {
-            let _ = write!(text, "\"{}\",", std::net::Ipv4Addr::from_bits(number));
-        }
-        text
-    };
+    let (mut many, mut probed) = (String::new(), String::new());
+    // As short as they can be written: a configuration has at most 1 MiB.
+    for number in 0..ROUTES {
+        let _ = write!(many, "\"{}::{:x}\",", 1 + (number >> 16), number & 0xffff);
+    }
+    for number in FIRST_PROBED..FIRST_PROBED + PROBED {
+        let _ = write!(probed, "\"{}\",", std::net::Ipv4Addr::from_bits(number));
+    }
     format!(
         "description = \"round {round}\"\n{peer}\n\
-         [[service]]\nname = \"many\"\nvips = [{}]\nrule = \"flag\"\n\
+         [[service]]\nname = \"many\"\nvips = [{many}]\nrule = \"flag\"\n\
          [service.checks.flag]\ntype = \"file\"\npath = \"{}\"\n\
-         [[service]]\nname = \"probed\"\nvips = [{}]\nrule = \"page\"\n\
+         [[service]]\nname = \"probed\"\nvips = [{probed}]\nrule = \"page\"\n\
          [service.checks.page]\ntype = \"http\"\nurl = \"http://{{vip}}:8081/\"\n\
          interval = \"100ms\"\ntimeout = \"90ms\"\nfall = 10\n",
-        list(0x0a80_0000, ROUTES),
-        flag.display(),
-        list(FIRST_PROBED, PROBED)
+        flag.display()
     )
 }
 
@@ -58,7 +57,8 @@ fn measure(kind: Kind, time: Duration) -> Outcome<String> {
     let files = tempfile::tempdir()?;
     let flag = files.path().join("flag");
     std::fs::write(&flag, "")?;
-    let plan = Plan::new(kind, Bfd::new(50, 3));
+    // Of IPv6, as most routes are.
+    let plan = Plan { addresses: Addresses::V6, ..Plan::new(kind, Bfd::new(50, 3)) };
     let peer = plan.peer.clone();
     let plan = Plan { peer: services(&peer, &flag, 0), ..plan };
     let mut scene = Scene::prepared(plan)?;
