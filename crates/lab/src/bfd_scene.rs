@@ -216,6 +216,13 @@ impl Scene {
         self.ask(&["reload"]).map(drop)
     }
 
+    /// The same, by SIGHUP: waits for nothing.
+    pub fn begin_reload(&mut self, peer: &str) -> Result<()> {
+        self.plan.peer = peer.to_owned();
+        write(&self.dir, &self.plan)?;
+        self.ha2bgp()?.signal(rustix::process::Signal::HUP)
+    }
+
     /// The service stops.
     pub fn stop_service(&mut self) {
         self.service = None;

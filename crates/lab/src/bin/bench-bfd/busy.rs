@@ -75,7 +75,7 @@ fn measure(kind: Kind, time: Duration) -> Outcome<String> {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
     let idle = idle()?;
     let start = Instant::now();
-    let rounds = std::thread::scope(|scope| {
+    let (rounds, least, most) = std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
@@ -88,20 +88,29 @@ fn measure(kind: Kind, time: Duration) -> Outcome<String> {
         rounds
     })?;
     let idle = self::idle()?.saturating_sub(idle).div_duration_f64(start.elapsed());
-    let (ups, downs) = (scene.number("ups")?, scene.number("downs")?);
+    // What is under way makes it slow to answer.
+    let answers = |scene: &Scene| scene.number("ups").map_err(|error| error.to_string());
+    let ups = wait::until(READY, "ha2bgp answers", || answers(&scene))?;
+    let downs = scene.number("downs")?;
     let up = scene.router.is_bfd_up()? && scene.router.is_established()?;
     Ok(format!(
         "{downs} false downs, came up {ups} time, up at the router at the end: {up}; {rounds} bursts of {ROUTES} \
-         routes and as many reloads, {} probes a second, {:.0} % of {cores} cores idle",
+         routes ({least} to {most} at the router) and as many reloads, {} probes a second, {:.0} % of {cores} cores idle",
         PROBED * 10,
         100.0 * idle / f64::from(u32::try_from(cores)?)
     ))
 }
 
-/// Bursts and reloads until time is up; how many of each.
-fn live(scene: &mut Scene, peer: &str, flag: &Path, time: Duration) -> Outcome<u64> {
+/// Bursts and reloads until time is up; how many of each, and the least and the most routes at the router in
+/// between.
+fn live(
+    scene: &mut Scene,
+    peer: &str,
+    flag: &Path,
+    time: Duration,
+) -> Outcome<(u64, usize, usize)> {
     let end = Instant::now() + time;
-    let mut rounds = 0;
+    let (mut rounds, mut least, mut most) = (0, usize::MAX, 0);
     while Instant::now() < end {
         if rounds % 2 == 0 {
             std::fs::remove_file(flag)?;
@@ -109,11 +118,13 @@ fn live(scene: &mut Scene, peer: &str, flag: &Path, time: Duration) -> Outcome<u
             std::fs::write(flag, "")?;
         }
         wait::pause(BURST / 2);
+        let count = scene.router.count()?;
+        (least, most) = (least.min(count), most.max(count));
         rounds += 1;
-        scene.reload(&services(peer, flag, rounds))?;
+        scene.begin_reload(&services(peer, flag, rounds))?;
         wait::pause(BURST / 2);
     }
-    Ok(rounds)
+    Ok((rounds, least, most))
 }
 
 /// The time that all cores together have had nothing to do (proc_stat(5)).
