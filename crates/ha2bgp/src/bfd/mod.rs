@@ -29,7 +29,7 @@ use self::target::{SessionConfig, Target};
 use self::task::{Out, Wanted};
 use crate::clock::Clock;
 
-/// So many sessions at most: with the shortest times about a tenth of a core.
+/// So many sessions at most. One costs 0.6 % of a core at 50 ms, less by as much as it is slower.
 pub const SESSIONS_MAX: usize = 256;
 /// So many news may wait to be told; then they are dropped.
 const NEWS_MAX: usize = 1024;
