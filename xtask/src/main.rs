@@ -6,6 +6,7 @@
 
 mod bench;
 mod counts;
+mod instructions;
 mod paths;
 mod pipeline;
 mod setup;
@@ -21,18 +22,12 @@ Usage: cargo xtask <task>
                                      everything that must hold before a change lands
   lab-setup                          installs what the lab needs (root, Debian)
   tidy                               the rules that no compiler checks
-  bench latency [--runs N] [--peer-runs N]
-                                     listener close → API line, beside the original's `ss` loop
-  bench speaker [PART…] [--runs N] [--reps N]
-                                     the built-in speaker, beside floors, BIRD and ExaBGP; parts:
-                                     decision burst memory routes keepalive
-  bench checks [--vips N] [--seconds N] [--repeat N]
-                                     ten thousand HTTP checks a second, beside HAProxy's own
-  bench plugin [--reps N] [--seconds S]
-                                     the CPU time of one run of a plugin, beside exabgp healthcheck
-  bench outage [with|without] [--reps N]
-                                     how long BIRD and FRR keep the route of a host that is gone
+  counts [--renew]                   instructions of the hot path, beside crates/lab/counts.txt
 ";
+
+fn usage() -> String {
+    format!("{USAGE}{}", bench::list())
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -41,15 +36,14 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => pipeline::run(rest),
         ["lab-setup"] => setup::run(),
         ["tidy"] => tidy::run(),
-        ["bench", name @ ("checks" | "latency" | "outage" | "plugin" | "speaker"), rest @ ..] => {
-            bench::run(name, rest)
-        }
+        ["counts", rest @ ..] => instructions::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         ["help" | "--help" | "-h"] => {
-            print!("{USAGE}");
+            print!("{}", usage());
             return ExitCode::SUCCESS;
         }
-        [] => Err(format!("which task?\n\n{USAGE}")),
-        other => Err(format!("`{}` is no task of mine.\n\n{USAGE}", other.join(" "))),
+        [] => Err(format!("which task?\n\n{}", usage())),
+        other => Err(format!("`{}` is no task of mine.\n\n{}", other.join(" "), usage())),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

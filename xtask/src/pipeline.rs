@@ -1,10 +1,11 @@
 //! `cargo xtask test`: everything that must hold before a change lands, in one command.
 //!
-//! Cheap checks first. The lab's test binary runs last, so that the last thing printed is its own
+//! Cheap checks first; instructions of the hot path are counted as soon as it is built. The lab's test binary runs last, so that the last thing printed is its own
 //! summary, then one line that sums all of them. A failed step stops the steps after it, except
 //! between the two test runs: both are always run, so that one report shows every failed test.
 
 use crate::counts::Counts;
+use crate::instructions::{self, Verdict};
 use crate::{paths, sh, tidy};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -38,17 +39,24 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         installing.wait()?;
     }
     checked?;
-    let program = if let (true, Some(given)) = (lab, std::env::var_os("HA2BGP_BIN")) {
+    if let (true, Some(given)) = (lab, std::env::var_os("HA2BGP_BIN")) {
         println!("HA2BGP_BIN is set: the lab tests {}", given.display());
-        Some(PathBuf::from(given))
-    } else if lab {
-        sh::heading("the program, as the lab runs it");
-        sh::run(&mut sh::cargo(&["build", "--locked", "--profile", "quick", "-p", "ha2bgp"]))?;
-        Some(paths::target().join("quick").join("ha2bgp"))
-    } else {
-        None
-    };
-    tests(program.as_deref())
+        return tests(Some(Path::new(&given)), None);
+    }
+    if !lab {
+        return tests(None, None);
+    }
+    sh::heading("the program and its hot path, as the lab runs them");
+    let both = ["-p", "ha2bgp", "-p", "ha2bgp-lab", "--bin", "ha2bgp", "--bin", "hot-path"];
+    sh::run(sh::cargo(&["build", "--locked", "--profile", "quick"]).args(both))?;
+    sh::heading("instructions of the hot path");
+    let counted = instructions::check();
+    match &counted {
+        Ok(Verdict::Fine(table)) => print!("{table}"),
+        Ok(Verdict::Skipped(_)) => {}
+        Err(reason) => println!("{reason}"),
+    }
+    tests(Some(&paths::target().join("quick").join("ha2bgp")), Some(counted))
 }
 
 /// What can be said without running anything of ours.
@@ -117,7 +125,10 @@ impl Background {
     }
 }
 
-fn tests(program: Option<&Path>) -> Result<(), String> {
+fn tests(
+    program: Option<&Path>,
+    instructions: Option<Result<Verdict, String>>,
+) -> Result<(), String> {
     let mut counts = Counts::default();
     let mut failures = Vec::new();
 
@@ -152,6 +163,19 @@ fn tests(program: Option<&Path>) -> Result<(), String> {
             println!("skipped: {line}");
         }
         counts.move_to_skipped(skipped.lines().count() as u64);
+    }
+    match instructions {
+        Some(Ok(Verdict::Fine(_))) => counts.passed += 1,
+        Some(Ok(Verdict::Skipped(reason))) => {
+            counts.skipped += 1;
+            println!("skipped: instruction counts: {reason}");
+        }
+        Some(Err(reason)) => {
+            counts.failed += 1;
+            println!("{reason}");
+            failures.push("an instruction count");
+        }
+        None => {}
     }
 
     println!("\n{counts}");

@@ -9,7 +9,7 @@ mod venv;
 use crate::{paths, sh};
 
 /// Debian packages, each with something that shows it is there.
-const PACKAGES: [(&str, Probe); 21] = [
+const PACKAGES: [(&str, Probe); 22] = [
     ("iproute2", Probe::Program("ss")),
     ("bird2", Probe::Program("birdc")),
     ("exabgp", Probe::Program("exabgp")),
@@ -18,6 +18,8 @@ const PACKAGES: [(&str, Probe); 21] = [
     ("openbgpd", Probe::Program("bgpctl")),
     ("strace", Probe::Program("strace")),
     ("procps", Probe::Program("ps")),
+    // Counts instructions: cargo xtask counts.
+    ("valgrind", Probe::Program("valgrind")),
     ("util-linux", Probe::Program("nsenter")),
     ("python3", Probe::File("/usr/bin/python3")),
     ("python3-venv", Probe::Ensurepip),

@@ -305,12 +305,11 @@ impl Engine {
         }
     }
 
-    /// The services that a socket bound to `address` serves.
+    /// The services that a socket bound to `address` serves, and perhaps an address that is none.
     fn served_by(&self, address: ListenAddress) -> Vec<IpAddr> {
         match address {
-            ListenAddress::Address(vip) => {
-                self.services.contains_key(&vip).then_some(vip).into_iter().collect()
-            }
+            // Where it is no service, there is nothing to judge.
+            ListenAddress::Address(vip) => [vip].into(),
             ListenAddress::AnyV4 | ListenAddress::AnyV6Only | ListenAddress::AnyDual => {
                 self.services.keys().copied().filter(|vip| address.serves(*vip)).collect()
             }

@@ -8,12 +8,18 @@ use crate::fact::{ListenAddress, Listener, Protocol, SocketId};
 /// A port of one protocol.
 pub type Port = (Protocol, u16);
 
+/// How many sockets (members of a `SO_REUSEPORT` group) serve each port.
+type Ports = BTreeMap<Port, u32>;
+
 /// The table of matching listeners. Each operation is O(log n).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listeners {
     by_id: BTreeMap<SocketId, Listener>,
-    /// How many sockets (members of a `SO_REUSEPORT` group) serve each address and port.
-    by_address: BTreeMap<ListenAddress, BTreeMap<Port, u32>>,
+    /// Those on one address.
+    by_address: BTreeMap<IpAddr, Ports>,
+    /// Those on a wildcard: three at most, and asked about with every address. Beside a hundred thousand
+    /// others each of these questions would be a search.
+    wildcards: BTreeMap<ListenAddress, Ports>,
 }
 
 impl Listeners {
@@ -21,7 +27,10 @@ impl Listeners {
     pub(crate) fn open(&mut self, listener: Listener) {
         let replaced = self.by_id.insert(listener.id, listener);
         debug_assert!(replaced.is_none(), "{listener} was known already");
-        let ports = self.by_address.entry(listener.address).or_default();
+        let ports = match listener.address {
+            ListenAddress::Address(vip) => self.by_address.entry(vip).or_default(),
+            wildcard => self.wildcards.entry(wildcard).or_default(),
+        };
         *ports.entry((listener.id.protocol, listener.port)).or_default() += 1;
     }
 
@@ -33,9 +42,11 @@ impl Listeners {
     }
 
     fn uncount(&mut self, listener: &Listener) {
-        let Some(ports) = self.by_address.get_mut(&listener.address) else {
-            return;
+        let found = match &listener.address {
+            ListenAddress::Address(vip) => self.by_address.get_mut(vip),
+            wildcard => self.wildcards.get_mut(wildcard),
         };
+        let Some(ports) = found else { return };
         let port = (listener.id.protocol, listener.port);
         if let Some(count) = ports.get_mut(&port) {
             *count -= 1;
@@ -43,21 +54,33 @@ impl Listeners {
                 ports.remove(&port);
             }
         }
-        if ports.is_empty() {
-            self.by_address.remove(&listener.address);
+        if !ports.is_empty() {
+            return;
+        }
+        match &listener.address {
+            ListenAddress::Address(vip) => self.by_address.remove(vip),
+            wildcard => self.wildcards.remove(wildcard),
+        };
+    }
+
+    /// What is served by sockets that are bound like this.
+    fn ports(&self, bound: &ListenAddress) -> Option<&Ports> {
+        match bound {
+            ListenAddress::Address(vip) => self.by_address.get(vip),
+            wildcard => self.wildcards.get(wildcard),
         }
     }
 
     /// True when at least one socket serves `vip`.
     pub(crate) fn any_on(&self, vip: IpAddr) -> bool {
-        Self::ways_to(vip).iter().any(|way| self.by_address.contains_key(way))
+        Self::ways_to(vip).iter().any(|way| self.ports(way).is_some())
     }
 
     /// The ports on which `vip` is served.
     pub(crate) fn ports_on(&self, vip: IpAddr) -> BTreeSet<Port> {
         Self::ways_to(vip)
             .iter()
-            .filter_map(|way| self.by_address.get(way))
+            .filter_map(|way| self.ports(way))
             .flat_map(|ports| ports.keys().copied())
             .collect()
     }
@@ -66,12 +89,12 @@ impl Listeners {
     pub(crate) fn has_port(&self, vip: IpAddr, port: Port) -> bool {
         Self::ways_to(vip)
             .iter()
-            .any(|way| self.by_address.get(way).is_some_and(|ports| ports.contains_key(&port)))
+            .any(|way| self.ports(way).is_some_and(|ports| ports.contains_key(&port)))
     }
 
     /// True when some socket is bound to a wildcard that serves the family of `vip`.
     pub(crate) fn wildcard_on(&self, vip: IpAddr) -> bool {
-        Self::ways_to(vip).iter().skip(1).any(|way| self.by_address.contains_key(way))
+        Self::ways_to(vip).iter().skip(1).any(|way| self.wildcards.contains_key(way))
     }
 
     /// All of them.
@@ -81,10 +104,7 @@ impl Listeners {
 
     /// Every address that a socket is bound to.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
-        self.by_address.keys().filter_map(|address| match address {
-            ListenAddress::Address(vip) => Some(*vip),
-            ListenAddress::AnyV4 | ListenAddress::AnyV6Only | ListenAddress::AnyDual => None,
-        })
+        self.by_address.keys().copied()
     }
 
     /// The bound addresses through which `vip` can be reached; the specific one first.

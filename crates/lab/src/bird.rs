@@ -36,6 +36,12 @@ impl Bird {
         Ok(bird)
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
     /// Sends one command and returns the lines of the reply, without their codes.
     pub fn ask(&self, command: &str) -> Result<Vec<String>> {
         let what = || format!("{command} at {}", self.socket.display());

@@ -1,6 +1,7 @@
 //! What /proc tells about a process.
 
 use std::fs;
+use std::time::Duration;
 
 /// A field of `/proc/PID/status` in bytes, such as `VmRSS` or `VmHWM`.
 #[must_use]
@@ -53,4 +54,41 @@ pub fn descendants(pid: u32) -> Vec<u32> {
         at += 1;
     }
     found
+}
+
+/// The processor time that these processes have used, and the children that they have waited for.
+///
+/// Of living threads to the nanosecond (`schedstat`), of dead children in ticks of a hundredth of a
+/// second (proc(5), `stat`, fields 16 and 17).
+#[must_use]
+pub fn cpu(pids: &[u32]) -> Duration {
+    pids.iter().map(|pid| living(*pid) + dead(*pid)).sum()
+}
+
+fn living(pid: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let times = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(times.sum())
+}
+
+fn dead(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(13).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second().max(1))
+}
+
+/// What these processes hold of memory, in octets, where what several share is split among them
+/// (`Pss` of `smaps_rollup`).
+#[must_use]
+pub fn share(pids: &[u32]) -> u64 {
+    let of = |pid: &u32| {
+        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    pids.iter().filter_map(of).sum::<u64>() * 1024
 }

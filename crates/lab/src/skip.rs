@@ -30,6 +30,12 @@ pub enum Need {
 }
 
 impl Need {
+    /// Why it is not there, if it is not.
+    #[must_use]
+    pub fn why_missing(self) -> Option<String> {
+        self.missing().map(|(reason, _)| reason)
+    }
+
     /// Why it is not there, and whether that may be so in CI.
     fn missing(self) -> Option<(String, bool)> {
         match self {

@@ -1,5 +1,6 @@
 //! Programs for Python from PyPI, each in a virtual environment of its own: servers that checks are
-//! tested against, and a client of the control interface. Only wheels, so that nothing is compiled.
+//! tested against, a client of the control interface, and a program that benches compare us with. Only
+//! wheels, so that nothing is compiled, but where a package says otherwise.
 //!
 //! A finished environment carries a `ready` file. Where it cannot be made that is reported, and is
 //! no error: the tests that need it say that they are skipped.
@@ -22,7 +23,7 @@ struct Wanted {
     proof: &'static str,
 }
 
-const ALL: [Wanted; 2] = [
+const ALL: [Wanted; 3] = [
     Wanted {
         what: "gRPC for Python",
         venv: "venv-grpc",
@@ -34,6 +35,13 @@ const ALL: [Wanted; 2] = [
         venv: "venv-schemathesis",
         packages: &["schemathesis==4.32.5"],
         proof: "import schemathesis",
+    },
+    // What benches compare us with. Its docopt has no wheel, and nothing in it to compile.
+    Wanted {
+        what: "anycast-healthchecker",
+        venv: "venv-anycast",
+        packages: &["anycast-healthchecker==0.9.10"],
+        proof: "import anycast_healthchecker.main",
     },
 ];
 
@@ -72,7 +80,7 @@ fn build(venv: &Path, wanted: &Wanted) -> Result<(), String> {
     sh::output(&mut sh::command(PYTHON, &["-m", "venv", &path]))?;
     let pip = venv.join("bin/pip").to_string_lossy().into_owned();
     let mut args = vec!["install", "--quiet", "--no-input", "--disable-pip-version-check"];
-    args.extend(["--only-binary", ":all:"]);
+    args.extend(["--only-binary", ":all:", "--no-binary", "docopt"]);
     args.extend(wanted.packages);
     sh::output(&mut sh::command(&pip, &args))?;
     let python = venv.join("bin/python").to_string_lossy().into_owned();

@@ -10,7 +10,7 @@
 #![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
 
 use ha2bgp_lab::child::Child;
-use ha2bgp_lab::samples::{range, ratio};
+use ha2bgp_lab::report::{Report, Unit, Who};
 use ha2bgp_lab::{program, readme, tools, wait};
 use std::error::Error;
 use std::process::Command;
@@ -42,9 +42,12 @@ fn main() -> Outcome<()> {
         ours.push(per_run(&|interval| ha2bgp(interval), time)?);
         theirs.push(per_run(&|interval| healthchecks(interval), time)?);
     }
-    println!("{}", range("ha2bgp, type = \"plugin\"", &ours));
-    println!("{}", range("exabgp healthcheck 4.2.21", &theirs));
-    println!("ratio of the medians: {:.1}×", ratio(&theirs, &ours, 50));
+    let mut report = Report::new("plugin")?;
+    report.headline("processor time of one run of a plugin", Unit::Time);
+    report.times(Who::Ours, "ha2bgp", &ours)?;
+    report.times(Who::Peer, "exabgp healthcheck 4.2.21", &theirs)?;
+    println!("{}", report.table());
+    report.finish()?;
     Ok(())
 }
 

@@ -10,11 +10,11 @@ mod server;
 
 use checker::Checker;
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::samples::{percentile, range, save};
+use ha2bgp_lab::report::{Report, Unit, Who};
+use ha2bgp_lab::samples::range;
 use ha2bgp_lab::{readme, tools};
 use server::Server;
 use std::error::Error;
-use std::path::PathBuf;
 use std::time::Duration;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -35,8 +35,6 @@ struct Run {
 
 fn main() -> Outcome<()> {
     let [vips, seconds, repeat] = arguments()?;
-    let dir = PathBuf::from(std::env::var_os("HA2BGP_BENCH_DIR").unwrap_or_else(|| ".".into()));
-    std::fs::create_dir_all(&dir)?;
     let time = Duration::from_secs(u64::try_from(seconds)?);
     if tools::find("haproxy").is_none() {
         return Err("no haproxy here: cargo xtask lab-setup".into());
@@ -55,23 +53,30 @@ fn main() -> Outcome<()> {
         let checker = Checker::haproxy(&host, work.path(), server.port(), vips)?;
         theirs.push(measure(checker, &server, time)?);
     }
-    for (name, runs) in [("ha2bgp", &ours), ("haproxy", &theirs)] {
-        let off: Vec<Duration> = runs.iter().flat_map(|run| run.off.iter().copied()).collect();
-        save(&dir.join(format!("checks-{name}.csv")), &off)?;
+    let mut report = Report::new("checks")?;
+    let both = [(Who::Ours, "ha2bgp", &ours), (Who::Peer, "HAProxy's own checks", &theirs)];
+    for (_, name, runs) in both {
         let rates = runs.iter().map(|run| rate(run.checks, time));
-        let each: Vec<Duration> = runs.iter().map(per_check).collect();
         println!("{name}: checks a second {}", rates.collect::<Vec<_>>().join(", "));
-        println!("  {}", range("CPU time a check", &each));
-        let per_second = each.iter().map(|each| rate(1, *each)).collect::<Vec<_>>().join(", ");
-        println!("  checks a CPU second: {per_second}");
-        let [p50, p99, max] = [50, 99, 100].map(|percent| percentile(&off, percent));
-        println!("  off the interval: p50 {p50:.1?}, p99 {p99:.1?}, max {max:.1?}");
+        println!("  {}", range("CPU time a check", &each(runs)));
     }
-    let each = |runs: &[Run]| percentile(&runs.iter().map(per_check).collect::<Vec<_>>(), 50);
-    let ratio = each(&ours).div_duration_f64(each(&theirs).max(Duration::from_nanos(1)));
-    println!("CPU time a check, ha2bgp to haproxy: {ratio:.2}×");
-    println!("samples: {}", dir.display());
+    report.headline(&format!("processor time of an HTTP check, {vips} a second"), Unit::Time);
+    for (who, name, runs) in both {
+        report.times(who, name, &each(runs))?;
+    }
+    println!("{}", report.table());
+    report.case("how far from its second a check came", Unit::Time);
+    for (who, name, runs) in both {
+        let off: Vec<Duration> = runs.iter().flat_map(|run| run.off.iter().copied()).collect();
+        report.times(who, name, &off)?;
+    }
+    println!("{}", report.table());
+    report.finish()?;
     Ok(())
+}
+
+fn each(runs: &[Run]) -> Vec<Duration> {
+    runs.iter().map(per_check).collect()
 }
 
 fn arguments() -> Outcome<[usize; 3]> {

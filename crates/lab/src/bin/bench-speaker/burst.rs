@@ -1,57 +1,74 @@
-//! 100 000 routes at once to a receiver in this process that only reads; the floor is a thread
+//! 10 000 and 100 000 routes at once to a receiver in this process that only reads; the floor is a thread
 //! that writes as many bytes.
 
 use crate::Outcome;
 use ha2bgp_core::route::RouteSet;
 use ha2bgp_lab::bgp::{Conversation, UPDATE, counted};
-use ha2bgp_lab::samples::{range, ratio};
+use ha2bgp_lab::report::{Report, Unit, Who};
 use ha2bgp_lab::source::{self, Source};
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-const ROUTES: u32 = 100_000;
+const SIZES: [u32; 2] = [10_000, 100_000];
 const LIMIT: Duration = Duration::from_secs(60);
 
-pub(crate) fn run(reps: usize) -> Outcome<()> {
-    println!("{ROUTES} routes: set in the channel → last byte read at a receiver that only reads");
+pub(crate) fn run(reps: usize, report: &mut Report) -> Outcome<()> {
+    println!("set in the channel → last byte read at a receiver that only reads");
+    for routes in SIZES {
+        measure(routes, reps, report)?;
+    }
+    Ok(())
+}
+
+fn measure(routes: u32, reps: usize, report: &mut Report) -> Outcome<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let mut peer = source::peer(65000, listener.local_addr()?, 65001);
     peer.config.local = Some(Ipv4Addr::new(127, 0, 0, 2).into());
     let speaker = Source::start(None, vec![peer], RouteSet::new())?;
     let mut session = Conversation::accept(&listener, 65001, 0)?;
-    let all = source::hosts(ROUTES);
-    let (mut up, mut down, mut floor) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut bytes_up, mut bytes_down) = (0, 0);
+    let all = source::hosts(routes);
+    let count = usize::try_from(routes)?;
+    let (mut up, mut down) = (Vec::new(), Vec::new());
+    let (mut floor_up, mut floor_down) = (Vec::new(), Vec::new());
     for _ in 0..reps {
         let start = Instant::now();
         speaker.set(all.clone());
-        bytes_up = read(&mut session, start, |(_, announced)| announced)?;
+        let bytes_up = read(&mut session, count, start, |(_, announced)| announced)?;
         up.push(start.elapsed());
         let start = Instant::now();
         speaker.set(RouteSet::new());
-        bytes_down = read(&mut session, start, |(withdrawn, _)| withdrawn)?;
+        let bytes_down = read(&mut session, count, start, |(withdrawn, _)| withdrawn)?;
         down.push(start.elapsed());
-        floor.push(blast(bytes_up)?);
+        floor_up.push(blast(bytes_up)?);
+        floor_down.push(blast(bytes_down)?);
     }
-    println!("  {}; {bytes_up} bytes", range("ha2bgp announces", &up));
-    println!("  {}; {bytes_down} bytes", range("ha2bgp withdraws", &down));
-    println!("  {}", range("floor: as many bytes from a buffer", &floor));
-    println!("  ratio p50, announce ÷ floor: {:.1}", ratio(&up, &floor, 50));
-    println!("  ratio p50, withdraw ÷ floor: {:.1}", ratio(&down, &floor, 50));
     drop(session);
     drop(speaker);
+    let thousands = routes / 1000;
+    for (what, ours, floor) in [("announced", &up, &floor_up), ("withdrawn", &down, &floor_down)] {
+        let what = format!("{thousands} 000 routes {what}, until they are read");
+        if routes == SIZES[1] {
+            report.headline(&what, Unit::Time);
+        } else {
+            report.case(&what, Unit::Time);
+        }
+        report.times(Who::Ours, "ha2bgp", ours)?;
+        report.times(Who::Floor, "as many bytes from a buffer", floor)?;
+        println!("{}", report.table());
+    }
     Ok(())
 }
 
 /// Reads all of the routes; the bytes that they came in.
 fn read(
     session: &mut Conversation,
+    count: usize,
     start: Instant,
     which: fn((usize, usize)) -> usize,
 ) -> Outcome<usize> {
     let (mut routes, mut bytes) = (0, 0);
-    while routes < usize::try_from(ROUTES)? {
+    while routes < count {
         let (kind, body) = session.next()?.ok_or("the session has ended")?;
         if kind == UPDATE {
             routes += which(counted(&body));

@@ -11,6 +11,7 @@ mod keepalive;
 mod memory;
 mod routes;
 
+use ha2bgp_lab::report::Report;
 use std::error::Error;
 use std::path::PathBuf;
 
@@ -38,17 +39,19 @@ fn main() -> Outcome<()> {
     }
     let dir = PathBuf::from(std::env::var_os("HA2BGP_BENCH_DIR").unwrap_or_else(|| ".".into()));
     std::fs::create_dir_all(&dir)?;
+    let mut report = Report::new("bulk")?;
     // The part that pins this process to one core comes last.
     for part in PARTS.iter().filter(|part| parts.is_empty() || parts.contains(part)) {
         match *part {
             "decision" => decision::run(runs, &dir)?,
-            "burst" => burst::run(reps)?,
+            "burst" => burst::run(reps, &mut report)?,
             "memory" => memory::run()?,
-            "routes" => routes::run(reps)?,
+            "routes" => routes::run(reps, &mut report)?,
             _ => keepalive::run()?,
         }
         println!();
     }
+    report.finish()?;
     println!("samples: {}", dir.display());
     Ok(())
 }

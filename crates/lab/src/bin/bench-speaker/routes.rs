@@ -7,7 +7,7 @@ use ha2bgp_lab::bird::Bird;
 use ha2bgp_lab::exabgp::{Config, ExaBgp, Version};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::samples::{range, ratio};
+use ha2bgp_lab::report::{Report, Unit, Who};
 use ha2bgp_lab::source::{self, Source};
 use ha2bgp_lab::{readme, wait};
 use std::os::unix::fs::PermissionsExt as _;
@@ -45,7 +45,7 @@ protocol bgp receiver {
 protocol static feed { ipv4;
 ";
 
-pub(crate) fn run(reps: usize) -> Outcome<()> {
+pub(crate) fn run(reps: usize, report: &mut Report) -> Outcome<()> {
     println!("until BIRD has the routes in its table (looked at every {STEP:?})");
     let dir = readme::workdir()?;
     let (ours, bird, them) = (Netns::new("ours")?, Netns::new("bird")?, Netns::new("them")?);
@@ -62,9 +62,16 @@ pub(crate) fn run(reps: usize) -> Outcome<()> {
         text.push_str(&format!("route {}/32 blackhole;\n", source::host(index)));
     }
     let sender = Bird::start(&bird, "sender", dir.path(), &format!("{text}}}\n"))?;
-    at_the_start(&receiver, &sender, &ours, reps)?;
-    in_a_session(&receiver, &sender, &ours, reps)?;
-    beside_exabgp(&receiver, &ours, &them, dir.path())
+    at_the_start(&receiver, &sender, &ours, reps, report)?;
+    in_a_session(&receiver, &sender, &ours, reps, report)?;
+    let few = beside_exabgp(&receiver, &ours, &them, dir.path())?;
+    report.headline("10 000 routes announced, until BIRD has them", Unit::Time);
+    report.times(Who::Ours, "ha2bgp", &few.0)?;
+    for (name, times) in &few.1 {
+        report.times(Who::Peer, name, times)?;
+    }
+    println!("{}", report.table());
+    Ok(())
 }
 
 fn to_receiver() -> ha2bgp::announce::speaker::Peer {
@@ -72,7 +79,13 @@ fn to_receiver() -> ha2bgp::announce::speaker::Peer {
 }
 
 /// The routes are there before the session: from Established on.
-fn at_the_start(receiver: &Bird, sender: &Bird, ours: &Netns, reps: usize) -> Outcome<()> {
+fn at_the_start(
+    receiver: &Bird,
+    sender: &Bird,
+    ours: &Netns,
+    reps: usize,
+    report: &mut Report,
+) -> Outcome<()> {
     let all = source::hosts(ROUTES);
     let (mut fast, mut peer) = (Vec::new(), Vec::new());
     wait_count(receiver, "rival", ROUTES)?;
@@ -91,12 +104,20 @@ fn at_the_start(receiver: &Bird, sender: &Bird, ours: &Netns, reps: usize) -> Ou
     }
     sender.ask("enable receiver")?;
     wait_count(receiver, "rival", ROUTES)?;
-    report(&format!("{ROUTES} routes, from session established"), &fast, &peer);
+    report.case("100 000 routes, from session established until BIRD has them", Unit::Time);
+    told(report, &fast, &peer)?;
+    println!("{}", report.table());
     Ok(())
 }
 
 /// The session is there before the routes; BIRD also has to fill its own table first.
-fn in_a_session(receiver: &Bird, sender: &Bird, ours: &Netns, reps: usize) -> Outcome<()> {
+fn in_a_session(
+    receiver: &Bird,
+    sender: &Bird,
+    ours: &Netns,
+    reps: usize,
+    report: &mut Report,
+) -> Outcome<()> {
     let all = source::hosts(ROUTES);
     let speaker = Source::start(Some(ours), vec![to_receiver()], RouteSet::new())?;
     receiver.wait_protocol("ours", "Established", LIMIT)?;
@@ -130,16 +151,47 @@ fn in_a_session(receiver: &Bird, sender: &Bird, ours: &Netns, reps: usize) -> Ou
         wait_count(sender, "feed", ROUTES)?;
         own.push(start.elapsed());
     }
-    report(&format!("{ROUTES} announcements in a session"), &times[0], &times[1]);
-    println!("  {}", range("of BIRD's time, its own table", &own));
-    report(&format!("{ROUTES} withdrawals in a session"), &times[2], &times[3]);
+    report.headline("100 000 routes announced, until BIRD has them", Unit::Time);
+    told(report, &times[0], &times[1])?;
+    report.times(Who::Peer, "of BIRD's time, its own table", &own)?;
+    println!("{}", report.table());
+    report.headline("100 000 routes withdrawn, until BIRD has none", Unit::Time);
+    told(report, &times[2], &times[3])?;
+    println!("{}", report.table());
     Ok(())
 }
 
-/// ExaBGP on the receiver's host, as in the README; a helper prints all lines at once.
-fn beside_exabgp(receiver: &Bird, ours: &Netns, them: &Netns, dir: &Path) -> Outcome<()> {
-    let go = dir.join("go");
-    let helper = dir.join("print.py");
+/// The times of ours, and those of each version of ExaBGP that is here.
+type Beside = (Vec<Duration>, Vec<(String, Vec<Duration>)>);
+
+fn beside_exabgp(receiver: &Bird, ours: &Netns, them: &Netns, dir: &Path) -> Outcome<Beside> {
+    let mut all = Vec::new();
+    for version in [Version::Debian, Version::V5_0_15] {
+        let name = format!("ExaBGP's API, {}", version.number());
+        match version.program() {
+            Ok(_) => all.push((name, vec![from_exabgp(version, receiver, them, dir)?])),
+            Err((reason, _)) => println!("not measured: {name}: {reason}"),
+        }
+    }
+    let speaker = Source::start(Some(ours), vec![to_receiver()], RouteSet::new())?;
+    receiver.wait_protocol("ours", "Established", LIMIT)?;
+    let mut fast = Vec::new();
+    for _ in 0..3 {
+        let start = Instant::now();
+        speaker.set(source::hosts(FEW));
+        wait_count(receiver, "ours", FEW)?;
+        fast.push(start.elapsed());
+        speaker.set(RouteSet::new());
+        wait_count(receiver, "ours", 0)?;
+    }
+    Ok((fast, all))
+}
+
+/// ExaBGP on the receiver's host, as in the README; a helper prints all lines at once, and takes the
+/// answers off the pipe.
+fn from_exabgp(version: Version, receiver: &Bird, them: &Netns, dir: &Path) -> Outcome<Duration> {
+    let go = dir.join(format!("go-{}", version.number()));
+    let helper = dir.join(format!("print-{}.py", version.number()));
     let script = format!(
         "#!/usr/bin/python3\nimport os, sys, threading, time\n\
          threading.Thread(target=sys.stdin.read, daemon=True).start()\n\
@@ -153,37 +205,22 @@ fn beside_exabgp(receiver: &Bird, ours: &Netns, them: &Netns, dir: &Path) -> Out
     std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755))?;
     let run = helper.to_string_lossy().into_owned();
     let config = Config { run: &run, neighbor: "127.0.1.1", local: "127.0.1.2" };
-    let exabgp = ExaBgp::start(them, Version::Debian, dir, &config, "root")?;
+    let exabgp = ExaBgp::start(them, version, dir, &config, "root")?;
     receiver.wait_protocol("exabgp", "Established", LIMIT)?;
     let start = Instant::now();
     std::fs::write(&go, "")?;
     wait_count(receiver, "exabgp", FEW)?;
-    let slow = vec![start.elapsed()];
+    let took = start.elapsed();
     drop(exabgp);
-
-    let speaker = Source::start(Some(ours), vec![to_receiver()], RouteSet::new())?;
-    receiver.wait_protocol("ours", "Established", LIMIT)?;
-    let mut fast = Vec::new();
-    for _ in 0..3 {
-        let start = Instant::now();
-        speaker.set(source::hosts(FEW));
-        wait_count(receiver, "ours", FEW)?;
-        fast.push(start.elapsed());
-        speaker.set(RouteSet::new());
-        wait_count(receiver, "ours", 0)?;
-    }
-    println!("{FEW} announcements in a session (a tenth: ExaBGP 4.2 is slow)");
-    println!("  {}", range("ha2bgp", &fast));
-    println!("  {}", range("ExaBGP's API", &slow));
-    println!("  ratio p50, ExaBGP ÷ ha2bgp: {:.0}", ratio(&slow, &fast, 50));
-    Ok(())
+    wait_count(receiver, "exabgp", 0)?;
+    Ok(took)
 }
 
-fn report(what: &str, fast: &[Duration], peer: &[Duration]) {
-    println!("{what}");
-    println!("  {}", range("ha2bgp", fast));
-    println!("  {}", range("another BIRD", peer));
-    println!("  ratio p50, ha2bgp ÷ BIRD: {:.2}", ratio(fast, peer, 50));
+/// Both of the newest case.
+fn told(report: &mut Report, fast: &[Duration], peer: &[Duration]) -> Outcome<()> {
+    report.times(Who::Ours, "ha2bgp", fast)?;
+    report.times(Who::Peer, "another BIRD", peer)?;
+    Ok(())
 }
 
 /// From the first look that shows the session up to the last route.
