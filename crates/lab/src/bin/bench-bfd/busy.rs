@@ -92,6 +92,10 @@ fn measure(kind: Kind, time: Duration) -> Outcome<String> {
     let answers = |scene: &Scene| scene.number("ups").map_err(|error| error.to_string());
     let ups = wait::until(READY, "ha2bgp answers", || answers(&scene))?;
     let downs = scene.number("downs")?;
+    // Who was late, as our side saw it.
+    for line in scene.log().lines().filter(|line| line.contains("BFD session down")) {
+        println!("    {line}");
+    }
     let up = scene.router.is_bfd_up()? && scene.router.is_established()?;
     Ok(format!(
         "{downs} false downs, came up {ups} time, up at the router at the end: {up}; {rounds} bursts of {ROUTES} \
