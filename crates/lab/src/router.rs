@@ -88,8 +88,8 @@ pub struct Options {
     pub hops: Option<u8>,
     /// Watches its neighbor by BFD; BIRD and FRR.
     pub bfd: Option<Bfd>,
-    /// Goes before everything that has no real-time priority, where that is allowed: a busy machine
-    /// must not make it late.
+    /// What watches its neighbor goes before everything that has no real-time priority, where that is
+    /// allowed: a busy machine must not make it late.
     pub real_time: bool,
 }
 

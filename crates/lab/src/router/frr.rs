@@ -66,7 +66,10 @@ pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
     // Both become the user frr before they make their sockets.
     child::run(Command::new("chown").arg("-R").arg("frr:frr").arg(&router.dir))?;
     let program = |name: &str| {
-        let mut command = router.command(&format!("/usr/lib/frr/{name}"));
+        let path = format!("/usr/lib/frr/{name}");
+        // The others may be busy with many routes, and would be in the way of it, and of us.
+        let watches = name == "bfdd";
+        let mut command = if watches { router.command(&path) } else { Command::new(path) };
         command.arg("-f").arg(router.file(&format!("{name}.conf")));
         command.arg("-i").arg(router.file(&format!("{name}.pid")));
         command.arg("-z").arg(router.file("zserv.api"));

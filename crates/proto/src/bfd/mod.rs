@@ -15,7 +15,8 @@
 //! Not done, on purpose: sending echo packets, and looping them back (Required Min Echo RX
 //! Interval is always 0); asking for demand mode (that of the peer is obeyed); the passive role
 //! (RFC 5881 section 3 forbids it); diagnostics of concatenated paths (RFC 5880 section 6.8.17);
-//! a change of authentication without a new session (section 6.7.1).
+//! a change of authentication without a new session (section 6.7.1). One packet goes against the
+//! letter of section 6.8.1, see `session/transmit`.
 
 mod auth;
 mod discard;

@@ -69,6 +69,8 @@ pub struct Session {
     final_due: bool,
     /// What we say has changed: it goes out at once.
     urgent: bool,
+    /// The peer that was silent for too long, until it was told.
+    silent: Option<NonZeroU32>,
     sent: Option<Instant>,
     /// The interval that `next` was made from.
     interval: Option<Duration>,
@@ -103,6 +105,7 @@ impl Session {
             forget_sequence: None,
             final_due: false,
             urgent: false,
+            silent: None,
             sent: None,
             interval: None,
             next: None,
@@ -303,7 +306,8 @@ impl Session {
     fn expire(&mut self, now: Instant) {
         let time = self.detection_time().unwrap_or_default();
         self.forget_sequence = self.heard.map(|heard| heard + time.saturating_mul(2));
-        self.remote = None;
+        let told = matches!(self.state, State::Init | State::Up);
+        self.silent = self.remote.take().map(|it| it.discriminator).filter(|_| told);
         self.report(Event::RemoteChanged { remote: None });
         match self.state {
             State::Init | State::Up => self.enter(State::Down, Cause::DetectionTimeExpired, now),

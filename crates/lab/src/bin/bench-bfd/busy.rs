@@ -2,7 +2,7 @@
 //! reloads, and a loop on every core that never sleeps. BFD must not notice.
 
 use crate::Outcome;
-use ha2bgp_lab::bfd_scene::{Plan, Scene};
+use ha2bgp_lab::bfd_scene::{Addresses, Plan, Scene};
 use ha2bgp_lab::http_server::{HttpServer, Kind as Http};
 use ha2bgp_lab::link;
 use ha2bgp_lab::router::{Bfd, Kind};
@@ -34,23 +34,22 @@ pub(crate) fn run(secs: u64, kinds: &[Kind]) -> Outcome<()> {
 
 /// The services, behind the peer's section. `flag` is the file that the burst depends on.
 fn services(peer: &str, flag: &Path, round: u64) -> String {
-    let list = |first: u32, count: u32| {
-        let mut text = String::new();
-        for number in first..first + count {
-            let _ = write!(text, "\"{}\",", std::net::Ipv4Addr::from_bits(number));
-        }
-        text
-    };
+    let (mut many, mut probed) = (String::new(), String::new());
+    // As short as they can be written: a configuration has at most 1 MiB.
+    for number in 0..ROUTES {
+        let _ = write!(many, "\"{}::{:x}\",", 1 + (number >> 16), number & 0xffff);
+    }
+    for number in FIRST_PROBED..FIRST_PROBED + PROBED {
+        let _ = write!(probed, "\"{}\",", std::net::Ipv4Addr::from_bits(number));
+    }
     format!(
         "description = \"round {round}\"\n{peer}\n\
-         [[service]]\nname = \"many\"\nvips = [{}]\nrule = \"flag\"\n\
+         [[service]]\nname = \"many\"\nvips = [{many}]\nrule = \"flag\"\n\
          [service.checks.flag]\ntype = \"file\"\npath = \"{}\"\n\
-         [[service]]\nname = \"probed\"\nvips = [{}]\nrule = \"page\"\n\
+         [[service]]\nname = \"probed\"\nvips = [{probed}]\nrule = \"page\"\n\
          [service.checks.page]\ntype = \"http\"\nurl = \"http://{{vip}}:8081/\"\n\
          interval = \"100ms\"\ntimeout = \"90ms\"\nfall = 10\n",
-        list(0x0a80_0000, ROUTES),
-        flag.display(),
-        list(FIRST_PROBED, PROBED)
+        flag.display()
     )
 }
 
@@ -58,7 +57,8 @@ fn measure(kind: Kind, time: Duration) -> Outcome<String> {
     let files = tempfile::tempdir()?;
     let flag = files.path().join("flag");
     std::fs::write(&flag, "")?;
-    let plan = Plan::new(kind, Bfd::new(50, 3));
+    // Of IPv6, as most routes are.
+    let plan = Plan { addresses: Addresses::V6, ..Plan::new(kind, Bfd::new(50, 3)) };
     let peer = plan.peer.clone();
     let plan = Plan { peer: services(&peer, &flag, 0), ..plan };
     let mut scene = Scene::prepared(plan)?;
@@ -75,7 +75,7 @@ fn measure(kind: Kind, time: Duration) -> Outcome<String> {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZeroUsize::get);
     let idle = idle()?;
     let start = Instant::now();
-    let rounds = std::thread::scope(|scope| {
+    let (rounds, least, most) = std::thread::scope(|scope| {
         for _ in 0..cores {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
@@ -88,20 +88,33 @@ fn measure(kind: Kind, time: Duration) -> Outcome<String> {
         rounds
     })?;
     let idle = self::idle()?.saturating_sub(idle).div_duration_f64(start.elapsed());
-    let (ups, downs) = (scene.number("ups")?, scene.number("downs")?);
+    // What is under way makes it slow to answer.
+    let answers = |scene: &Scene| scene.number("ups").map_err(|error| error.to_string());
+    let ups = wait::until(READY, "ha2bgp answers", || answers(&scene))?;
+    let downs = scene.number("downs")?;
+    // Who was late, as our side saw it.
+    for line in scene.log().lines().filter(|line| line.contains("BFD session down")) {
+        println!("    {line}");
+    }
     let up = scene.router.is_bfd_up()? && scene.router.is_established()?;
     Ok(format!(
         "{downs} false downs, came up {ups} time, up at the router at the end: {up}; {rounds} bursts of {ROUTES} \
-         routes and as many reloads, {} probes a second, {:.0} % of {cores} cores idle",
+         routes ({least} to {most} at the router) and as many reloads, {} probes a second, {:.0} % of {cores} cores idle",
         PROBED * 10,
         100.0 * idle / f64::from(u32::try_from(cores)?)
     ))
 }
 
-/// Bursts and reloads until time is up; how many of each.
-fn live(scene: &mut Scene, peer: &str, flag: &Path, time: Duration) -> Outcome<u64> {
+/// Bursts and reloads until time is up; how many of each, and the least and the most routes at the router in
+/// between.
+fn live(
+    scene: &mut Scene,
+    peer: &str,
+    flag: &Path,
+    time: Duration,
+) -> Outcome<(u64, usize, usize)> {
     let end = Instant::now() + time;
-    let mut rounds = 0;
+    let (mut rounds, mut least, mut most) = (0, usize::MAX, 0);
     while Instant::now() < end {
         if rounds % 2 == 0 {
             std::fs::remove_file(flag)?;
@@ -109,11 +122,13 @@ fn live(scene: &mut Scene, peer: &str, flag: &Path, time: Duration) -> Outcome<u
             std::fs::write(flag, "")?;
         }
         wait::pause(BURST / 2);
+        let count = scene.router.count()?;
+        (least, most) = (least.min(count), most.max(count));
         rounds += 1;
-        scene.reload(&services(peer, flag, rounds))?;
+        scene.begin_reload(&services(peer, flag, rounds))?;
         wait::pause(BURST / 2);
     }
-    Ok(rounds)
+    Ok((rounds, least, most))
 }
 
 /// The time that all cores together have had nothing to do (proc_stat(5)).

@@ -32,6 +32,10 @@ impl Session {
 
     fn compose(&mut self, poll: bool, is_final: bool) -> Datagram {
         self.counters.sent = self.counters.sent.saturating_add(1);
+        // RFC 5880 section 6.8.1 wants zero as soon as the detection time is over. The one packet that
+        // tells of that still names the peer: FRR, until the end of 2025, takes zero for an
+        // attack while its own side is up, and would find out only when we are silent, too.
+        let told = self.silent.take();
         let packet = Packet {
             diagnostic: self.diagnostic,
             state: self.state,
@@ -43,7 +47,7 @@ impl Session {
             demand: false,
             multiplier: self.told.multiplier,
             my_discriminator: self.local_discriminator,
-            your_discriminator: self.remote.map(|it| it.discriminator),
+            your_discriminator: self.remote.map(|it| it.discriminator).or(told),
             desired_min_tx: self.said_tx(self.told).as_micros(),
             required_min_rx: self.told.required_min_rx.as_micros(),
             required_min_echo_rx: 0,

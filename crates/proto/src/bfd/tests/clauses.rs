@@ -71,7 +71,8 @@ fn the_peer_is_forgotten_after_a_detection_time_in_every_state() {
         talk.sent();
         talk.run(ms(299));
         assert!(talk.session.remote().is_some());
-        talk.run(ms(1));
+        let told = talk.run(ms(1));
+        assert!(told.len() <= 1, "at most the one that tells of it");
         assert_eq!(talk.session.remote(), None);
         assert_eq!(talk.session.status().detection_time, None);
         assert_eq!(talk.session.status().transmit_interval, Some(Duration::from_secs(1)));
@@ -79,6 +80,19 @@ fn the_peer_is_forgotten_after_a_detection_time_in_every_state() {
         assert!(sent.iter().all(|(_, it)| it.your_discriminator.is_none()));
         assert!(!sent.is_empty());
     }
+}
+
+/// Against the letter of 6.8.1, once: FRR believes Down from a peer that it has seen up only where its
+/// discriminator is named.
+#[test]
+fn the_packet_that_tells_of_silence_names_the_peer() {
+    let mut talk = Talk::up();
+    let sent = talk.run(ms(299));
+    assert!(sent.iter().all(|(_, it)| it.state == State::Up));
+    let sent = talk.run(Duration::from_secs(3));
+    let told: Vec<_> = sent.iter().map(|(_, it)| (it.state, it.your_discriminator)).collect();
+    assert_eq!(told[0], (State::Down, Some(number(THEIRS))));
+    assert!(told.len() >= 3 && told[1..].iter().all(|it| *it == (State::Down, None)), "{told:?}");
 }
 
 /// 6.8.6 and 6.8.7: a poll is answered at once, in every state but AdminDown, where the packet is
