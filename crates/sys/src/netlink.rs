@@ -299,6 +299,11 @@ impl EventSocket {
         })
     }
 
+    /// Does something with the socket itself.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(SockRef<'_>) -> T) -> T {
+        work(SockRef::from(self.fd.get_ref()))
+    }
+
     /// The next datagram. Cancelling it loses nothing.
     pub(crate) async fn receive(&mut self) -> Result<Received<'_>, NetlinkError> {
         let length = loop {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::inet_diag::{DumpRequest, ExactQuery, Family, State};
 use ha2bgp_sys::NetlinkError;
-use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents};
+use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents, PORTS_MAX};
 use ha2bgp_sys::diag::Diag;
 use ha2bgp_sys::route::Route;
 use socket2::SockRef;
@@ -81,6 +81,32 @@ async fn connections_that_end_make_no_events_and_their_listener_does() {
         if destroyed.iter().any(|gone| gone.cookie == cookie) {
             break;
         }
+    }
+}
+
+#[tokio::test]
+async fn only_ports_that_are_followed_are_told() {
+    let mut events = DestroyEvents::open(&[Protocol::Tcp]).unwrap();
+    let mut destroyed = Vec::new();
+    // However many ports: the one that is meant is told, wherever it stands; another one is not.
+    for (count, at) in [(1, 0), (3, 1), (PORTS_MAX, 0), (PORTS_MAX, PORTS_MAX - 1), (65, 64)] {
+        let (other, (followed, query)) = (listener().0, listener());
+        let other_cookie = SockRef::from(&other).cookie().unwrap();
+        let mut ports: Vec<u16> = (1..).take(count).collect();
+        ports[at] = query.port;
+        events.follow(&ports).unwrap();
+        let cookie = SockRef::from(&followed).cookie().unwrap();
+        drop(other);
+        drop(followed);
+        let mut seen = Vec::new();
+        while !seen.contains(&cookie) {
+            let event = events.receive(&mut destroyed);
+            let event = tokio::time::timeout(Duration::from_secs(20), event);
+            assert_eq!(event.await.unwrap().unwrap(), DestroyEvent::Destroyed);
+            seen.extend(destroyed.iter().map(|gone| gone.cookie));
+        }
+        // The other one was destroyed first. With too many ports everything is told.
+        assert_eq!(seen.contains(&other_cookie), count > PORTS_MAX, "{count} ports");
     }
 }
 

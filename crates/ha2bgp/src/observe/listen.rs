@@ -238,6 +238,7 @@ impl Observer {
         // One timer that stays registered: on the way of an event there is no time for another.
         let mut timer = std::pin::pin!(tokio::time::sleep_until(next_dump));
         loop {
+            senses.follow(&self.mirror);
             let wake = if !senses.rings()
                 && tables.answers_at_once()
                 && self.pace.polls(self.mirror.polled_len())

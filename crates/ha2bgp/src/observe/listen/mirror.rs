@@ -99,6 +99,10 @@ pub(super) struct Mirror {
     /// The same by endpoint.
     endpoints: Endpoints,
     polled: Polled,
+    /// How many sockets are at each port.
+    ports: BTreeMap<u16, usize>,
+    /// Counts the changes of which ports there are.
+    ports_version: u64,
     reconciliations: u64,
     /// The last dump, while it describes `sockets` exactly; else empty.
     settled: Vec<(SocketId, Endpoint)>,
@@ -163,6 +167,9 @@ impl Mirror {
         self.endpoints.insert((endpoint, id));
         self.polled.members_changed(endpoint, true);
         let Endpoint { address, port, .. } = endpoint;
+        let count = self.ports.entry(port).or_default();
+        *count += 1;
+        self.ports_version += u64::from(*count == 1);
         changes.push(Observation::ListenerOpened(Listener { id, address, port }));
     }
 
@@ -174,6 +181,13 @@ impl Mirror {
         self.settled.clear();
         self.endpoints.remove(&(endpoint, id));
         self.polled.members_changed(endpoint, self.listens(endpoint));
+        if let Some(count) = self.ports.get_mut(&endpoint.port) {
+            *count -= 1;
+            if *count == 0 {
+                self.ports.remove(&endpoint.port);
+                self.ports_version += 1;
+            }
+        }
         changes.push(Observation::ListenerClosed(id));
     }
 
@@ -215,6 +229,16 @@ impl Mirror {
                     !twice && here && (port == 0 || it.port == port)
                 })
         })
+    }
+
+    /// At which ports anything listens, so many of them at most.
+    pub(super) fn ports(&self, most: usize) -> Vec<u16> {
+        self.ports.keys().copied().take(most).collect()
+    }
+
+    /// Is another number whenever [`Mirror::ports`] has changed.
+    pub(super) const fn ports_version(&self) -> u64 {
+        self.ports_version
     }
 
     /// Whether the socket with this cookie listens at `endpoint`.

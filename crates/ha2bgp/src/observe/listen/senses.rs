@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::inet_diag::DiagSocket;
-use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents};
+use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents, PORTS_MAX};
 use ha2bgp_sys::doorbell::{Chime, Doorbell, Rang};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::ListenConfig;
+use super::mirror::Mirror;
 
 /// How long to do without before asking again.
 const RETRY: Duration = Duration::from_secs(10);
@@ -34,6 +35,8 @@ pub(super) struct Senses {
     /// What it told when it last rang.
     chimes: Vec<Chime>,
     events: Option<DestroyEvents>,
+    /// The version of the ports that events are told of; without it they are told of all ports.
+    following: Option<u64>,
     /// There are sockets to watch that never ring: UDP has no states.
     silent: bool,
     /// Where events are wanted and missing: when to ask again.
@@ -61,7 +64,14 @@ pub(super) struct Said {
 impl Senses {
     /// What rings when `bell` does, and nothing else yet.
     pub(super) fn new(bell: Option<Doorbell>) -> Self {
-        Self { bell, chimes: Vec::new(), events: None, silent: false, retry_at: None }
+        Self {
+            bell,
+            chimes: Vec::new(),
+            events: None,
+            following: None,
+            silent: false,
+            retry_at: None,
+        }
     }
 
     /// Subscribes to what `config` asks for; to no events where netlink is forbidden. From now on
@@ -89,6 +99,20 @@ impl Senses {
     pub(super) fn rung(&self, rang: Rang) -> Rung<'_> {
         let ours = self.bell.as_ref().is_some_and(Doorbell::tells_namespaces);
         Rung { rang, chimes: &self.chimes, ours }
+    }
+
+    /// Has events told of the ports of the mirror only. What listens at another port is not known yet,
+    /// and found by a dump.
+    pub(super) fn follow(&mut self, mirror: &Mirror) {
+        let version = Some(mirror.ports_version());
+        let Some(events) = self.events.as_ref().filter(|_| self.following != version) else {
+            return;
+        };
+        self.following = version;
+        // One more says that there are too many.
+        if let Err(error) = events.follow(&mirror.ports(PORTS_MAX + 1)) {
+            tracing::debug!("events are told of more ports than are followed: {error}");
+        }
     }
 
     /// When to call [`Senses::retry`].
@@ -140,6 +164,7 @@ impl Senses {
             Ok(events) => {
                 said.events_missing = false;
                 self.events = Some(events);
+                self.following = None;
             }
             Err(error) => self.no_events(&error, said),
         }
