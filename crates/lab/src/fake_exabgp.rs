@@ -129,6 +129,17 @@ impl FakeExaBgp {
         self.wait_for(&format!("{prefix} is {state}"), limit, |t| t.has(prefix) == announced)
     }
 
+    /// Waits until the log has these words: a route is announced or withdrawn before that is told.
+    ///
+    /// # Errors
+    /// When it has not in that time.
+    pub fn wait_log(&mut self, words: &str, limit: Duration) -> Result<()> {
+        wait::until(limit, &format!("the log says {words:?}"), || {
+            let child = self.child();
+            if child.stderr().contains(words) { Ok(()) } else { Err(child.tail()) }
+        })
+    }
+
     /// Waits for a condition on the table.
     pub fn wait_for(
         &mut self,

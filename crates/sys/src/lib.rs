@@ -9,6 +9,7 @@
 //! * [`doorbell`]: that a socket started or stopped to listen (eBPF).
 //! * [`route`]: links and addresses (rtnetlink). * [`lookup`]: names of the kernel to numbers.
 //! * [`privileges`]: giving back what is not needed any more.
+//! * [`signals`]: signals before anybody listens for them.
 //! * [`peer`]: who is at the other end of a unix socket.
 //! * [`tcp`]: sockets for BGP sessions. * [`datagram`]: an option for those of checks.
 #![deny(unsafe_code)]
@@ -24,6 +25,7 @@ mod netlink;
 pub mod peer;
 pub mod privileges;
 pub mod route;
+pub mod signals;
 pub mod tcp;
 
 pub use netlink::NetlinkError;

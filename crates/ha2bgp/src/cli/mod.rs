@@ -37,6 +37,8 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 use ha2bgp_core::fact::Protocol;
 use ha2bgp_proto::filter::{Filter, FilterError, Span};
+use ha2bgp_sys::signals::Ignored;
+use rustix::process::Signal;
 
 use self::flags::FLAGS;
 use crate::config::error::ConfigError;
@@ -140,6 +142,8 @@ fn command() -> Command {
 
 /// Runs the daemon from flags, environment and configuration files.
 fn run(matches: &ArgMatches) -> ExitCode {
+    // A reload or a look that is asked for before it is there must not end it.
+    let ignored = Ignored::begin(&[Signal::HUP, Signal::USR1]);
     let flag = |name| {
         let values = matches.get_many::<String>(name).into_iter().flatten();
         values.cloned().collect::<Vec<String>>()
@@ -156,7 +160,10 @@ fn run(matches: &ArgMatches) -> ExitCode {
     let log_settings = LogSettings::read(&raw);
     let Good { settings, filter, warnings } = match settings {
         Ok(good) => good,
-        Err(errors) => return refuse(&texts(&errors)),
+        Err(errors) => {
+            ignored.end();
+            return refuse(&texts(&errors));
+        }
     };
     let helper = settings.backend == Backend::Exabgp && parent::has_pipes();
     let log = log::start(log_settings, Format::choose(log_settings, helper));

@@ -68,7 +68,9 @@ fn stays_up(kind: Kind) -> Result<()> {
             _ => Err(format!("{}{}", pair.router.tail(), pair.ha2bgp.tail())),
         }
     })?;
-    assert!(pair.ha2bgp.stderr().contains("End-of-RIB sent"), "{}", pair.ha2bgp.tail());
+    wait::until_true(SOON, "End-of-RIB is told", || {
+        pair.ha2bgp.stderr().contains("End-of-RIB sent")
+    })?;
     drop(listener);
     pair.wait_route(false)
 }
