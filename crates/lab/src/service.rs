@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// How long an address may seem to be taken.
-const TAKEN: Duration = Duration::from_secs(1);
+pub(crate) const TAKEN: Duration = Duration::from_secs(1);
 
 /// Options of a listening socket.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,7 +69,7 @@ fn on_host(host: &Netns, address: &str, kind: Type, options: Options) -> Result<
     })
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+pub(crate) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::netns::Netns;
 use crate::service::{self, Options};
-use crate::{LabError, Result};
+use crate::{LabError, Result, wait};
 use socket2::{SockAddr, Type};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
@@ -69,8 +69,11 @@ impl MisbehaveUdp {
                 service::open(any.as_socket().unwrap_or(address), Type::DGRAM, Options::default())?;
             Ok((UdpSocket::from(socket), UdpSocket::from(other)))
         };
-        let (socket, other) =
-            host.within(bind)?.map_err(LabError::io(format!("bind {address}")))?;
+        // As with listeners: a child that another test starts may hold what was closed a moment ago.
+        let (socket, other) = wait::until(service::TAKEN, &format!("bind {address}"), || {
+            let bound: std::io::Result<_> = host.within(bind).map_err(service::text)?;
+            bound.map_err(service::text)
+        })?;
         let address = socket.local_addr().map_err(LabError::io("local address"))?;
         socket.set_read_timeout(Some(STEP)).map_err(LabError::io("socket"))?;
         let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
