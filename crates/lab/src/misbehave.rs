@@ -82,11 +82,12 @@ impl Misbehave {
     /// Listens on TCP in the namespace of `host`; port 0 takes a free one. The n-th connection
     /// gets the n-th script, all later ones the last.
     pub fn tcp(host: &Netns, address: SocketAddr, scripts: Vec<Vec<Step>>) -> Result<Self> {
-        let socket = host
-            .within(|| {
-                service::open(address, Type::STREAM, Options { backlog: 128, ..Options::default() })
-            })?
-            .map_err(LabError::io(format!("listen on {address}")))?;
+        let options = Options { backlog: 128, ..Options::default() };
+        // As with listeners: a child that another test starts may hold what was closed a moment ago.
+        let socket = wait::until(service::TAKEN, &format!("listen on {address}"), || {
+            let opened = host.within(|| service::open(address, Type::STREAM, options));
+            opened.map_err(service::text)?.map_err(service::text)
+        })?;
         Self::serve(socket, None, scripts)
     }
 

@@ -1,11 +1,12 @@
 //! What BFD says of the way to a peer, and what becomes of the session (RFC 5882 section 4).
 //!
 //! A way that fails ends the session at once, with Cease/10 (RFC 9384) as far as that still goes out;
-//! then BGP waits until BFD is up again, or for the longest of its own pauses: a host that is dead is not
-//! called again and again. What somebody did on purpose (AdminDown) is no failure, and a session that
+//! then BGP waits until BFD is up again, but not for long: a router that was started again may begin BFD
+//! only when BGP is up (FRR does). What somebody did on purpose (AdminDown) is no failure, and a session that
 //! never came up is none either: the peer may have no BFD. With `strict` BGP waits for that, too.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use ha2bgp_core::time::Instant;
 use ha2bgp_proto::bgp::{Input, StopReason};
@@ -13,6 +14,10 @@ use ha2bgp_proto::bgp::{Input, StopReason};
 use super::{Running, Tell};
 use crate::bfd::states::{SessionState, States, why};
 use crate::bfd::target::Target;
+
+/// So long BGP waits for BFD that has failed: the router is most likely dead, and no session would last.
+/// After that it tries by itself, as often as it does without BFD.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Which BFD session a peer goes by.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -106,7 +111,7 @@ impl Running {
     /// The way has failed.
     fn fail(&mut self, state: &SessionState, now: Instant, tell: &mut Tell<'_>) {
         let strict = self.peer.bfd.as_ref().is_some_and(|binding| binding.strict);
-        let longest = self.peer.config.idle_hold.max;
+        let longest = self.peer.config.idle_hold.max.min(WAIT_MAX);
         let held = if strict { Held::Strict } else { Held::Failed(now + longest) };
         self.way.held = Some(held);
         self.stop_for_bfd(now);

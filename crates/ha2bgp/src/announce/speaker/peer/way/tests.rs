@@ -10,7 +10,7 @@ use crate::announce::speaker::Peer;
 use crate::announce::{Reports, What};
 use crate::bfd::states::tests::{end, of, speak};
 
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// A peer, the two ends of its BFD session, and what is told.
 struct Stage {
