@@ -26,6 +26,9 @@ const SHOW_EVERY: Duration = Duration::from_secs(1);
 /// So often everything that waits in a socket is taken before what is due is done: about 500
 /// datagrams, more than its buffer holds. Whoever sends more delays nothing but himself.
 const ROUNDS: usize = 512 / RECEIVES_AT_ONCE;
+/// A pause for the rest of the host when more has come than that: this thread goes before all others,
+/// and a flood must not make it keep the processor. What does not fit into the socket meanwhile is lost.
+const BREATH: Duration = Duration::from_millis(2);
 /// Random numbers tried before the next free discriminator is taken.
 const DRAWS: usize = 8;
 
@@ -64,20 +67,21 @@ pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, out: Out, clock: Cl
     };
     task.set(&wanted.borrow_and_update().clone(), clock.now());
     loop {
-        task.work(clock);
+        let flooded = task.work(clock);
         let now = clock.now();
         if wanted.borrow().ends && task.sessions.is_empty() {
             task.show(now);
             return;
         }
-        let wake = task.wake();
+        let wake = if flooded { now + BREATH } else { task.wake() };
         tokio::select! {
             biased;
-            () = poll_fn(|cx| task.ports.poll_ready(cx)) => {}
+            // First: it is rare, and must be heard beside a flood.
             changed = wanted.changed() => match changed {
                 Ok(()) => task.set(&wanted.borrow_and_update().clone(), clock.now()),
                 Err(_) => return,
             },
+            () = poll_fn(|cx| task.ports.poll_ready(cx)), if !flooded => {}
             () = sleep_until(clock.until(wake)) => {}
         }
     }
@@ -152,14 +156,10 @@ impl Task {
     }
 
     /// Takes what has come, then does what is due: a process that was frozen hears its peers before it
-    /// finds them silent.
-    fn work(&mut self, clock: Clock) {
+    /// finds them silent. True when more has come than can be taken at once.
+    fn work(&mut self, clock: Clock) -> bool {
         let mut touched = BTreeSet::new();
-        for _ in 0..ROUNDS {
-            if !self.receive(&mut touched, clock.now()) {
-                break;
-            }
-        }
+        let flooded = (0..ROUNDS).all(|_| self.receive(&mut touched, clock.now()));
         let now = clock.now();
         if self.ports.wake().is_some_and(|at| at <= now) {
             self.changed |= self.ports.retry(now);
@@ -199,6 +199,7 @@ impl Task {
         if self.changed || self.show_at <= now {
             self.show(now);
         }
+        flooded
     }
 
     /// Takes what has come. True when there may be more.
