@@ -248,3 +248,36 @@ fn a_ttl_that_is_too_low_is_dropped_and_counted() {
     let name = "a_ttl_that_is_too_low_is_dropped_and_counted";
     in_own_network(name, what_comes_from_too_far_is_dropped());
 }
+
+/// Two programs send as fast as they can: what is wanted is heard all the same, and it ends.
+async fn a_flood_is_survived() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let over = Arc::new(AtomicBool::new(false));
+    let (mut bfd, _news) = Bfd::new(Clock::start(), false);
+    let mut latest = bfd.latest();
+    bfd.set_sessions(both(&PAIRS[..1], 50, None)).unwrap();
+    until(&mut latest, |it| all(it, SessionState::is_up)).await;
+    let flood = |from: &str| {
+        let (over, socket) = (Arc::clone(&over), std::net::UdpSocket::bind((from, 0)).unwrap());
+        std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                // A socket that is full drops them, which is what a flood does.
+                let _ = socket.send_to(b"no packet", "127.0.0.2:3784");
+            }
+        })
+    };
+    // The namespace is one of the thread, and theirs.
+    let floods = [flood("127.0.0.7"), flood("127.0.0.8")];
+    until(&mut latest, |it| it.strangers > 20_000).await;
+    bfd.set_sessions(Vec::new()).unwrap();
+    until(&mut latest, |it| it.iter().count() == 0).await;
+    tokio::time::timeout(PATIENCE, bfd.end()).await.unwrap();
+    over.store(true, Ordering::Relaxed);
+    floods.into_iter().for_each(|it| it.join().unwrap());
+}
+
+#[test]
+fn a_flood_hides_nothing() {
+    in_own_network("a_flood_hides_nothing", a_flood_is_survived());
+}
