@@ -12,6 +12,7 @@ mod openbgpd;
 
 use crate::child::Child;
 use crate::exabgp::Version;
+use crate::link::{self, End};
 use crate::netns::Netns;
 use crate::skip::Need;
 use crate::{LabError, Result, wait};
@@ -71,6 +72,23 @@ pub struct Config {
     pub options: Options,
 }
 
+impl Config {
+    /// A plain session, as between neighbors: no key, no interface, nothing special.
+    #[must_use]
+    pub fn plain(address: impl Into<String>, asn: u32, neighbor: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            asn,
+            neighbor: neighbor.into(),
+            device: None,
+            neighbor_as: 65000,
+            password: None,
+            ttl_security: false,
+            options: Options::default(),
+        }
+    }
+}
+
 /// What a router does only when it is told to.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -117,6 +135,27 @@ pub struct Router {
 }
 
 impl Router {
+    /// Starts one that has a cable to `us`, as our neighbor number so: 10.9.N.2, AS 65001, at the interface
+    /// `upN` of ours, whose address is 10.9.N.1.
+    ///
+    /// # Errors
+    /// When the cable cannot be made, or the router does not start.
+    pub fn beside(
+        us: &Netns,
+        number: u8,
+        kind: Kind,
+        host: &Netns,
+        name: &str,
+        dir: &Path,
+    ) -> Result<Self> {
+        let (ours, theirs) = (format!("10.9.{number}.1"), format!("10.9.{number}.2"));
+        link::cable(
+            End { host: us, device: &format!("up{number}"), address: &format!("{ours}/24") },
+            End { host, device: "down0", address: &format!("{theirs}/24") },
+        )?;
+        Self::start(kind, host, name, dir, Config::plain(theirs, 65001, ours))
+    }
+
     /// Starts one on `host` with files in a new directory `dir/name`, and waits until it answers.
     pub fn start(kind: Kind, host: &Netns, name: &str, dir: &Path, config: Config) -> Result<Self> {
         let dir = dir.join(name);

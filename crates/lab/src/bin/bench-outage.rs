@@ -12,7 +12,7 @@
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Options, Router};
+use ha2bgp_lab::router::{Config, Kind, Router};
 use ha2bgp_lab::samples::range;
 use ha2bgp_lab::{program, readme, service, wait};
 use rustix::process::Signal;
@@ -148,16 +148,7 @@ impl Stage {
             switch.ip(&["link", "set", port, "master", "br0"])?;
         }
         link::add_address(&us, ROUTE, "lo")?;
-        let config = Config {
-            address: "10.9.1.2".to_owned(),
-            asn: 65001,
-            neighbor: "10.9.1.1".to_owned(),
-            device: None,
-            neighbor_as: 65000,
-            password: None,
-            ttl_security: false,
-            options: Options::default(),
-        };
+        let config = Config::plain("10.9.1.2", 65001, "10.9.1.1");
         let router = Router::start(kind, &them, "router", dir.path(), config)?;
         let ha2bgp = start(&us, &dir, "ha2bgp", graceful)?;
         Ok(Self { ha2bgp, router, us, switch, _them: them, dir, graceful })

@@ -54,14 +54,8 @@ impl Lan {
         link::bridge(&host, "lan")?;
         link::add_address(&host, &format!("{ROUTER}/24"), "lan")?;
         let config = Config {
-            address: ROUTER.to_owned(),
-            asn,
-            neighbor: ONE.to_owned(),
-            device: None,
-            neighbor_as: 65000,
-            password: None,
-            ttl_security: false,
             options: Options { second: Some(TWO.to_owned()), ..options },
+            ..Config::plain(ROUTER, asn, ONE)
         };
         let router = Router::start(kind, &host, "router", dir.path(), config)?;
         Ok(Self { router, kind, host, dir, asn })

@@ -5,9 +5,9 @@ use crate::speaker_stage::SESSION;
 use crate::stage::SOON;
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::http_server::{HttpServer, Kind as Http};
-use ha2bgp_lab::link::{self, End};
+use ha2bgp_lab::link;
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Options, Router};
+use ha2bgp_lab::router::{Kind, Router};
 use ha2bgp_lab::{LabError, Result, program, readme, service, wait};
 use socket2::Socket;
 use std::fmt::Write as _;
@@ -142,22 +142,8 @@ impl Stage {
         }
         let mut routers = Vec::new();
         for (number, host, kind) in [(1, &hosts[0], Kind::Bird), (2, &hosts[1], Kind::Frr)] {
-            let (ours, theirs) = (format!("10.9.{number}.1"), format!("10.9.{number}.2"));
-            link::cable(
-                End { host: &us, device: &format!("up{number}"), address: &format!("{ours}/24") },
-                End { host, device: "down0", address: &format!("{theirs}/24") },
-            )?;
-            let config = Config {
-                address: theirs,
-                asn: 65001,
-                neighbor: ours,
-                device: None,
-                neighbor_as: 65000,
-                password: None,
-                ttl_security: false,
-                options: Options::default(),
-            };
-            routers.push(Router::start(kind, host, &format!("{kind:?}"), dir.path(), config)?);
+            let name = format!("{kind:?}");
+            routers.push(Router::beside(&us, number, kind, host, &name, dir.path())?);
         }
         let at = format!("{WEB}:8080").parse().map_err(|_| LabError::Missing(WEB.to_owned()))?;
         let web = HttpServer::start(&us, "web", dir.path(), &[(at, Http::Http)])?;

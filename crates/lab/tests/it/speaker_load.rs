@@ -7,7 +7,7 @@ use ha2bgp_core::route::RouteSet;
 use ha2bgp_lab::bgp::{Conversation, NOTIFICATION, UPDATE, counted, update};
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Options, Router};
+use ha2bgp_lab::router::{Config, Kind, Router};
 use ha2bgp_lab::skip::Need;
 use ha2bgp_lab::{LabError, Result, procfs, program, readme, require, service, source};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -26,16 +26,7 @@ fn there_and_back(kind: Kind, routes: u32) -> Result<()> {
         End { host: &us, device: "up0", address: "10.9.1.1/24" },
         End { host: &them, device: "down0", address: "10.9.1.2/24" },
     )?;
-    let config = Config {
-        address: ROUTER.ip().to_string(),
-        asn: 65001,
-        neighbor: "10.9.1.1".to_owned(),
-        device: None,
-        neighbor_as: 65000,
-        password: None,
-        ttl_security: false,
-        options: Options::default(),
-    };
+    let config = Config::plain(ROUTER.ip().to_string(), 65001, "10.9.1.1");
     let router = Router::start(kind, &them, "router", dir.path(), config)?;
     let peer = source::peer(65000, ROUTER, 65001);
     let mut speaker = source::Source::start(Some(&us), vec![peer], RouteSet::new())?;

@@ -63,14 +63,8 @@ impl Reflector {
         link::add_address(&host, &format!("{REFLECTOR}/24"), "lan")?;
         let [neighbor, second] = CLIENTS.map(str::to_owned);
         let config = Config {
-            address: REFLECTOR.to_owned(),
-            asn: 65000,
-            neighbor,
-            device: None,
-            neighbor_as: 65000,
-            password: None,
-            ttl_security: false,
             options: Options { add_path, second: Some(second), ..Options::default() },
+            ..Config::plain(REFLECTOR, 65000, neighbor)
         };
         let router = Router::start(kind, &host, "router", dir.path(), config)?;
         Ok(Self { router, host, dir })

@@ -8,9 +8,8 @@ use ha2bgp::announce::{Ended, PeerState};
 use ha2bgp_core::net::NextHop;
 use ha2bgp_core::net::{Networks, Prefix};
 use ha2bgp_core::route::{Route, RouteSet};
-use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
-use ha2bgp_lab::router::{Config, Kind, Options, Router};
+use ha2bgp_lab::router::{Kind, Router};
 use ha2bgp_lab::source::{self, Source};
 use ha2bgp_lab::{LabError, Result, readme, wait};
 use ha2bgp_proto::bgp::fsm::State;
@@ -39,22 +38,8 @@ impl Stage {
         let hosts = [Netns::new("us")?, Netns::new("one")?, Netns::new("two")?];
         let [us, one, two] = &hosts;
         let router = |host: &Netns, number: u8| -> Result<Router> {
-            let (ours, theirs) = (format!("10.9.{number}.1"), format!("10.9.{number}.2"));
-            link::cable(
-                End { host: us, device: &format!("up{number}"), address: &format!("{ours}/24") },
-                End { host, device: "down0", address: &format!("{theirs}/24") },
-            )?;
-            let config = Config {
-                address: theirs,
-                asn: 65001,
-                neighbor: ours,
-                device: None,
-                neighbor_as: 65000,
-                password: None,
-                ttl_security: false,
-                options: Options::default(),
-            };
-            Router::start(kind, host, &format!("router{number}"), dir.path(), config)
+            let name = format!("router{number}");
+            Router::beside(us, number, kind, host, &name, dir.path())
         };
         let routers = [router(one, 1)?, router(two, 2)?];
         let mut speaker = Source::start(Some(us), vec![peer(1), peer(2)], routes())?;
