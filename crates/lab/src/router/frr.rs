@@ -3,7 +3,8 @@
 use super::{BfdOf, Config, Router, ipv6};
 use crate::child::{self, Child};
 use crate::netns::Netns;
-use crate::{Result, wait};
+use crate::{LabError, Result, wait};
+use std::io::ErrorKind;
 use std::process::Command;
 use std::time::Duration;
 
@@ -76,6 +77,14 @@ pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
         command.arg("--vty_socket").arg(&router.dir).args(["-P", "0"]);
         command
     };
+    // One that was killed has left its socket, and clients that meet nobody there come back in 10 s,
+    // each in its own turn: with bgpd before bfdd, BFD never begins.
+    match std::fs::remove_file(router.file("zserv.api")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(LabError::io("zserv.api")(error));
+        }
+        _ => {}
+    }
     let zebra = host.start("zebra", &mut program("zebra"), &router.dir)?;
     wait::until(Duration::from_secs(20), "zebra takes clients", || {
         if router.file("zserv.api").exists() { Ok(()) } else { Err(zebra.tail()) }
