@@ -59,6 +59,8 @@ pub struct Doorbell {
     ring: AsyncFd<Ring>,
     /// What of its records can be believed.
     known: Known,
+    /// There is more in the ring than was taken, and nobody wakes us for it.
+    behind: bool,
     /// The program, and where it is attached.
     _program: OwnedFd,
     _link: OwnedFd,
@@ -94,7 +96,7 @@ impl Doorbell {
         let mut ring = watch(ring).map_err(trying("wait for the ring buffer"))?;
         let link = attach(loaded.as_raw_fd()).map_err(trying("attach to inet_sock_set_state"))?;
         let known = if tells { trial::run(ring.get_mut()) } else { Known::default() };
-        Ok(Self { ring, known, _program: loaded, _link: link })
+        Ok(Self { ring, known, behind: true, _program: loaded, _link: link })
     }
 
     /// Whether rings say where: for IPv4 and for IPv6 sockets.
@@ -114,10 +116,11 @@ impl Doorbell {
     /// When the runtime ends.
     pub async fn ring(&mut self, chimes: &mut Vec<Chime>) -> io::Result<Rang> {
         loop {
-            let mut ready = self.ring.readable_mut().await?;
-            // Before the look: what rings in between makes it ready again.
-            ready.clear_ready();
-            let rang = take(ready.get_inner_mut(), &self.known, chimes);
+            if !self.behind {
+                // Before the look: what rings in between makes it ready again.
+                self.ring.readable_mut().await?.clear_ready();
+            }
+            let rang = self.take(chimes);
             if rang.rings > 0 {
                 return Ok(rang);
             }
@@ -126,18 +129,15 @@ impl Doorbell {
 
     /// The same without waiting, for a caller that watches the descriptor by itself.
     pub fn take(&mut self, chimes: &mut Vec<Chime>) -> Rang {
-        take(self.ring.get_mut(), &self.known, chimes)
+        chimes.clear();
+        let (mut foreign, known) = (0, &self.known);
+        let taken = self.ring.get_mut().take(&mut |record: Record| match record.chime(known) {
+            Some(chime) => chimes.push(chime),
+            None => foreign += 1,
+        });
+        self.behind = taken.more;
+        Rang { rings: taken.records, foreign, lost: taken.full }
     }
-}
-
-fn take(ring: &mut Ring, known: &Known, chimes: &mut Vec<Chime>) -> Rang {
-    chimes.clear();
-    let mut foreign = 0;
-    let taken = ring.take(&mut |record: Record| match record.chime(known) {
-        Some(chime) => chimes.push(chime),
-        None => foreign += 1,
-    });
-    Rang { rings: taken.records, foreign, lost: taken.full }
 }
 
 impl AsFd for Doorbell {

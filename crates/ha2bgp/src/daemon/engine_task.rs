@@ -9,7 +9,7 @@
 //! ```
 //! The watch channel holds only the newest set: a slow or stuck announcer costs the engine nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use ha2bgp_core::check::CheckKey;
@@ -54,8 +54,14 @@ const THAW: Duration = Duration::from_millis(250);
 /// listen observer it costs no wake-up of its own.
 const TELL_AFTER: Duration = Duration::from_millis(1);
 
+/// While more and more happens, that begins no later than this after the first of it,
+const TELL_LATEST: Duration = Duration::from_millis(20);
+
+/// and goes on in pieces of so many events, between which observations are taken first.
+const TELL_AT_ONCE: usize = 64;
+
 /// No more is kept back than this.
-const UNTOLD_MAX: usize = 4096;
+const UNTOLD_MAX: usize = 16_384;
 
 /// The engine with its surroundings.
 #[derive(Debug)]
@@ -234,7 +240,10 @@ impl EngineTask {
                     return Stop::Asked;
                 }
                 () = timer => self.timeout(),
-                () = telling => self.tell_untold(),
+                () = telling => {
+                    self.tell_some(TELL_AT_ONCE);
+                    tokio::task::yield_now().await;
+                }
                 news = self.configuration.next() => match news {
                     News::Loaded(Ok(load)) => self.loaded(*load),
                     News::Loaded(Err(error)) => {
@@ -327,21 +336,32 @@ impl EngineTask {
     /// Announcing is urgent, telling is not.
     fn tell_later(&mut self, events: Vec<Event>) {
         self.untold.events.extend(events);
-        if self.untold.events.len() > UNTOLD_MAX {
-            self.tell_untold();
-        } else if !self.untold.events.is_empty() || self.untold.routes {
-            self.untold.at.get_or_insert_with(|| tokio::time::Instant::now() + TELL_AFTER);
+        let too_many = self.untold.events.len().saturating_sub(UNTOLD_MAX);
+        if too_many > 0 {
+            self.tell_some(too_many);
+        }
+        if !self.untold.is_empty() {
+            self.untold.put_off(tokio::time::Instant::now());
         }
     }
 
-    /// Tells what was kept back.
+    /// Tells all that was kept back.
     fn tell_untold(&mut self) {
-        let Untold { events, routes, at: _ } = std::mem::take(&mut self.untold);
-        if routes {
+        self.tell_some(usize::MAX);
+    }
+
+    /// Tells so many of the events that were kept back, the oldest first.
+    fn tell_some(&mut self, most: usize) {
+        if std::mem::take(&mut self.untold.routes) {
             self.ends.routes.send_replace(self.engine.routes().clone());
         }
-        if !events.is_empty() {
+        let count = self.untold.events.len().min(most);
+        if count > 0 {
+            let events = self.untold.events.drain(..count).collect();
             self.tell_events(events);
+        }
+        if self.untold.is_empty() {
+            self.untold = Untold::default();
         }
     }
 
@@ -434,11 +454,25 @@ impl EngineTask {
 /// What is kept back for a moment.
 #[derive(Debug, Default)]
 struct Untold {
-    events: Vec<Event>,
+    events: VecDeque<Event>,
     /// Observers do not know yet what is announced.
     routes: bool,
     /// When it is told.
     at: Option<tokio::time::Instant>,
+    /// When it is told although more happens.
+    latest: Option<tokio::time::Instant>,
+}
+
+impl Untold {
+    fn is_empty(&self) -> bool {
+        self.events.is_empty() && !self.routes
+    }
+
+    /// More has happened now.
+    fn put_off(&mut self, now: tokio::time::Instant) {
+        let latest = *self.latest.get_or_insert(now + TELL_LATEST);
+        self.at = Some(latest.min(now + TELL_AFTER));
+    }
 }
 
 /// What was measured of an observation.

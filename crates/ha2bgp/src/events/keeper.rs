@@ -21,11 +21,11 @@ use crate::clock::Clock;
 use crate::history::{self, Found, History};
 
 /// How many batches may wait for the keeper; then they are counted and left out.
-const BATCHES_MAX: usize = 64;
+const BATCHES_MAX: usize = 1024;
 /// How many readers may wait for it; then they wait longer.
 const ASKS_MAX: usize = 16;
 /// So many records are made before others get their turn.
-const TURN: usize = 256;
+const TURN: usize = 64;
 /// How long the disk may take at the end.
 const END_WAIT: Duration = Duration::from_secs(1);
 

@@ -5,8 +5,8 @@
 //! * a *doorbell* in the kernel, where the host permits it: microseconds after a TCP socket starts
 //!   or stops to listen. It asks after that socket at once, and looks again a millisecond later;
 //! * a *dump* of all listeners, always: finds everything, new listeners among it. Once a second
-//!   with a doorbell, ten times without, and less often where that would cost more than 1 % of a
-//!   core;
+//!   with a doorbell, less often where that would cost more than 0.05 % of a core; ten times a second
+//!   without, less often where that would cost more than 1 %;
 //! * without a doorbell, *destroy events*: microseconds after a close, but seconds late while
 //!   half-open connections hold the socket, and never for `shutdown`; confirmed by an exact query;
 //! * without a doorbell, *polling* with exact queries for what backs announced routes, which sees
@@ -27,6 +27,7 @@ mod rung;
 mod senses;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -69,11 +70,11 @@ pub struct ListenConfig {
     /// socket costs the kernel about 1 µs.
     pub destroy_events: bool,
     /// How often the sockets behind announced routes are asked for at most, without a doorbell:
-    /// less often where that would cost more than 0.2 % of a core.
+    /// less often, up to every 20 ms, where that would cost more than 0.2 % of a core.
     pub poll_interval: Duration,
-    /// How often all listeners are read, without a doorbell.
+    /// How often all listeners are read, without a doorbell: less often where that would cost more than 1 % of a core.
     pub reconcile_interval: Duration,
-    /// How often all listeners are read with one.
+    /// How often all listeners are read with one: less often where that would cost more than 0.05 %.
     pub calm_reconcile_interval: Duration,
 }
 
@@ -144,7 +145,7 @@ pub async fn run_with(
     let mut senses = Senses::new(doorbell);
     let mut observer = Observer {
         bell: words,
-        pace: Pace::new(first.poll_interval, first.reconcile_interval),
+        pace: Pace::new(&first),
         config: first,
         changes_of_config: config,
         changeable: true,
@@ -155,6 +156,7 @@ pub async fn run_with(
         dumped: Vec::new(),
         changes: Vec::new(),
         suspects: Vec::new(),
+        stopped: BTreeSet::new(),
         health: Health::new(Source::Listen),
         said: Said { notice, events_missing: false },
         allowance: Allowance::default(),
@@ -196,6 +198,8 @@ struct Observer {
     changes: Vec<Observation>,
     /// What may have closed, as the doorbell says.
     suspects: Vec<Endpoint>,
+    /// Sockets that have stopped since the last dump, as the doorbell says.
+    stopped: BTreeSet<SocketId>,
     health: Health,
     said: Said,
     /// The doorbell, or why there is none, in words.
@@ -247,13 +251,16 @@ impl Observer {
             } else {
                 next_dump
             };
-            let wake = senses.retry_at().map_or(wake, |at| wake.min(at));
+            let shut = self.window.shut_until(Instant::now());
+            let wake = [senses.retry_at(), shut].into_iter().flatten().fold(wake, Instant::min);
             if timer.deadline() != wake || timer.is_elapsed() {
                 timer.as_mut().reset(wake);
             }
             let ring = tokio::select! {
                 biased;
-                sense = senses.next(&mut destroyed, &mut self.said) => Ring::Sensed(sense),
+                sense = senses.next(&mut destroyed, &mut self.said), if shut.is_none() => {
+                    Ring::Sensed(sense)
+                }
                 changed = self.announced.changed(), if self.announcing => {
                     Ring::Announced(changed.is_ok())
                 }
@@ -371,17 +378,17 @@ impl Observer {
             .map_err(|(what, error)| self.failed(&listing(what), &error))?;
         let reconciled = self.mirror.reconcile(
             &mut self.dumped,
+            &self.stopped,
             &mut |id, endpoint| tables.find(&self.config, Some(id), endpoint),
             &mut self.changes,
         );
+        self.stopped.clear();
         let cost = cpu_time().saturating_sub(begin);
         self.allowance.spend(cost, !self.changes.is_empty(), Instant::now());
         // Also what was found before an error is true.
         self.report().await?;
         reconciled.map_err(|error| self.failed("look a listener up", &error))?;
-        let now = Instant::now();
-        let calm = if rings { self.config.calm_reconcile_interval } else { Duration::ZERO };
-        Ok(now + self.pace.after_dump(cost).max(calm))
+        Ok(Instant::now() + self.pace.after_dump(cost, rings))
     }
 
     /// How listeners are noticed, in words.

@@ -12,7 +12,7 @@ use std::os::fd::RawFd;
 /// Octets that [`plain`] puts into the ring: the new state.
 pub(super) const PLAIN: u32 = 8;
 /// Octets of `struct sock_common` that [`telling`] adds to that.
-pub(super) const SOCKET: u32 = 88;
+pub(super) const SOCKET: u32 = 96;
 
 /// `struct bpf_insn`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -53,8 +53,9 @@ const MAP_DESCRIPTOR: u8 = 1;
 /// `bpf_probe_read_kernel` and `bpf_ringbuf_output` (include/uapi/linux/bpf.h).
 const PROBE_READ_KERNEL: i32 = 113;
 const RINGBUF_OUTPUT: i32 = 130;
-/// `BPF_RB_FORCE_WAKEUP`: wake the reader now, whatever it has read.
-const FORCE_WAKEUP: i32 = 2;
+/// Flags of it, none: the reader is woken if it has read everything before. One that has not will look
+/// again by itself, and while many sockets close at once each wake-up costs them 5 µs and more.
+const WAKE_WHO_HAS_READ_ALL: i32 = 0;
 
 const fn instruction(
     code: u8,
@@ -102,8 +103,8 @@ pub(super) const fn telling(ring: RawFd) -> [Instruction; 20] {
         instruction(ADD_IMMEDIATE, 2, 0, 0, -RECORD),
         // r3 = its length, r4 = flags.
         instruction(MOVE_IMMEDIATE, 3, 0, 0, RECORD),
-        instruction(MOVE_IMMEDIATE, 4, 0, 0, FORCE_WAKEUP),
-        // When the ring is full the record is lost, and the reader is awake anyway.
+        instruction(MOVE_IMMEDIATE, 4, 0, 0, WAKE_WHO_HAS_READ_ALL),
+        // When the ring is full the record is lost, and the reader has much to read anyway.
         instruction(CALL, 0, 0, 0, RINGBUF_OUTPUT),
         // return 0.
         instruction(MOVE_IMMEDIATE, 0, 0, 0, 0),
@@ -126,7 +127,7 @@ pub(super) const fn plain(ring: RawFd) -> [Instruction; 15] {
         instruction(MOVE, 2, 10, 0, 0),
         instruction(ADD_IMMEDIATE, 2, 0, 0, -(PLAIN as i32)),
         instruction(MOVE_IMMEDIATE, 3, 0, 0, PLAIN as i32),
-        instruction(MOVE_IMMEDIATE, 4, 0, 0, FORCE_WAKEUP),
+        instruction(MOVE_IMMEDIATE, 4, 0, 0, WAKE_WHO_HAS_READ_ALL),
         instruction(CALL, 0, 0, 0, RINGBUF_OUTPUT),
         instruction(MOVE_IMMEDIATE, 0, 0, 0, 0),
         instruction(EXIT, 0, 0, 0, 0),

@@ -5,6 +5,7 @@
 //! only those are believed.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU64;
 
 use super::program::{PLAIN, SOCKET};
 
@@ -40,6 +41,9 @@ pub struct Chime {
     pub change: Option<Change>,
     /// Where; none where this kernel's records do not tell.
     pub place: Option<Place>,
+    /// The socket's cookie (`SO_COOKIE` of socket(7)), by which sock_diag calls it too; none where records do
+    /// not tell, and of a socket that nobody has asked for its cookie yet.
+    pub cookie: Option<NonZeroU64>,
 }
 
 /// What of a record can be believed on this kernel.
@@ -48,6 +52,8 @@ pub(super) struct Known {
     /// The local end of IPv4 and of IPv6 sockets.
     pub(super) v4: bool,
     pub(super) v6: bool,
+    /// The cookie.
+    pub(super) cookies: bool,
     /// What stands for our network namespace. A number of the kernel: it must not get out.
     pub(super) namespace: Option<Namespace>,
 }
@@ -118,6 +124,11 @@ impl Record {
         (pointer != 0).then_some(Namespace(pointer))
     }
 
+    /// `skc_cookie`.
+    pub(super) fn cookie(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(u64::from_ne_bytes(self.octets(88)?))
+    }
+
     /// What it says, with no more than what is known to be true; none when it is of another
     /// network namespace.
     pub(super) fn chime(&self, known: &Known) -> Option<Chime> {
@@ -130,7 +141,8 @@ impl Record {
             None => false,
         };
         let place = if believed { self.place() } else { None };
-        Some(Chime { change: self.change(), place })
+        let cookie = if known.cookies { self.cookie() } else { None };
+        Some(Chime { change: self.change(), place, cookie })
     }
 }
 
@@ -138,7 +150,7 @@ impl Record {
 mod tests {
     use super::*;
 
-    const ALL: Known = Known { v4: true, v6: true, namespace: Some(Namespace(7)) };
+    const ALL: Known = Known { v4: true, v6: true, cookies: true, namespace: Some(Namespace(7)) };
 
     /// A record with these octets of the socket.
     fn record(state: u64, parts: &[(usize, &[u8])]) -> Record {
@@ -168,6 +180,7 @@ mod tests {
                 (48, &7_u64.to_ne_bytes()),
                 // Of a socket that is not IPv6 this is something else.
                 (72, &[9; 16]),
+                (88, &5_u64.to_ne_bytes()),
             ],
         )
     }
@@ -188,22 +201,24 @@ mod tests {
     #[test]
     fn the_local_end_is_read() {
         let place = Some(Place { address: "192.0.2.1".parse().unwrap(), port: 8080 });
-        let stops = Chime { change: Some(Change::Stops), place };
+        let cookie = NonZeroU64::new(5);
+        let stops = Chime { change: Some(Change::Stops), place, cookie };
         assert_eq!(v4(CLOSE).chime(&ALL), Some(stops));
-        let starts = Chime { change: Some(Change::Starts), place };
+        let starts = Chime { change: Some(Change::Starts), place, cookie };
         assert_eq!(v4(LISTEN).chime(&ALL), Some(starts));
         for (written, read) in
             [("2001:db8::1", "2001:db8::1"), ("::", "::"), ("::ffff:192.0.2.1", "192.0.2.1")]
         {
             let place = Place { address: read.parse().unwrap(), port: 443 };
-            assert_eq!(v6(written).chime(&ALL).unwrap().place, Some(place));
+            let chime = v6(written).chime(&ALL).unwrap();
+            assert_eq!((chime.place, chime.cookie), (Some(place), None), "nobody asked for it");
         }
     }
 
     #[test]
     fn what_is_not_known_is_not_believed() {
         let nothing = Known::default();
-        let chime = Chime { change: Some(Change::Stops), place: None };
+        let chime = Chime { change: Some(Change::Stops), place: None, cookie: None };
         assert_eq!(v4(CLOSE).chime(&nothing), Some(chime));
         assert_eq!(v6("::1").chime(&Known { v6: false, ..ALL }), Some(chime));
         assert_ne!(v4(CLOSE).chime(&Known { v6: false, ..ALL }), Some(chime));

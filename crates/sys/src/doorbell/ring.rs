@@ -9,7 +9,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
@@ -52,7 +52,12 @@ pub(super) struct Taken {
     pub(super) records: u64,
     /// There was no room for another one: some may be missing.
     pub(super) full: bool,
+    /// There is more, which nobody wakes us for: it is to be taken without waiting.
+    pub(super) more: bool,
 }
+
+/// How often what came meanwhile is taken as well.
+const ROUNDS: u32 = 4;
 
 impl Ring {
     /// Maps a ring buffer of so many octets, with records of [`super::program::telling`] or
@@ -66,12 +71,29 @@ impl Ring {
     }
 
     /// Hands out the records that came since the last time.
+    ///
+    /// The kernel wakes whoever has read all that was written before; so how far we have read is told
+    /// before the look whether that is all, with a barrier between, as the kernel has one between its
+    /// two.
     pub(super) fn take(&mut self, record: &mut dyn FnMut(Record)) -> Taken {
-        let length = HEADER + u64::from(if self.telling { PLAIN + SOCKET } else { PLAIN });
+        let mut taken = Taken { records: 0, full: false, more: true };
+        for _ in 0..ROUNDS {
+            self.take_round(record, &mut taken);
+            fence(Ordering::SeqCst);
+            if !self.has_record() {
+                taken.more = false;
+                break;
+            }
+        }
+        taken
+    }
+
+    /// Hands out what is there.
+    fn take_round(&mut self, record: &mut dyn FnMut(Record), taken: &mut Taken) {
+        let length = self.length();
         let produced = self.produced.word(0).load(Ordering::Acquire);
         let begin = self.consumed.word(0).load(Ordering::Relaxed);
-        let full = produced.wrapping_sub(begin) + length > self.size;
-        let mut taken = Taken { records: 0, full };
+        taken.full |= produced.wrapping_sub(begin) + length > self.size;
         let mut at = begin;
         while at != produced {
             let header = self.data(at).load(Ordering::Acquire);
@@ -89,7 +111,18 @@ impl Ring {
             at = at.wrapping_add(length);
         }
         self.consumed.word(0).store(at, Ordering::Release);
-        taken
+    }
+
+    /// Whether there is a record that is written.
+    fn has_record(&self) -> bool {
+        let at = self.consumed.word(0).load(Ordering::Relaxed);
+        at != self.produced.word(0).load(Ordering::Acquire)
+            && self.data(at).load(Ordering::Acquire) & BUSY == 0
+    }
+
+    /// Octets of a record with its header.
+    fn length(&self) -> u64 {
+        HEADER + u64::from(if self.telling { PLAIN + SOCKET } else { PLAIN })
     }
 
     /// The word at a position, which grows for ever.

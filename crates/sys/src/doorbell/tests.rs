@@ -1,12 +1,13 @@
 //! The doorbell on the real kernel. Without the capabilities it cannot hang, and says so.
 
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 use socket2::{Domain, Socket, Type};
 
-use super::{Change, Chime, Doorbell, Place};
+use super::{Change, Doorbell, Place};
 
 /// A doorbell, or nothing where the host does not permit one.
 fn hang() -> Option<Doorbell> {
@@ -30,19 +31,19 @@ async fn rings(bell: &mut Doorbell) -> u64 {
     rang.await.unwrap().unwrap().rings
 }
 
-/// Waits for this ring, which no other program can be taken for.
-async fn hears(bell: &mut Doorbell, change: Change, place: Place) {
-    let wanted = Chime { change: Some(change), place: Some(place) };
+/// Waits for this ring, which no other program can be taken for; the cookie that it tells.
+async fn hears(bell: &mut Doorbell, change: Change, place: Place) -> Option<NonZeroU64> {
     let mut chimes = Vec::new();
     let heard = async {
         loop {
             bell.ring(&mut chimes).await.unwrap();
-            if chimes.contains(&wanted) {
-                return;
+            let mut of_place = chimes.iter().filter(|it| it.place == Some(place));
+            if let Some(heard) = of_place.find(|it| it.change == Some(change)) {
+                return heard.cookie;
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the ring tells where");
+    tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the ring tells where")
 }
 
 /// Whose address this is; the port is free.
@@ -63,8 +64,10 @@ async fn rings_tell_where() {
         let place = place(address);
         let listener = TcpListener::bind((place.address, place.port)).unwrap();
         hears(&mut bell, Change::Starts, place).await;
+        let cookie = rustix::net::sockopt::socket_cookie(&listener).unwrap();
         drop(listener);
-        hears(&mut bell, Change::Stops, place).await;
+        let told = hears(&mut bell, Change::Stops, place).await;
+        assert_eq!(told, NonZeroU64::new(cookie), "{address}");
     }
     // The port was the kernel's choice: it is given back before the ring.
     let listener = TcpListener::bind("127.83.66.82:0").unwrap();
@@ -141,4 +144,35 @@ async fn a_full_ring_buffer_still_rings() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     assert!(rings(&mut bell).await >= 1);
     drop(listener);
+}
+
+/// Rings that come while the one before is read: whoever rings waits each time until it was heard.
+#[tokio::test]
+async fn no_ring_is_slept_through() {
+    const ROUNDS: u32 = 5000;
+    let Some(mut bell) = hang() else { return };
+    if bell.tells_places() != (true, true) {
+        return;
+    }
+    let place = place("127.83.66.84");
+    let (heard, wait_heard) = std::sync::mpsc::channel();
+    let ringing = std::thread::spawn(move || {
+        for round in 0..ROUNDS {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_reuse_address(true).unwrap();
+            socket.bind(&SocketAddr::new(place.address, place.port).into()).unwrap();
+            socket.listen(1).unwrap();
+            // Between none and some microseconds, so that it comes at every moment of the reading.
+            for _ in 0..round % 64 {
+                std::hint::black_box(socket.local_addr().unwrap());
+            }
+            drop(socket);
+            wait_heard.recv_timeout(Duration::from_secs(10)).expect("the close is heard");
+        }
+    });
+    for _ in 0..ROUNDS {
+        hears(&mut bell, Change::Stops, place).await;
+        heard.send(()).unwrap();
+    }
+    ringing.join().unwrap();
 }

@@ -1,7 +1,7 @@
 //! The mirror of the listening sockets, and what was reported of it. No IO.
 //!
 //! A socket counts as closed on two testimonies: it is missing in a dump (or was destroyed), and
-//! an exact query does not find it. One alone may be wrong: a dump can leave a living socket out
+//! an exact query does not find it, or the doorbell has told that this very socket stopped. One alone may be wrong: a dump can leave a living socket out
 //! (see [`ha2bgp_sys::diag::Diag::dump`]), and an exact query can be answered by another socket.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,12 +110,14 @@ pub(super) struct Mirror {
 
 impl Mirror {
     /// Compares with a dump; appends what changed to `changes` and leaves `dumped` unspecified.
+    /// Of those in `stopped` the doorbell has told: that is the other testimony.
     ///
     /// # Errors
     /// When `find` fails. What was appended until then is true.
     pub(super) fn reconcile(
         &mut self,
         dumped: &mut Vec<(SocketId, Endpoint)>,
+        stopped: &BTreeSet<SocketId>,
         find: &mut Find<'_>,
         changes: &mut Vec<Observation>,
     ) -> Result<(), LookError> {
@@ -138,7 +140,7 @@ impl Mirror {
         self.settled.clear();
         let mut doubts = false;
         for (id, endpoint) in missing {
-            let served = find(id, endpoint)? == Some(id.cookie);
+            let served = !stopped.contains(&id) && find(id, endpoint)? == Some(id.cookie);
             match self.sockets.get_mut(&id) {
                 Some(tracked) if served && tracked.missed < MAX_MISSED => {
                     tracked.missed += 1;
@@ -195,6 +197,11 @@ impl Mirror {
     pub(super) fn find(&self, socket: &DiagSocket) -> Option<(SocketId, Endpoint)> {
         let id = SocketId { protocol: socket.protocol?, cookie: socket.cookie };
         Some((id, self.sockets.get(&id)?.endpoint))
+    }
+
+    /// Whether this socket was reported as open.
+    pub(super) fn has(&self, id: SocketId) -> bool {
+        self.sockets.contains_key(&id)
     }
 
     /// Whether any socket listens at `endpoint`.

@@ -10,6 +10,8 @@ use super::*;
 struct Host {
     sockets: Vec<(SocketId, Endpoint)>,
     mirror: Mirror,
+    /// What the doorbell told of.
+    stopped: BTreeSet<SocketId>,
     queries: usize,
 }
 
@@ -45,7 +47,7 @@ impl Host {
             *queries += 1;
             Ok(sockets.iter().find(|(_, own)| *own == asked).map(|(id, _)| id.cookie))
         };
-        self.mirror.reconcile(&mut dumped, &mut find, &mut changes).unwrap();
+        self.mirror.reconcile(&mut dumped, &self.stopped, &mut find, &mut changes).unwrap();
         changes
             .iter()
             .map(|change| match change {
@@ -236,7 +238,7 @@ fn a_query_that_fails_leaves_the_rest_for_the_next_dump() {
     let mut changes = Vec::new();
     let mut dumped = host.sockets.clone();
     let mut find = |_: SocketId, _: Endpoint| Err(ha2bgp_sys::NetlinkError::Interrupted.into());
-    assert!(host.mirror.reconcile(&mut dumped, &mut find, &mut changes).is_err());
+    assert!(host.mirror.reconcile(&mut dumped, &BTreeSet::new(), &mut find, &mut changes).is_err());
     assert_eq!(changes.len(), 1, "the new one is true all the same");
     assert_eq!(host.dump(), ["-1"]);
 }
@@ -279,4 +281,18 @@ fn what_a_ring_is_about_is_found_by_its_place() {
     assert_eq!(only("192.0.2.1", 80), Some(id(1)));
     assert_eq!(only("192.0.2.1", 443), None, "there are two");
     assert_eq!(only("192.0.2.9", 80), None);
+}
+
+/// The ring of a socket and a dump without it are enough; a ring alone is not.
+#[test]
+fn what_has_rung_is_not_asked_for() {
+    let mut host = Host::default();
+    host.listen(1, "192.0.2.1", 80);
+    host.listen(2, "192.0.2.1", 80);
+    host.dump_without(&[]);
+    host.stopped.insert(id(1));
+    assert_eq!(host.dump_without(&[]), [] as [&str; 0], "it listens again");
+    host.stop(1);
+    assert_eq!(host.dump_without(&[2]), ["-1"], "the other one is asked for");
+    assert_eq!(host.queries, 1);
 }

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::ListenConfig;
+
 /// The most exact queries in one go: about 64 µs.
 pub(super) const POLL_BATCH: usize = 64;
-/// Polling takes at most one part in this many of a core.
+/// Polling takes about one part in this many of a core,
 const POLL_SHARE: u32 = 500;
+/// more where the pause would be longer than this, but never more than a dump may.
+const POLL_SLOWEST: Duration = Duration::from_millis(20);
 /// What it takes of a core to wake up for a poll, beyond what the poll itself takes.
 const WAKE_COST: Duration = Duration::from_micros(15);
-/// The pause between full batches of queries, about.
-const BATCH_PAUSE: Duration = Duration::from_millis(20);
-/// Dumping takes at most one part in this many of a core.
+/// Dumping takes at most one part in this many of a core,
 const DUMP_SHARE: u32 = 100;
+/// and one in this many where what changes rings: then a dump finds only what nobody expects.
+const CALM_SHARE: u32 = 2000;
 /// Dumping never gets slower than this.
 const DUMP_SLOWEST: Duration = Duration::from_secs(10);
 
@@ -23,17 +27,27 @@ const DUMP_SLOWEST: Duration = Duration::from_secs(10);
 pub(super) struct Pace {
     poll_interval: Duration,
     dump_interval: Duration,
+    calm_interval: Duration,
     dump_pause: Duration,
 }
 
 impl Pace {
-    pub(super) fn new(poll_interval: Duration, dump_interval: Duration) -> Self {
-        Self { poll_interval, dump_interval, dump_pause: dump_interval }
+    pub(super) fn new(config: &ListenConfig) -> Self {
+        let dump_interval = config.reconcile_interval;
+        Self {
+            poll_interval: config.poll_interval,
+            dump_interval,
+            calm_interval: config.calm_reconcile_interval,
+            dump_pause: dump_interval,
+        }
     }
 
-    /// How long to rest after a dump that took this much of the processor.
-    pub(super) fn after_dump(&mut self, cost: Duration) -> Duration {
-        self.dump_pause = cost.saturating_mul(DUMP_SHARE).min(DUMP_SLOWEST).max(self.dump_interval);
+    /// How long to rest after a dump that took this much of the processor, where what changes `rings`
+    /// or does not.
+    pub(super) fn after_dump(&mut self, cost: Duration, rings: bool) -> Duration {
+        let (share, least) =
+            if rings { (CALM_SHARE, self.calm_interval) } else { (DUMP_SHARE, self.dump_interval) };
+        self.dump_pause = cost.saturating_mul(share).min(DUMP_SLOWEST).max(least);
         self.dump_pause
     }
 
@@ -41,14 +55,15 @@ impl Pace {
     /// accident delays the next by half a dump at most.
     pub(super) fn after_poll(&self, cost: Duration) -> Duration {
         let cost = cost.saturating_add(WAKE_COST);
-        cost.saturating_mul(POLL_SHARE).min(self.dump_pause / 2).max(self.poll_interval)
+        let slowest = cost.saturating_mul(DUMP_SHARE).max(POLL_SLOWEST).min(self.dump_pause / 2);
+        cost.saturating_mul(POLL_SHARE).min(slowest).max(self.poll_interval)
     }
 
     /// Whether so many endpoints are worth polling: a round takes no more than half the time to
     /// the next dump, which asks for everything at once and costs less for each.
     pub(super) fn polls(&self, endpoints: usize) -> bool {
         u32::try_from(endpoints.div_ceil(POLL_BATCH)).is_ok_and(|batches| {
-            let pause = self.poll_interval.max(BATCH_PAUSE);
+            let pause = self.poll_interval.max(POLL_SLOWEST);
             batches != 0 && pause.saturating_mul(batches) <= self.dump_pause / 2
         })
     }
@@ -105,6 +120,13 @@ impl Window {
         self.looks = self.looks.saturating_add(1);
         self.looks <= AT_ONCE
     }
+
+    /// From when on looks are made at once again; none: now. Until then nothing need be heard: while many
+    /// die together each ring would cost them and us a wake-up.
+    pub(super) fn shut_until(&self, now: Instant) -> Option<Instant> {
+        let until = self.since.map(|since| since + WINDOW).filter(|until| now < *until);
+        until.filter(|_| self.looks > AT_ONCE)
+    }
 }
 
 #[cfg(test)]
@@ -119,38 +141,51 @@ mod tests {
         Duration::from_micros(microseconds)
     }
 
+    /// Dumps every 100 ms, or every second.
+    fn pace(poll_interval: Duration) -> Pace {
+        Pace::new(&ListenConfig { poll_interval, ..ListenConfig::default() })
+    }
+
     #[test]
     fn what_is_cheap_keeps_its_interval() {
-        let mut pace = Pace::new(ms(20), ms(100));
-        assert_eq!(pace.after_dump(us(30)), ms(100));
+        let mut pace = pace(ms(20));
+        assert_eq!(pace.after_dump(us(30), false), ms(100));
         assert_eq!(pace.after_poll(us(5)), ms(20));
+        assert_eq!(pace.after_dump(us(30), true), ms(1000));
     }
 
     #[test]
     fn a_cheap_poll_comes_again_soon() {
-        let mut pace = Pace::new(ms(5), ms(100));
-        pace.after_dump(us(30));
+        let mut pace = pace(ms(5));
+        pace.after_dump(us(30), false);
         assert_eq!(pace.after_poll(us(1)), ms(8));
         assert_eq!(pace.after_poll(us(15)), ms(15));
-        assert_eq!(pace.after_poll(us(64)), us(39_500));
+        assert_eq!(pace.after_poll(us(64)), ms(20));
         assert!(pace.polls(2 * POLL_BATCH));
         assert!(!pace.polls(2 * POLL_BATCH + 1));
     }
 
     #[test]
     fn what_is_dear_rests_longer_up_to_a_limit() {
-        let mut pace = Pace::new(ms(20), ms(100));
-        assert_eq!(pace.after_dump(ms(3)), ms(300));
-        assert_eq!(pace.after_poll(us(64)), us(39_500));
+        let mut pace = pace(ms(20));
+        assert_eq!(pace.after_dump(ms(3), false), ms(300));
+        assert_eq!(pace.after_poll(us(64)), ms(20));
+        assert_eq!(
+            pace.after_poll(us(300)),
+            us(31_500),
+            "more than 20 ms, or it would take more than 1 %"
+        );
         assert_eq!(pace.after_poll(ms(5)), ms(150));
-        assert_eq!(pace.after_dump(ms(500)), DUMP_SLOWEST);
-        assert_eq!(pace.after_dump(Duration::MAX), DUMP_SLOWEST);
+        assert_eq!(pace.after_dump(ms(500), false), DUMP_SLOWEST);
+        assert_eq!(pace.after_dump(Duration::MAX, false), DUMP_SLOWEST);
+        assert_eq!(pace.after_dump(ms(2), true), ms(4000), "nothing of it is urgent");
+        assert_eq!(pace.after_dump(ms(20), true), DUMP_SLOWEST);
     }
 
     #[test]
     fn a_slow_poll_does_not_end_the_polling() {
-        let mut pace = Pace::new(ms(20), ms(100));
-        pace.after_dump(us(30));
+        let mut pace = pace(ms(20));
+        pace.after_dump(us(30), false);
         assert!(pace.polls(5));
         assert_eq!(pace.after_poll(ms(1)), ms(50));
         assert!(pace.polls(5));
@@ -158,11 +193,11 @@ mod tests {
 
     #[test]
     fn polling_ends_where_the_dump_is_sooner() {
-        let mut pace = Pace::new(ms(20), ms(100));
+        let mut pace = pace(ms(20));
         assert!(!pace.polls(0));
         assert!(pace.polls(2 * POLL_BATCH));
         assert!(!pace.polls(2 * POLL_BATCH + 1));
-        pace.after_dump(ms(10));
+        pace.after_dump(ms(10), false);
         assert!(pace.polls(2 * POLL_BATCH + 1), "a slow dump makes it worth while again");
         assert!(!pace.polls(usize::MAX));
     }
@@ -191,8 +226,11 @@ mod tests {
     fn a_few_are_looked_after_at_once_and_the_rest_together() {
         let (start, mut window) = (Instant::now(), Window::default());
         let admitted = |window: &mut Window, at| (0..20).filter(|_| window.admits(at)).count();
-        assert_eq!(admitted(&mut window, start), 8);
+        assert_eq!((0..8).filter(|_| window.admits(start)).count(), 8);
+        assert_eq!(window.shut_until(start), None);
         assert_eq!(admitted(&mut window, start + us(999)), 0);
+        assert_eq!(window.shut_until(start + us(999)), Some(start + ms(1)));
+        assert_eq!(window.shut_until(start + ms(1)), None);
         assert_eq!(admitted(&mut window, start + ms(1)), 8);
     }
 }

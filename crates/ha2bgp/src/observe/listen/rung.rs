@@ -6,8 +6,10 @@
 //! left to the dumps: the one that follows a millisecond later always, or one at once where
 //! several sockets may have closed.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
+use ha2bgp_core::fact::{Protocol, SocketId};
 use ha2bgp_proto::filter::Bytecode;
 use ha2bgp_sys::doorbell::{Change, Chime, Place};
 use tokio::time::Instant;
@@ -73,10 +75,17 @@ impl Observer {
         let mut look = if rung.rang.lost { Look::Everything } else { Look::Nothing };
         let mut spurious = 0;
         for chime in rung.chimes {
-            let Chime { change: Some(change), place: Some(place) } = *chime else {
+            let Chime { change: Some(change), place: Some(place), cookie } = *chime else {
                 look = Look::Everything;
                 continue;
             };
+            let own = cookie.filter(|_| rung.ours).map(NonZeroU64::get);
+            if let Some(id) = own.map(|cookie| SocketId { protocol: Protocol::Tcp, cookie }) {
+                match change {
+                    Change::Starts => self.stopped.remove(&id),
+                    Change::Stops => self.mirror.has(id) && self.stopped.insert(id),
+                };
+            }
             let concerned = match change {
                 Change::Starts => follows(&self.config, place),
                 Change::Stops => {

@@ -5,6 +5,7 @@ use crate::crowd::may_open;
 use crate::stage::{PORT, Stage, Who};
 use ha2bgp_lab::samples::{percentile, save};
 use ha2bgp_lab::service::{Options, open};
+use ha2bgp_lab::wait;
 use socket2::Type;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +13,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const VIPS: u32 = 1000;
+/// Between what comes and what dies.
+const REST: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(reps: usize, dir: &Path) -> Outcome<()> {
     println!("{VIPS} VIPs die at once, {reps} times");
@@ -41,6 +44,8 @@ pub(crate) fn run(reps: usize, dir: &Path) -> Outcome<()> {
                     .collect::<Result<Vec<_>, _>>()
             })??;
             session.hears(count, 0)?;
+            // Looking has a budget, of which they took some when they came.
+            wait::pause(REST);
             let begin = Instant::now();
             drop(all);
             let end = Instant::now();

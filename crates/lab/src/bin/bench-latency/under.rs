@@ -10,7 +10,7 @@ use ha2bgp_lab::samples::{percentile, ratio, save};
 use ha2bgp_lab::service::{Options, open};
 use ha2bgp_lab::{syn, wait};
 use socket2::Type;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 const ROUNDS: usize = 5;
 /// Half-open connections at the listener when it closes.
 const HALF_OPEN: u16 = 16;
+/// A port of the same address that nobody follows.
+const BYSTANDER: u16 = PORT + 1;
 /// Whoever sends them is nobody: the host's answer finds no neighbour.
 const NOBODY: Ipv4Addr = Ipv4Addr::new(10, 9, 1, 77);
 
@@ -49,13 +51,17 @@ pub(crate) fn run(runs: usize, connections: usize, dir: &Path) -> Outcome<()> {
         let mut name = String::new();
         for _ in 0..ROUNDS {
             let mut session = stage.start(Who::TierA)?;
-            without.extend(closes(&stage, &mut session, each, &mut random)?);
+            without.extend(match condition {
+                // The same, at a listener beside it.
+                Condition::HalfOpen => half_open(&stage, &mut session, each, BYSTANDER)?,
+                _ => closes(&stage, &mut session, each, &mut random)?,
+            });
             session.child.kill()?;
             let (crowd, said) = gather(&stage, condition)?;
             name = said;
             let mut session = stage.start(Who::TierA)?;
             with.extend(match condition {
-                Condition::HalfOpen => half_open(&stage, &mut session, each)?,
+                Condition::HalfOpen => half_open(&stage, &mut session, each, PORT)?,
                 _ => closes(&stage, &mut session, each, &mut random)?,
             });
             session.child.kill()?;
@@ -91,16 +97,21 @@ fn half_open(
     stage: &Stage,
     session: &mut crate::stage::Session,
     runs: usize,
+    victim: u16,
 ) -> Outcome<Vec<Duration>> {
     let (address, vip) = (service()?, VIP.parse()?);
+    let listen = |address| {
+        stage
+            .host
+            .within(|| open(address, Type::STREAM, Options { backlog: 128, ..Options::default() }))
+    };
     let mut samples = Vec::with_capacity(runs);
     for _ in 0..runs {
-        let listener = stage.host.within(|| {
-            open(address, Type::STREAM, Options { backlog: 128, ..Options::default() })
-        })??;
+        let _bystander = listen(SocketAddr::new(address.ip(), BYSTANDER))??;
+        let listener = listen(address)??;
         session.hears(1, 0)?;
         let ports = 40_000..40_000 + HALF_OPEN;
-        syn::half_open(&stage.router, NOBODY, SocketAddrV4::new(vip, PORT), ports)?;
+        syn::half_open(&stage.router, NOBODY, SocketAddrV4::new(vip, victim), ports)?;
         // They came over the cable, and were taken in, long ago.
         wait::pause(Duration::from_millis(5));
         let closed = Instant::now();

@@ -4,7 +4,7 @@
 //! loopback interface; the one has a port and a service of its own. Time is from close(2) or listen(2)
 //! until its UPDATE is read; processor time is that of all of the program's threads.
 
-use crate::{Outcome, named};
+use crate::{Outcome, SIZES, named};
 use ha2bgp_lab::bgp::{Conversation, UPDATE, counted};
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::netns::Netns;
@@ -15,8 +15,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// So many VIPs: more than the last have no room in a configuration file, which is 1 MiB at most.
-const SIZES: [u32; 4] = [1, 100, 10_000, 60_000];
+/// So many VIPs have room in a configuration file, which is 1 MiB at most; more are in several files.
+const VIPS_IN_FILE: u32 = 50_000;
 /// The one that comes and goes, before all others.
 const ONE: &str = "10.127.0.1";
 /// Events are counted in so many blocks, each a sample of their processor time.
@@ -176,7 +176,9 @@ fn said(child: &Child) -> String {
 }
 
 fn start(host: &Netns, dir: &Path, vips: u32, port: u16) -> Outcome<Child> {
-    let mut text = format!(
+    let files = dir.join("conf.d");
+    std::fs::create_dir(&files)?;
+    let text = format!(
         "backend = \"speaker\"\nlocal-as = 65000\nrouter-id = \"10.1.1.1\"\n\
          networks = [\"10.127.0.0/16\", \"10.128.0.0/10\"]\n\
          [[peer]]\naddress = \"127.0.0.2\"\nport = {port}\nremote-as = 65001\n\
@@ -184,15 +186,18 @@ fn start(host: &Netns, dir: &Path, vips: u32, port: u16) -> Outcome<Child> {
          [discover]\nlisten-filter = \"sport = :80 or sport = :81\"\n\
          [defaults]\ndamping = false\nup-delay = \"0s\"\ndown-delay = \"0s\"\n\
          [[service]]\nname = \"one\"\nvips = [\"{ONE}\"]\nrule = \"own\"\n\
-         [service.checks.own]\ntype = \"listen\"\nports = [81]\n\
-         [[service]]\nname = \"others\"\nvips = ["
+         [service.checks.own]\ntype = \"listen\"\nports = [81]\n"
     );
-    for index in 0..vips {
-        write!(text, "\"{}\",", source::host(index))?;
+    std::fs::write(files.join("scale.toml"), text)?;
+    let chunk = usize::try_from(VIPS_IN_FILE)?;
+    for (number, first) in (0..vips).step_by(chunk).enumerate() {
+        let mut text = format!("[[service]]\nname = \"others-{number}\"\nvips = [");
+        for index in first..vips.min(first + VIPS_IN_FILE) {
+            write!(text, "\"{}\",", source::host(index))?;
+        }
+        text.push_str("]\n");
+        std::fs::write(files.join(format!("others-{number}.toml")), text)?;
     }
-    text.push_str("]\n");
-    let file = dir.join("scale.toml");
-    std::fs::write(&file, text)?;
-    let mut command = program::command(&["run", "--config", &file.to_string_lossy()]);
+    let mut command = program::command(&["run", "--config", &files.to_string_lossy()]);
     Ok(host.start("ha2bgp", &mut command, dir)?)
 }

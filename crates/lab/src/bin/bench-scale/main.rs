@@ -1,4 +1,4 @@
-//! What an event and a VIP cost beside 1, 100, 10 000 and 100 000 of them (60 000 for `daemon`).
+//! What an event and a VIP cost beside 1, 100, 10 000 and 100 000 of them.
 //!
 //! Usage: `bench-scale [chain|memory|daemon]… [--runs N]`; run it by `cargo xtask bench scale`. Only
 //! `daemon` needs root.
