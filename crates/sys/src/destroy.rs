@@ -24,6 +24,8 @@ const UDP_GROUPS: [u32; 2] = [2, 4];
 /// The most ports that a filter names: each costs an event one comparison, and a jump reaches no
 /// further than 255 instructions.
 pub const PORTS_MAX: usize = 64;
+/// So many datagrams are read in one go, most of one socket each.
+const AT_ONCE: usize = 1024;
 
 /// What the kernel had to say.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,8 +75,8 @@ impl DestroyEvents {
         self.socket.with(exchange).map_err(trying("attach a filter to"))
     }
 
-    /// Waits for events and puts them into `destroyed`, replacing what is in there. Cancelling
-    /// it loses nothing.
+    /// Waits for events and puts all that are there into `destroyed`, some thousand at most, replacing what
+    /// is in there. Cancelling it loses nothing.
     ///
     /// # Errors
     /// When the socket fails or the event cannot be read.
@@ -82,25 +84,34 @@ impl DestroyEvents {
         &mut self,
         destroyed: &mut Vec<DiagSocket>,
     ) -> Result<DestroyEvent, NetlinkError> {
-        loop {
-            destroyed.clear();
-            match self.socket.receive().await? {
-                Received::Overrun => return Ok(DestroyEvent::Overrun),
-                Received::Datagram(datagram) => {
-                    for message in Messages::new(datagram) {
-                        if let Body::Data { kind, payload } = message?.body
-                            && kind == SOCK_DIAG_BY_FAMILY
-                        {
-                            destroyed.push(DiagSocket::parse(payload)?);
-                        }
-                    }
-                    if !destroyed.is_empty() {
-                        return Ok(DestroyEvent::Destroyed);
-                    }
-                }
+        destroyed.clear();
+        while destroyed.is_empty() {
+            if !read(&self.socket.receive().await?, destroyed)? {
+                return Ok(DestroyEvent::Overrun);
             }
         }
+        for _ in 1..AT_ONCE {
+            match self.socket.try_receive()? {
+                None => break,
+                Some(more) if read(&more, destroyed)? => {}
+                Some(_) => return Ok(DestroyEvent::Overrun),
+            }
+        }
+        Ok(DestroyEvent::Destroyed)
     }
+}
+
+/// Adds the sockets of a datagram; false when it tells that some are missing.
+fn read(received: &Received<'_>, destroyed: &mut Vec<DiagSocket>) -> Result<bool, NetlinkError> {
+    let Received::Datagram(datagram) = received else { return Ok(false) };
+    for message in Messages::new(datagram) {
+        if let Body::Data { kind, payload } = message?.body
+            && kind == SOCK_DIAG_BY_FAMILY
+        {
+            destroyed.push(DiagSocket::parse(payload)?);
+        }
+    }
+    Ok(true)
 }
 
 /// A classic BPF program over the datagram, nlmsghdr included: keep it when the local port is one

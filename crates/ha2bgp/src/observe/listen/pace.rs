@@ -9,7 +9,7 @@ use super::ListenConfig;
 /// The most exact queries in one go: about 64 µs.
 pub(super) const POLL_BATCH: usize = 64;
 /// Polling takes about one part in this many of a core,
-const POLL_SHARE: u32 = 500;
+const POLL_SHARE: u32 = 1000;
 /// more where the pause would be longer than this, but never more than a dump may.
 const POLL_SLOWEST: Duration = Duration::from_millis(20);
 /// What it takes of a core to wake up for a poll, beyond what the poll itself takes.
@@ -158,8 +158,8 @@ mod tests {
     fn a_cheap_poll_comes_again_soon() {
         let mut pace = pace(ms(5));
         pace.after_dump(us(30), false);
-        assert_eq!(pace.after_poll(us(1)), ms(8));
-        assert_eq!(pace.after_poll(us(15)), ms(15));
+        assert_eq!(pace.after_poll(us(0)), ms(15));
+        assert_eq!(pace.after_poll(us(3)), ms(18));
         assert_eq!(pace.after_poll(us(64)), ms(20));
         assert!(pace.polls(2 * POLL_BATCH));
         assert!(!pace.polls(2 * POLL_BATCH + 1));

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::pace::POLL_BATCH;
 use super::senses::Rung;
 use super::tables::Tables;
-use super::{ListenConfig, Observer, SECOND_LOOK, Stop, cpu_time};
+use super::{ListenConfig, Observer, Stop, cpu_time};
 
 /// What an exact query by netlink takes of the processor, whatever the number of sockets: here it is
 /// not measured, which would take as long.
@@ -62,9 +62,7 @@ impl Observer {
             }
         }
         // The doorbell rings while the kernel is still changing its tables.
-        let second = Instant::now() + SECOND_LOOK;
-        let second = self.allowance.from().map_or(second, |from| from.max(second));
-        *next_dump = (*next_dump).min(second);
+        *next_dump = (*next_dump).min(self.second_look());
         Ok(())
     }
 
