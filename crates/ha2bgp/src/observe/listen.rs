@@ -72,7 +72,8 @@ pub struct ListenConfig {
     /// How often the sockets behind announced routes are asked for at most, without a doorbell:
     /// less often, up to every 20 ms, where that would cost more than 0.1 % of a core.
     pub poll_interval: Duration,
-    /// How often all listeners are read, without a doorbell: less often where that would cost more than 1 % of a core.
+    /// How often all listeners are read, without a doorbell: less often where that would cost more than
+    /// 1 % of a core.
     pub reconcile_interval: Duration,
     /// How often all listeners are read with one: less often where that would cost more than 0.05 %.
     pub calm_reconcile_interval: Duration,
@@ -198,7 +199,7 @@ struct Observer {
     changes: Vec<Observation>,
     /// What may have closed, as the doorbell says.
     suspects: Vec<Endpoint>,
-    /// Sockets that have stopped since the last dump, as the doorbell says.
+    /// Sockets that have stopped since the last dump, as the doorbell or destroy events say.
     stopped: BTreeSet<SocketId>,
     health: Health,
     said: Said,

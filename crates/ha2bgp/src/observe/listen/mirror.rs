@@ -1,8 +1,9 @@
 //! The mirror of the listening sockets, and what was reported of it. No IO.
 //!
 //! A socket counts as closed on two testimonies: it is missing in a dump (or was destroyed), and
-//! an exact query does not find it, or the doorbell has told that this very socket stopped. One alone may be wrong: a dump can leave a living socket out
-//! (see [`ha2bgp_sys::diag::Diag::dump`]), and an exact query can be answered by another socket.
+//! an exact query does not find it; or it is missing in a dump, and the doorbell or a destroy event told
+//! of this very socket. One alone may be wrong: a dump can leave a living socket out (see
+//! [`ha2bgp_sys::diag::Diag::dump`]), and an exact query can be answered by another socket.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -110,7 +111,7 @@ pub(super) struct Mirror {
 
 impl Mirror {
     /// Compares with a dump; appends what changed to `changes` and leaves `dumped` unspecified.
-    /// Of those in `stopped` the doorbell has told: that is the other testimony.
+    /// Of those in `stopped` somebody has told: that is the other testimony.
     ///
     /// # Errors
     /// When `find` fails. What was appended until then is true.
