@@ -496,3 +496,21 @@ pub(super) enum Stop {
     /// No observer is left.
     ObserversEnded,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn telling_waits_while_more_happens_but_not_for_long() {
+        let start = tokio::time::Instant::now();
+        let mut untold = Untold::default();
+        untold.put_off(start);
+        assert_eq!(untold.at, Some(start + TELL_AFTER));
+        let later = start + TELL_AFTER / 2;
+        untold.put_off(later);
+        assert_eq!(untold.at, Some(later + TELL_AFTER));
+        untold.put_off(start + 3 * TELL_LATEST);
+        assert_eq!(untold.at, Some(start + TELL_LATEST));
+    }
+}

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::history::{self, Found, History};
 
 /// How many batches may wait for the keeper; then they are counted and left out.
-const BATCHES_MAX: usize = 1024;
+pub(super) const BATCHES_MAX: usize = 1024;
 /// How many readers may wait for it; then they wait longer.
 const ASKS_MAX: usize = 16;
 /// So many records are made before others get their turn.
