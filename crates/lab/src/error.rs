@@ -48,6 +48,9 @@ pub enum LabError {
         /// The state then.
         detail: String,
     },
+    /// A command line that is wrong.
+    #[error("{0}")]
+    Argument(String),
     /// Something that must be there is not.
     #[error("{0}")]
     Missing(String),

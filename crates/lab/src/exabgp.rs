@@ -10,6 +10,7 @@ use crate::child::Child;
 use crate::netns::Netns;
 use crate::{LabError, Result, procfs, tools, wait};
 use rustix::process::Signal;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -112,6 +113,19 @@ impl Config<'_> {
     }
 }
 
+/// ExaBGP with a configuration, in `dir`, as `user`, or as whoever starts it. It has nothing else of our
+/// environment than the search path.
+pub fn command(program: impl AsRef<OsStr>, conf: &Path, dir: &Path, user: Option<&str>) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().arg(conf).current_dir(dir);
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("exabgp.daemon.user", user.unwrap_or("root"));
+    command.env("exabgp.daemon.drop", user.is_some().to_string());
+    command.env("exabgp.log.destination", "stderr");
+    command.env("exabgp.api.cli", "false");
+    command
+}
+
 /// A running ExaBGP. Its helper ends with it: its standard input closes, and the namespace of
 /// the test takes what is left.
 #[derive(Debug)]
@@ -135,19 +149,9 @@ impl ExaBgp {
         let conf = dir.join("exabgp.conf");
         let text = config.text(version);
         std::fs::write(&conf, text).map_err(LabError::io(conf.display().to_string()))?;
-        let mut command = Command::new(program);
-        command.env_clear().arg(&conf).current_dir(dir);
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        for (key, value) in [
-            ("exabgp.daemon.user", user),
-            ("exabgp.daemon.drop", "true"),
-            ("exabgp.log.destination", "stderr"),
-            ("exabgp.api.cli", "false"),
-            // Handed down to ha2bgp; tests that run side by side would share the default place.
-            ("HA2BGP_STATE_FILE", "off"),
-        ] {
-            command.env(key, value);
-        }
+        let mut command = command(program, &conf, dir, Some(user));
+        // Handed down to ha2bgp; tests that run side by side would share the default place.
+        command.env("HA2BGP_STATE_FILE", "off");
         let program = config.run.split(' ').next().unwrap_or_default().to_owned();
         Ok(Self { child: host.start("exabgp", &mut command, dir)?, program })
     }

@@ -15,6 +15,7 @@
 //! Nothing here may become a dependency of the program.
 
 pub mod api;
+pub mod args;
 pub mod bfd_scene;
 pub mod bgp;
 pub mod bird;

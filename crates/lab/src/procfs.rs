@@ -6,10 +6,19 @@ use std::time::Duration;
 /// A field of `/proc/PID/status` in bytes, such as `VmRSS` or `VmHWM`.
 #[must_use]
 pub fn memory(pid: u32, field: &str) -> Option<u64> {
+    Some(field_of_status(pid, field)? * 1024)
+}
+
+/// How often the first thread of a process has slept.
+#[must_use]
+pub fn sleeps(pid: u32) -> Option<u64> {
+    field_of_status(pid, "voluntary_ctxt_switches")
+}
+
+fn field_of_status(pid: u32, field: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
-    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
-    Some(kib * 1024)
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// The direct children of a process.

@@ -9,6 +9,7 @@
 //! faster than that, `bench latency` shows.
 #![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
 
+use ha2bgp_lab::args::number;
 use ha2bgp_lab::report::{Report, Unit, Who};
 use ha2bgp_lab::rivals::{Rival, Site, vip};
 use ha2bgp_lab::service::{self, Options};
@@ -26,15 +27,11 @@ fn main() -> std::result::Result<(), Box<dyn Error>> {
     let (mut runs, mut peer_runs) = (50, 5);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
         match arg.as_str() {
-            "--runs" => runs = value,
-            "--peer-runs" => peer_runs = value,
+            "--runs" => runs = number(&arg, args.next(), 1..=10_000)?,
+            "--peer-runs" => peer_runs = number(&arg, args.next(), 1..=1000)?,
             _ => return Err(format!("`{arg}` is unknown (--runs N, --peer-runs N)").into()),
         }
-    }
-    if !(1..=10_000).contains(&runs) || !(1..=1000).contains(&peer_runs) {
-        return Err("1 to 10 000 runs and 1 to 1 000 runs of the others".into());
     }
     println!("{WHAT}: {runs} runs of ours, {peer_runs} of each of the others (a minute each)");
     let mut report = Report::new("death")?;

@@ -9,6 +9,7 @@
 //! is cut: only silence.
 #![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
 
+use ha2bgp_lab::args::number;
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::link::{self, End};
 use ha2bgp_lab::netns::Netns;
@@ -62,7 +63,7 @@ fn main() -> Outcome<()> {
         match arg.as_str() {
             "with" => parts = vec![true],
             "without" => parts = vec![false],
-            "--reps" => reps = args.next().ok_or("how many?")?.parse()?,
+            "--reps" => reps = number(&arg, args.next(), 1..=100)?,
             _ => return Err("usage: bench-outage [with|without] [--reps N]".into()),
         }
     }

@@ -9,6 +9,7 @@
 //! that never ends, and is subtracted. The plugin's own time is in both.
 #![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
 
+use ha2bgp_lab::args::number;
 use ha2bgp_lab::child::Child;
 use ha2bgp_lab::report::{Report, Unit, Who};
 use ha2bgp_lab::{program, readme, tools, wait};
@@ -24,18 +25,16 @@ const RATE: u32 = 10;
 const IDLE: &str = "3600";
 
 fn main() -> Outcome<()> {
-    let (mut reps, mut seconds) = (5_u32, 10_u64);
+    let (mut reps, mut seconds) = (5_u32, 10);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let value: u32 = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
         match arg.as_str() {
-            "--reps" => reps = value,
-            "--seconds" => seconds = u64::from(value),
+            "--reps" => reps = number(&arg, args.next(), 1..=100)?,
+            "--seconds" => seconds = number(&arg, args.next(), 2..=600)?,
             _ => return Err(format!("`{arg}` is unknown (--reps N, --seconds S)").into()),
         }
     }
-    let time = Duration::from_secs(seconds.clamp(2, 600));
-    let reps = reps.clamp(1, 100);
+    let time = Duration::from_secs(seconds);
     println!("CPU time of one run of /bin/true, {reps} times {time:.0?} at {RATE} runs a second");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..reps {

@@ -9,6 +9,7 @@
 //! share is split among them.
 #![expect(clippy::print_stdout, reason = "a bench reports to the person who runs it")]
 
+use ha2bgp_lab::args::number;
 use ha2bgp_lab::report::{Report, Unit, Who};
 use ha2bgp_lab::rivals::{Rival, SERVICES_MAX, Site, vip};
 use ha2bgp_lab::service::{self, Options};
@@ -38,21 +39,15 @@ struct Turn {
 type Number = fn(&Turn) -> u64;
 
 fn main() -> std::result::Result<(), Box<dyn Error>> {
-    let (mut services, mut seconds, mut repeat) = (10_u32, 20_u32, 3_u32);
+    let (mut services, mut seconds, mut repeat) = (10, 20_u32, 3_u32);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let value = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
         match arg.as_str() {
-            "--services" => services = value,
-            "--seconds" => seconds = value,
-            "--repeat" => repeat = value,
+            "--services" => services = number(&arg, args.next(), 1..=SERVICES_MAX)?,
+            "--seconds" => seconds = number(&arg, args.next(), 2..=3600)?,
+            "--repeat" => repeat = number(&arg, args.next(), 1..=100)?,
             _ => return Err(format!("`{arg}` is unknown (--services, --seconds, --repeat)").into()),
         }
-    }
-    let services = u8::try_from(services).ok().filter(|it| (1..=SERVICES_MAX).contains(it));
-    let services = services.ok_or_else(|| format!("1 to {SERVICES_MAX} services"))?;
-    if !(2..=3600).contains(&seconds) || !(1..=100).contains(&repeat) {
-        return Err("2 to 3 600 seconds, 1 to 100 turns".into());
     }
     let time = Duration::from_secs(u64::from(seconds));
     println!("{services} services; {repeat} turns each: {time:?} idle, {time:?} with strangers");

@@ -2,7 +2,7 @@
 
 use super::{CHECK, Site, anycast, vip};
 use crate::bird::Bird;
-use crate::exabgp::Version;
+use crate::exabgp::{self, Version};
 use crate::{LabError, Result, program};
 use std::path::PathBuf;
 use std::process::Command;
@@ -66,17 +66,7 @@ impl Site {
             names.join(", ")
         ));
         let file = self.write("exabgp.conf", &text)?;
-        let mut command = Command::new(exabgp);
-        command.env_clear().arg(file).current_dir(self.dir.path());
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        for (key, value) in [
-            ("exabgp.daemon.user", "root"),
-            ("exabgp.daemon.drop", "false"),
-            ("exabgp.log.destination", "stderr"),
-            ("exabgp.api.cli", "false"),
-        ] {
-            command.env(key, value);
-        }
+        let mut command = exabgp::command(exabgp, &file, self.dir.path(), None);
         self.run("exabgp", &mut command)
     }
 

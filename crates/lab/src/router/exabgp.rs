@@ -2,10 +2,10 @@
 
 use super::{Config, Router};
 use crate::child::Child;
+use crate::exabgp;
 use crate::netns::Netns;
 use crate::{LabError, Result};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 /// Where the lines are kept.
 const LINES: &str = "lines";
@@ -41,17 +41,8 @@ pub(super) fn start(router: &Router, host: &Netns) -> Result<Vec<Child>> {
     std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755))
         .map_err(LabError::io(helper.display().to_string()))?;
     let conf = router.write("exabgp.conf", &text(&router.config, &helper.to_string_lossy()))?;
-    let mut command = Command::new("exabgp");
-    command.arg(conf).current_dir(&router.dir);
-    for (key, value) in [
-        ("exabgp.daemon.user", "root"),
-        ("exabgp.daemon.drop", "false"),
-        ("exabgp.log.destination", "stderr"),
-        ("exabgp.api.cli", "false"),
-        ("exabgp.tcp.bind", &router.config.address),
-    ] {
-        command.env(key, value);
-    }
+    let mut command = exabgp::command("exabgp", &conf, &router.dir, None);
+    command.env("exabgp.tcp.bind", &router.config.address);
     Ok(vec![host.start("exabgp", &mut command, &router.dir)?])
 }
 

@@ -8,6 +8,7 @@
 mod busy;
 mod death;
 
+use ha2bgp_lab::args::number;
 use ha2bgp_lab::router::Kind;
 use std::error::Error;
 use std::path::PathBuf;
@@ -25,9 +26,9 @@ fn main() -> Outcome<()> {
             "death" | "busy" => parts.push(arg),
             "bird" => kinds.push(Kind::Bird),
             "frr" => kinds.push(Kind::Frr),
-            "--millis" => millis = vec![u32::try_from(number(args.next(), 10_000)?)?],
-            "--runs" => runs = number(args.next(), 1000)?,
-            "--secs" => secs = number(args.next(), 3600)?,
+            "--millis" => millis = vec![number(&arg, args.next(), 1..=10_000)?],
+            "--runs" => runs = number(&arg, args.next(), 1..=1000)?,
+            "--secs" => secs = number(&arg, args.next(), 1..=3600)?,
             _ => return Err(format!("`{arg}` is unknown: {USAGE}").into()),
         }
     }
@@ -45,12 +46,4 @@ fn main() -> Outcome<()> {
     }
     println!("samples: {}", dir.display());
     Ok(())
-}
-
-fn number(text: Option<String>, most: u64) -> Outcome<u64> {
-    let number = text.ok_or(USAGE)?.parse()?;
-    if number == 0 || number > most {
-        return Err(format!("{number} is not within 1 and {most}").into());
-    }
-    Ok(number)
 }

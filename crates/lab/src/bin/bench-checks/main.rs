@@ -9,6 +9,7 @@ mod checker;
 mod server;
 
 use checker::Checker;
+use ha2bgp_lab::args::number;
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::report::{Report, Unit, Who};
 use ha2bgp_lab::samples::range;
@@ -83,17 +84,13 @@ fn arguments() -> Outcome<[usize; 3]> {
     let mut given = [10_000, 10, 3];
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let value: usize = args.next().ok_or_else(|| format!("{arg} needs a number"))?.parse()?;
-        let at = match arg.as_str() {
-            "--vips" => 0,
-            "--seconds" => 1,
-            "--repeat" => 2,
+        let (at, range) = match arg.as_str() {
+            "--vips" => (0, 1..=60_000),
+            "--seconds" => (1, 2..=600),
+            "--repeat" => (2, 1..=1000),
             _ => return Err(format!("`{arg}` is unknown (--vips, --seconds, --repeat)").into()),
         };
-        given[at] = value;
-    }
-    if !(1..=60_000).contains(&given[0]) || !(2..=600).contains(&given[1]) || given[2] == 0 {
-        return Err("1 to 60 000 VIPs, 2 to 600 seconds, 1 or more times".into());
+        given[at] = number(&arg, args.next(), range)?;
     }
     Ok(given)
 }

@@ -1,5 +1,5 @@
 //! What looking costs: at rest on a host with many listeners and connections, and while connections
-//! come and go as fast as one thread makes them; ours, and what the kernel does for us.
+//! come and go as fast as this machine makes them; ours, and what the kernel does for us.
 
 use crate::Outcome;
 use crate::crowd;
@@ -40,7 +40,10 @@ pub(crate) fn run(connections: usize) -> Outcome<()> {
     }
     drop(crowds);
     println!();
-    println!("connections opened and closed by one thread for {CHURN:?}, {ROUNDS} rounds in turns");
+    let threads = std::thread::available_parallelism()?.get();
+    println!(
+        "connections opened and closed by {threads} threads for {CHURN:?}, {ROUNDS} rounds in turns"
+    );
     println!(
         "| who looks | connections a second, median (range) | of a core, ours | µs of a core a connection |"
     );
@@ -52,7 +55,7 @@ pub(crate) fn run(connections: usize) -> Outcome<()> {
             let session = who.map(|who| start(&stage, who)).transpose()?;
             let before = session.as_ref().map(cpu).transpose()?;
             let begin = Instant::now();
-            let count = stage.host.within(churn)??;
+            let count = stage.host.within(|| churning(threads))??;
             let took = begin.elapsed();
             let after = session.as_ref().map(cpu).transpose()?;
             if let (Some(rates), Some(shares)) = (rates.get_mut(index), shares.get_mut(index)) {
@@ -70,8 +73,8 @@ pub(crate) fn run(connections: usize) -> Outcome<()> {
     for ((name, rates), shares) in names.zip(&rates).zip(&shares) {
         let (low, rate, high) = middle(rates);
         let (_, share, _) = middle(shares);
-        // The thread has a core for itself, as far as the machine lets it.
-        let more = 1e6 / rate - 1e6 / nobody;
+        // Each thread has a core for itself, as far as the machine and ours let it.
+        let more = (1e6 / rate - 1e6 / nobody) * threads as f64;
         println!("| {name} | {rate:.0} ({low:.0} to {high:.0}) | {share:.3} % | {more:+.2} |");
     }
     Ok(())
@@ -83,6 +86,17 @@ fn start(stage: &Stage, who: Who) -> Outcome<Session> {
     session.hears(1, 0)?;
     wait::pause(Duration::from_secs(1));
     Ok(session)
+}
+
+/// So many threads at a time, which have no listener in common; how many connections in all.
+fn churning(threads: usize) -> std::io::Result<u32> {
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(churn)).collect();
+        let joined = all
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.sum()
+    })
 }
 
 /// Opens and closes connections over loopback; how many.

@@ -18,6 +18,7 @@ mod stage;
 mod under;
 mod wire;
 
+use ha2bgp_lab::args::number;
 use std::error::Error;
 use std::path::PathBuf;
 
@@ -44,9 +45,9 @@ fn main() -> Outcome<()> {
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match arg {
-            "--runs" => runs = number(args.next(), 100_000)?,
-            "--peer-runs" => peer_runs = number(args.next(), 3600)?,
-            "--connections" => connections = number(args.next(), 1_000_000)?,
+            "--runs" => runs = number(arg, args.next(), 1..=100_000)?,
+            "--peer-runs" => peer_runs = number(arg, args.next(), 1..=3600)?,
+            "--connections" => connections = number(arg, args.next(), 1..=1_000_000)?,
             part if PARTS.contains(&part) => parts.push(part),
             _ => return Err(format!("`{arg}` is unknown: {USAGE}").into()),
         }
@@ -65,12 +66,4 @@ fn main() -> Outcome<()> {
     }
     println!("samples: {}", dir.display());
     Ok(())
-}
-
-fn number(text: Option<&str>, most: usize) -> Outcome<usize> {
-    let number = text.ok_or(USAGE)?.parse()?;
-    if number == 0 || number > most {
-        return Err(format!("{number} is not within 1 and {most}").into());
-    }
-    Ok(number)
 }

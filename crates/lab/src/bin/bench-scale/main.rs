@@ -13,6 +13,7 @@ mod chain;
 mod daemon;
 mod memory;
 
+use ha2bgp_lab::args::number;
 use ha2bgp_lab::report::Report;
 use std::error::Error;
 
@@ -34,13 +35,10 @@ fn main() -> Outcome<()> {
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match arg {
-            "--runs" => runs = args.next().ok_or(USAGE)?.parse()?,
+            "--runs" => runs = number(arg, args.next(), 10..=100_000)?,
             part if PARTS.contains(&part) => parts.push(part),
             _ => return Err(format!("`{arg}` is unknown: {USAGE}").into()),
         }
-    }
-    if !(10..=100_000).contains(&runs) {
-        return Err("10 to 100 000 runs".into());
     }
     let mut report = Report::new("scale")?;
     for part in PARTS.iter().filter(|part| parts.is_empty() || parts.contains(part)) {

@@ -11,6 +11,7 @@ mod keepalive;
 mod memory;
 mod routes;
 
+use ha2bgp_lab::args::number;
 use ha2bgp_lab::report::Report;
 use std::error::Error;
 use std::path::PathBuf;
@@ -31,8 +32,8 @@ fn main() -> Outcome<()> {
     let mut args = args.iter().map(String::as_str);
     while let Some(arg) = args.next() {
         match arg {
-            "--runs" => runs = number(args.next(), 100_000)?,
-            "--reps" => reps = number(args.next(), 100)?,
+            "--runs" => runs = number(arg, args.next(), 1..=100_000)?,
+            "--reps" => reps = number(arg, args.next(), 1..=100)?,
             part if PARTS.contains(&part) => parts.push(part),
             _ => return Err(format!("`{arg}` is unknown: {USAGE}").into()),
         }
@@ -54,12 +55,4 @@ fn main() -> Outcome<()> {
     report.finish()?;
     println!("samples: {}", dir.display());
     Ok(())
-}
-
-fn number(text: Option<&str>, most: usize) -> Outcome<usize> {
-    let number = text.ok_or(USAGE)?.parse()?;
-    if number == 0 || number > most {
-        return Err(format!("{number} is not within 1 and {most}").into());
-    }
-    Ok(number)
 }
