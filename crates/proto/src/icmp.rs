@@ -10,8 +10,8 @@
 //! for this probe is told by the sequence number and a token of random octets, for a reply may be
 //! late, sent twice, or made up.
 
+use crate::family::Family;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 
 mod fuzz;
 #[cfg(test)]
@@ -28,36 +28,19 @@ pub const MAX_DATA: u16 = 65_507;
 
 const HEADER: usize = 8;
 
-/// The family, and with it the types of messages.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Family {
-    /// ICMP: request 8, reply 0.
-    V4,
-    /// ICMPv6: request 128, reply 129.
-    V6,
+/// The type of an echo request (RFC 792, RFC 4443).
+const fn request_type(family: Family) -> u8 {
+    match family {
+        Family::V4 => 8,
+        Family::V6 => 128,
+    }
 }
 
-impl Family {
-    /// That of an address.
-    pub const fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-
-    const fn request(self) -> u8 {
-        match self {
-            Self::V4 => 8,
-            Self::V6 => 128,
-        }
-    }
-
-    const fn reply(self) -> u8 {
-        match self {
-            Self::V4 => 0,
-            Self::V6 => 129,
-        }
+/// The type of an echo reply.
+const fn reply_type(family: Family) -> u8 {
+    match family {
+        Family::V4 => 0,
+        Family::V6 => 129,
     }
 }
 
@@ -117,7 +100,7 @@ impl Echo {
     pub fn request(&self) -> Vec<u8> {
         let [high, low] = self.sequence.to_be_bytes();
         // Type, code, checksum and identifier (both the kernel's), sequence.
-        let header = [self.family.request(), 0, 0, 0, 0, 0, high, low];
+        let header = [request_type(self.family), 0, 0, 0, 0, 0, high, low];
         header.into_iter().chain(self.data()).collect()
     }
 
@@ -135,7 +118,7 @@ impl Echo {
         };
         let [kind, code, _, _, _, _, high, low] = *header;
         let sequence = u16::from_be_bytes([high, low]);
-        if kind != self.family.reply() || code != 0 {
+        if kind != reply_type(self.family) || code != 0 {
             return Received::NotOurs(NotOurs::Type { kind, code });
         }
         if sequence != self.sequence {

@@ -13,6 +13,7 @@ pub mod bfd;
 pub mod bgp;
 pub mod dns;
 pub mod exabgp;
+pub mod family;
 pub mod filter;
 pub mod grpc_health;
 pub mod haproxy;

@@ -9,7 +9,8 @@
 use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::inet_diag::{Family, State};
+use crate::family::Family;
+use crate::inet_diag::State;
 
 /// A socket without a peer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -36,6 +37,9 @@ pub struct ProcError {
 
 /// How much of a bad value is shown.
 const VALUE_MAX: usize = 40;
+
+/// How long Linux makes the lines of `/proc/net/tcp` (`TMPSZ` in net/ipv4/tcp_ipv4.c).
+const LINE: usize = 150;
 
 /// Hands out the sockets of a table that are in this state.
 ///
@@ -74,6 +78,34 @@ pub fn sockets(
         }
     }
     Ok(())
+}
+
+/// Whether no listener comes behind a connection in tables of TCP sockets, as the beginning of that
+/// of IPv4 shows; unknown where it has no socket. Linux promises it
+/// (Documentation/networking/proc_net_tcp.rst), and fills its lines up with spaces. Others that write such
+/// tables, as gVisor, do neither.
+pub fn lists_listeners_first(ipv4_table: &[u8]) -> Option<bool> {
+    let lines = ipv4_table.split_inclusive(|octet| *octet == b'\n').skip(1);
+    lines
+        .filter(|line| line.ends_with(b"\n"))
+        .map(|line| line.len() == LINE)
+        .reduce(|all, it| all && it)
+}
+
+/// Whether a piece of a table of TCP sockets has connections and no listener: then the listeners are
+/// all before it, where [they come first](lists_listeners_first). Lines that are cut off do not count.
+pub fn has_connections_only(piece: &[u8]) -> bool {
+    let mut connections = 0;
+    for line in piece.split_inclusive(|octet| *octet == b'\n') {
+        let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+        let whole = fields.next().is_some_and(|slot| slot.ends_with(b":"));
+        match fields.nth(2).and_then(|field| hexadecimal(field, 2)) {
+            Some(state) if state == u32::from(State::LISTEN.0) => return false,
+            Some(_) if whole && line.ends_with(b"\n") => connections += 1,
+            _ => {}
+        }
+    }
+    connections > 0
 }
 
 /// An address and a port.
@@ -122,6 +154,12 @@ fn decimal(text: &[u8]) -> Option<u64> {
 /// in `fuzz/`, replayed by `cargo test`.
 #[doc(hidden)]
 pub fn fuzz_table(input: &[u8]) {
+    let _ = lists_listeners_first(input);
+    if has_connections_only(input) {
+        let mut listeners = 0;
+        let _ = sockets(input, Family::V4, State::LISTEN, &mut |_| listeners += 1);
+        assert_eq!(listeners, 0);
+    }
     for family in Family::ALL {
         for state in [State::LISTEN, State::CLOSE] {
             let mut count = 0;
@@ -209,6 +247,46 @@ mod tests {
         let table = [HEADINGS, &line(0, own, any, 7, 5), &line(1, own, own, 1, 6)].concat();
         let found = [listener("127.0.0.1", 53, 5)];
         assert_eq!(read(&table, Family::V4, State::CLOSE), Ok(found.into()));
+    }
+
+    #[test]
+    fn listeners_come_first_where_lines_are_filled_up() {
+        let any = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let bare = line(1, any, any, 10, 5);
+        let linux = format!("{:149}\n", bare.trim_end());
+        let first = |parts: &[&str]| lists_listeners_first(parts.concat().as_bytes());
+        assert_eq!(first(&[HEADINGS, &linux]), Some(true));
+        assert_eq!(first(&[HEADINGS, &linux, &linux[..100]]), Some(true));
+        assert_eq!(first(&[HEADINGS, &bare]), Some(false));
+        assert_eq!(first(&[HEADINGS, &linux, &bare]), Some(false));
+        // gVisor fills up its headings.
+        let headings = format!("{:149}\n", HEADINGS.trim_end());
+        assert_eq!(first(&[&headings, &bare]), Some(false));
+        for nothing in [&[][..], &[HEADINGS], &[HEADINGS, &linux[..100]]] {
+            assert_eq!(first(nothing), None);
+        }
+    }
+
+    #[test]
+    fn a_piece_with_connections_only() {
+        let any = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let own = (IpAddr::V4(Ipv4Addr::LOCALHOST), 53);
+        let [listens, connected, waits] = [10, 1, 6].map(|state| line(7, own, any, state, 5));
+        let only = |parts: &[&str]| has_connections_only(parts.concat().as_bytes());
+        assert!(only(&[&connected]) && only(&[&waits, &connected]));
+        for other in [
+            &[][..],
+            &[HEADINGS],
+            &[HEADINGS, &listens],
+            &[&listens, &connected],
+            &[&connected, &listens],
+            // What is cut off tells nothing.
+            &[&connected[..40]],
+            &[" 0A 00000000:00000000 00:00000000 12 \n"],
+        ] {
+            assert!(!only(other), "{other:?}");
+        }
+        assert!(!only(&[&connected, &listens[..40]]), "a listener is one also where it is cut off");
     }
 
     #[test]

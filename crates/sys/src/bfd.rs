@@ -14,10 +14,11 @@ mod tests;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd as _;
 use std::task::{Context, Poll};
 
+use ha2bgp_proto::family::Family;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use thiserror::Error;
 use tokio::net::UdpSocket;
@@ -93,33 +94,6 @@ fn trying(action: Action) -> impl FnOnce(io::Error) -> BfdError {
     move |source| BfdError { action, source }
 }
 
-/// A family of addresses.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    /// That of an address.
-    pub const fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-
-    /// Every address of it.
-    const fn any(self) -> IpAddr {
-        match self {
-            Self::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            Self::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        }
-    }
-}
-
 /// Takes what comes to a port.
 #[derive(Debug)]
 pub struct Receiver(UdpSocket);
@@ -130,7 +104,7 @@ impl Receiver {
     /// # Errors
     /// When somebody has the port ([`BfdError::is_taken`]), or the family is not there.
     pub fn open(family: Family, port: u16) -> Result<Self, BfdError> {
-        let local = SocketAddr::new(family.any(), port);
+        let local = SocketAddr::new(family.unspecified(), port);
         let socket = open(local)?;
         match family {
             Family::V4 => {
@@ -216,7 +190,7 @@ impl Sender {
                 socket.set_tclass_v6(CS6.into()).map_err(class)?;
             }
         }
-        let from = local.unwrap_or_else(|| Family::of(peer.ip()).any());
+        let from = local.unwrap_or_else(|| Family::of(peer.ip()).unspecified());
         bind_to_source_port(&socket, from, peer, seed)?;
         socket.connect(&SockAddr::from(peer)).map_err(trying(Action::Reach(peer)))?;
         let socket = register(socket)?;

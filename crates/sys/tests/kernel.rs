@@ -5,7 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use ha2bgp_core::fact::Protocol;
-use ha2bgp_proto::inet_diag::{DumpRequest, ExactQuery, Family, State};
+use ha2bgp_proto::family::Family;
+use ha2bgp_proto::inet_diag::{DumpRequest, ExactQuery, State};
 use ha2bgp_sys::NetlinkError;
 use ha2bgp_sys::destroy::{DestroyEvent, DestroyEvents, PORTS_MAX};
 use ha2bgp_sys::diag::Diag;

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ha2bgp_core::time::Instant;
-use ha2bgp_sys::bfd::{Arrival, BfdError, Family, MULTIHOP, Receiver, SINGLE_HOP};
+use ha2bgp_proto::family::Family;
+use ha2bgp_sys::bfd::{Arrival, BfdError, MULTIHOP, Receiver, SINGLE_HOP};
 
 use super::target::Target;
 

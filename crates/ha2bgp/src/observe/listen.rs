@@ -26,6 +26,7 @@ mod polled;
 mod rung;
 mod senses;
 mod tables;
+mod text;
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -33,8 +34,9 @@ use std::time::Duration;
 
 use ha2bgp_core::fact::{Observation, Protocol, SocketId, Source};
 use ha2bgp_core::route::RouteSet;
+use ha2bgp_proto::family::Family;
 use ha2bgp_proto::filter::Filter;
-use ha2bgp_proto::inet_diag::{DiagSocket, Family};
+use ha2bgp_proto::inet_diag::DiagSocket;
 use ha2bgp_sys::NetlinkError;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;

@@ -2,8 +2,8 @@
 
 use alloc::string::String;
 
-use super::Family;
 use super::lexer::Span;
+use crate::family::Family;
 
 /// Why a text is not a filter.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -30,7 +30,7 @@ use core::fmt;
 
 use ha2bgp_core::fact::Protocol;
 
-pub use crate::inet_diag::Family;
+use crate::family::Family;
 
 mod bytecode;
 mod error;

@@ -6,12 +6,13 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use ha2bgp_core::fact::Protocol;
 
+use super::Context;
 use super::error::Problem;
 use super::expression::{Address, Port};
 use super::lexer::Word;
 use super::number::{Base, integer, whole_int, whole_unsigned};
 use super::warning::{Surprise, Warning};
-use super::{Context, Family};
+use crate::family::Family;
 
 /// Reads operands and remembers what a family prefix changed.
 pub(super) struct Operands<'a> {

@@ -13,7 +13,8 @@ use super::expression::{Address, Condition, Expression, Ordering, Port, Side, St
 use super::lexer::{Comparison, Predicate, Span, Token, Word, Words, token};
 use super::operand::Operands;
 use super::warning::{Surprise, Warning};
-use super::{Context, Family, MAX_BYTECODE, MAX_TEXT, bytecode};
+use super::{Context, MAX_BYTECODE, MAX_TEXT, bytecode};
+use crate::family::Family;
 
 /// What came out of a text.
 pub(super) struct Parsed {

@@ -2,9 +2,9 @@
 
 use alloc::string::String;
 
-use super::Family;
 use super::error::point_at;
 use super::lexer::Span;
+use crate::family::Family;
 
 /// A surprise in a filter that is otherwise correct.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

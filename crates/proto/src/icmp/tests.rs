@@ -10,7 +10,7 @@ const ECHO: Echo =
 
 fn reply_to(echo: &Echo) -> Vec<u8> {
     let mut message = echo.request();
-    message[0] = echo.family.reply();
+    message[0] = reply_type(echo.family);
     // The kernel's fields.
     message[2..6].copy_from_slice(b"\xaa\xbb\xcc\xdd");
     message

@@ -4,8 +4,6 @@
 //! system call and decides nothing: what a listener is, is said by the caller through states and
 //! bytecode.
 
-use core::fmt;
-
 mod fuzz;
 mod request;
 mod socket;
@@ -19,53 +17,6 @@ pub const SOCK_DIAG_BY_FAMILY: u16 = 20;
 
 /// Size of `struct inet_diag_sockid`.
 const SOCKET_ID_LENGTH: usize = 48;
-
-/// An address family of sockets.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Family {
-    /// `AF_INET`.
-    V4,
-    /// `AF_INET6`; the sockets of this family may serve IPv4 too.
-    V6,
-}
-
-impl Family {
-    /// Both, in the order they are dumped.
-    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
-
-    /// The word that selects it in an `ss` filter.
-    pub(crate) const fn prefix(self) -> &'static str {
-        match self {
-            Self::V4 => "inet:",
-            Self::V6 => "inet6:",
-        }
-    }
-
-    /// `AF_INET` or `AF_INET6`.
-    pub(crate) const fn code(self) -> u8 {
-        match self {
-            Self::V4 => 2,
-            Self::V6 => 10,
-        }
-    }
-
-    pub(crate) const fn from_code(code: u8) -> Option<Self> {
-        match code {
-            2 => Some(Self::V4),
-            10 => Some(Self::V6),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::V4 => "IPv4",
-            Self::V6 => "IPv6",
-        })
-    }
-}
 
 /// A socket state as the kernel counts them (include/net/tcp_states.h).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -6,7 +6,8 @@ use core::num::NonZeroU32;
 
 use ha2bgp_core::fact::Protocol;
 
-use super::{Family, SOCK_DIAG_BY_FAMILY, SOCKET_ID_LENGTH, State};
+use super::{SOCK_DIAG_BY_FAMILY, SOCKET_ID_LENGTH, State};
+use crate::family::Family;
 use crate::netlink::{self, HEADER_LENGTH, Malformed, flags};
 
 /// `INET_DIAG_REQ_BYTECODE`.

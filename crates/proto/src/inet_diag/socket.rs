@@ -5,7 +5,8 @@ use core::num::NonZeroU32;
 
 use ha2bgp_core::fact::Protocol;
 
-use super::{Family, SOCK_DIAG_BY_FAMILY, State};
+use super::{SOCK_DIAG_BY_FAMILY, State};
+use crate::family::Family;
 use crate::netlink::{Attributes, Malformed, u32_at};
 
 /// Size of `struct inet_diag_msg`.

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::net::IpAddr;
 
-use crate::inet_diag::Family;
+use crate::family::Family;
 use crate::netlink::{Attributes, Malformed, u32_at};
 
 /// Size of `struct ifaddrmsg`.

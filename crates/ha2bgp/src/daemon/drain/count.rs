@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use ha2bgp_core::fact::Protocol;
+use ha2bgp_proto::family::Family;
 use ha2bgp_proto::filter::{Context, Filter, NoNames, Services};
-use ha2bgp_proto::inet_diag::{ConnectionsRequest, DiagSocket, Family, State};
+use ha2bgp_proto::inet_diag::{ConnectionsRequest, DiagSocket, State};
 use ha2bgp_sys::NetlinkError;
 use ha2bgp_sys::diag::Diag;
 

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ha2bgp_core::check::{Outcome, ProbeResult};
-use ha2bgp_proto::icmp::{Echo, Family, Received};
+use ha2bgp_proto::family::Family;
+use ha2bgp_proto::icmp::{Echo, Received};
 use rustix::io::Errno;
 use socket2::Protocol;
 use tokio::time::Instant;

@@ -45,14 +45,16 @@ impl Observer {
     ) -> Result<(), Stop> {
         let (look, spurious) = self.sort_out(rung);
         self.looks.rang(rung.rang.rings, rung.rang.foreign + spurious);
+        let now = Instant::now();
+        // What was in vain counts too: where strangers storm, they are heard from time to time only.
+        let admitted = self.window.admits(now);
         if look == Look::Nothing {
             return Ok(());
         }
-        let now = Instant::now();
         let few = self.suspects.len() <= POLL_BATCH;
         let paid = if look == Look::Suspects && few { self.asking } else { self.allowance };
         let allowed = paid.from().is_none_or(|from| from <= now);
-        if allowed && self.window.admits(now) {
+        if allowed && admitted {
             match look {
                 Look::Suspects if few => self.question(tables, rung.ours, next_dump).await?,
                 Look::Everything if self.mirror.polled_len() <= POLL_BATCH => {

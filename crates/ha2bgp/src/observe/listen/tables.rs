@@ -1,28 +1,21 @@
 //! The kernel's tables of sockets, by sock_diag, or as text in /proc where netlink is forbidden.
-//!
-//! The text costs more (a millisecond at least, and more with every connection), and tells less: a
-//! filter that asks for more than addresses and ports cannot be answered, and whether `[::]` serves
-//! IPv4 too has to be guessed (see [`Text::v6only`]).
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 
 use ha2bgp_core::fact::{Protocol, SocketId};
-use ha2bgp_proto::filter::{Bytecode, Socket};
-use ha2bgp_proto::inet_diag::{DumpRequest, Family, State};
-use ha2bgp_proto::proc_net::{self, ProcError, ProcSocket};
+use ha2bgp_proto::family::Family;
+use ha2bgp_proto::inet_diag::DumpRequest;
+use ha2bgp_proto::proc_net::ProcError;
 use ha2bgp_sys::NetlinkError;
 use ha2bgp_sys::diag::Diag;
 use thiserror::Error;
 
-use super::mirror::{Endpoint, Endpoints, from};
+use super::mirror::Endpoint;
+use super::text::Text;
 use super::{ListenConfig, MAX_LISTENERS};
 
 /// How often a dump is begun again because the tables changed under it.
 const DUMP_ATTEMPTS: u32 = 4;
-/// The longest table that is read: 150 octets a socket, for more than a million.
-const TEXT_MAX: u64 = 256 * 1024 * 1024;
 
 /// Why the tables could not be read.
 #[derive(Debug, Error)]
@@ -87,7 +80,7 @@ impl Tables {
     ) -> Result<(), (Option<Protocol>, LookError)> {
         found.clear();
         if let Self::Text(text, _) = self {
-            text.second = None;
+            text.look_again();
         }
         let mut attempts = 0;
         for &protocol in &config.protocols {
@@ -107,7 +100,7 @@ impl Tables {
     /// Before questions that are to be answered by what is true now.
     pub(super) fn look_again(&mut self) {
         if let Self::Text(text, _) = self {
-            text.second = None;
+            text.look_again();
         }
     }
 
@@ -151,129 +144,12 @@ fn dump(
     }
 }
 
-/// The tables as text.
-#[derive(Debug, Default)]
-pub(super) struct Text {
-    buffer: Vec<u8>,
-    /// Which sockets at `[::]` serve IPv6 only, as was once concluded.
-    wildcards: BTreeMap<u64, bool>,
-    /// What a second look has found, for questions after a first one.
-    second: Option<Endpoints>,
-}
-
-impl Text {
-    fn read(
-        &mut self,
-        config: &ListenConfig,
-        (protocol, family): (Protocol, Family),
-        found: &mut Vec<(SocketId, Endpoint)>,
-    ) -> Result<(), LookError> {
-        let filter = match config.bytecode.as_slice() {
-            [] => None,
-            code => Bytecode::audit(code).ok(),
-        };
-        if let Some(what) = filter.and_then(Bytecode::asks_beyond_addresses) {
-            return Err(LookError::Filter { what });
-        }
-        let (name, state) = match protocol {
-            Protocol::Tcp => ("tcp", State::LISTEN),
-            Protocol::Udp => ("udp", State::CLOSE),
-        };
-        // Of this thread: /proc/net is the namespace of the first one.
-        let path = |name: &str, family| {
-            let six = if family == Family::V6 { "6" } else { "" };
-            format!("/proc/thread-self/net/{name}{six}")
-        };
-        let path = path(name, family);
-        self.buffer.clear();
-        let file =
-            File::open(&path).and_then(|file| file.take(TEXT_MAX).read_to_end(&mut self.buffer));
-        match file {
-            Ok(_) => {}
-            // A kernel without IPv6 has no such table.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && family == Family::V6 => {
-                return Ok(());
-            }
-            Err(source) => return Err(LookError::File { path, source }),
-        }
-        let mut sockets = Vec::new();
-        let read = proc_net::sockets(&self.buffer, family, state, &mut |socket| {
-            let known = Socket::listening(socket.address, socket.port);
-            if filter.is_none_or(|filter| filter.accepts(&known)) {
-                sockets.push(socket);
-            }
-        });
-        read.map_err(|source| LookError::Text { path, source })?;
-        for socket in sockets {
-            if found.len() >= MAX_LISTENERS {
-                return Err(NetlinkError::TooMany { limit: MAX_LISTENERS }.into());
-            }
-            let v6only = self.v6only(protocol, &socket, found);
-            found.push(named(protocol, &socket, v6only));
-        }
-        Ok(())
-    }
-
-    /// Whether a socket serves IPv6 only, which the text does not tell: one at `[::]` does when
-    /// another one is at `0.0.0.0` and the same port, for both cannot be there otherwise. What was
-    /// concluded once stays: the other one may close.
-    fn v6only(
-        &mut self,
-        protocol: Protocol,
-        socket: &ProcSocket,
-        found: &[(SocketId, Endpoint)],
-    ) -> bool {
-        if !socket.address.is_ipv6() || !socket.address.is_unspecified() {
-            return false;
-        }
-        if self.wildcards.len() > MAX_LISTENERS {
-            self.wildcards.clear();
-        }
-        *self.wildcards.entry(socket.inode).or_insert_with(|| {
-            let v4 = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
-            let (_, other) = named(protocol, &ProcSocket { address: v4, ..*socket }, false);
-            found.iter().any(|(_, endpoint)| *endpoint == other)
-        })
-    }
-
-    fn find(
-        &mut self,
-        config: &ListenConfig,
-        id: Option<SocketId>,
-        endpoint: Endpoint,
-    ) -> Result<Option<u64>, LookError> {
-        let second = match self.second.take() {
-            Some(second) => second,
-            None => {
-                let mut found = Vec::new();
-                for &protocol in &config.protocols {
-                    for &family in &config.families {
-                        self.read(config, (protocol, family), &mut found)?;
-                    }
-                }
-                found.into_iter().map(|(id, endpoint)| (endpoint, id)).collect()
-            }
-        };
-        let own = id.filter(|id| second.contains(&(endpoint, *id)));
-        let any = from(&second, endpoint).take_while(|(at, _)| *at == endpoint).map(|(_, id)| id);
-        let found = own.or_else(|| any.min());
-        self.second = Some(second);
-        Ok(found.map(|id| id.cookie))
-    }
-}
-
-/// A socket as the mirror knows it: by its inode instead of its cookie.
-fn named(protocol: Protocol, socket: &ProcSocket, v6only: bool) -> (SocketId, Endpoint) {
-    let address = ha2bgp_core::fact::ListenAddress::new(socket.address, v6only);
-    let id = SocketId { protocol, cookie: socket.inode };
-    (id, Endpoint { address, protocol, port: socket.port, interface: None })
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{SocketAddr, TcpListener};
 
     use ha2bgp_core::fact::ListenAddress;
+    use ha2bgp_proto::filter::Bytecode;
     use socket2::{Domain, Type};
 
     use super::*;

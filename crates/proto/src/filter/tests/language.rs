@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::*;
 
 /// What a person is told, and what the kernel is sent. The bytes of the first part are those that
-/// ss 6.1 was seen to send (`cargo test -p ha2bgp-lab --test filter` compares again), for a
+/// ss 6.1 was seen to send (`cargo test -p ha2bgp-lab --test lab-filter` compares again), for a
 /// little-endian machine; the second part has `dev`, for which ss sends none.
 const READINGS: &[(&str, &str, &str)] = &[
     ("sport = :80", "sport = :80", "07101400000000005000000000000000"),
