@@ -12,9 +12,8 @@ use std::path::{Path, PathBuf};
 
 /// What is committed, below the root of the workspace.
 const FILE: &str = "crates/lab/counts.txt";
-/// The program, its profile, and how the name of each group begins there.
+/// The program, and how the name of each group begins there.
 const PROGRAM: &str = "hot-path";
-const PROFILE: &str = "quick";
 const PREFIX: &str = "counted_";
 /// A group may grow by so many percent.
 const GROWTH: u64 = 10;
@@ -49,16 +48,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         _ => return Err("counts: --renew, or nothing".to_owned()),
     };
     sh::heading("the hot path, as the lab runs the program");
-    sh::run(&mut sh::cargo(&[
-        "build",
-        "--locked",
-        "--profile",
-        PROFILE,
-        "-p",
-        "ha2bgp-lab",
-        "--bin",
-        PROGRAM,
-    ]))?;
+    sh::run(&mut sh::cargo_test(&["--no-run"]))?;
     if !renew {
         return match check()? {
             Verdict::Fine(table) => {
@@ -114,7 +104,7 @@ fn measure() -> Result<Counts, String> {
     let dir = paths::target().join("counts");
     std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     let out = dir.join("callgrind.out");
-    let program = paths::target().join(PROFILE).join(PROGRAM);
+    let program = paths::built(PROGRAM);
     let out_option = format!("--callgrind-out-file={}", out.display());
     let mut command = sh::command(
         "valgrind",

@@ -16,6 +16,11 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
+/// A program of the workspace as it was built with the tests.
+pub(crate) fn built(program: &str) -> PathBuf {
+    target().join(crate::sh::PROFILE).join(program)
+}
+
 /// Where the lab keeps what it installs: `HA2BGP_LAB_DIR`, or `target/peers`.
 pub(crate) fn lab() -> PathBuf {
     match std::env::var_os("HA2BGP_LAB_DIR") {

@@ -1,8 +1,9 @@
 //! `cargo xtask test`: everything that must hold before a change lands, in one command.
 //!
-//! Cheap checks first; instructions of the hot path are counted as soon as it is built. The lab's test binary runs last, so that the last thing printed is its own
-//! summary, then one line that sums all of them. A failed step stops the steps after it, except
-//! between the two test runs: both are always run, so that one report shows every failed test.
+//! Cheap checks first; then everything is built, once, and the instructions of the hot path are counted.
+//! The lab's tests run last, so that the last thing printed is their own summary, then one line that sums
+//! all of them. A failed step stops the steps after it, except among the test runs: all of them are always
+//! made, so that one report shows every failed test.
 
 use crate::counts::Counts;
 use crate::instructions::{self, Verdict};
@@ -14,6 +15,9 @@ use std::process::{Child, Command, Stdio};
 
 /// Where each lab test that skips itself adds a line.
 const SKIP_LOG: &str = "skipped.txt";
+/// The tests of the lab, and all others, by the names of their targets.
+const LAB: &str = "l*";
+const NOT_LAB: &str = "[!l]*";
 /// The lab's tests wait far more than they compute: several for each core.
 const LAB_THREADS: &str = "7";
 
@@ -43,12 +47,11 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         println!("HA2BGP_BIN is set: the lab tests {}", given.display());
         return tests(Some(Path::new(&given)), None);
     }
+    sh::heading("all tests, the program and its hot path");
+    sh::run(&mut sh::cargo_test(&["--no-run"]))?;
     if !lab {
         return tests(None, None);
     }
-    sh::heading("the program and its hot path, as the lab runs them");
-    let both = ["-p", "ha2bgp", "-p", "ha2bgp-lab", "--bin", "ha2bgp", "--bin", "hot-path"];
-    sh::run(sh::cargo(&["build", "--locked", "--profile", "quick"]).args(both))?;
     sh::heading("instructions of the hot path");
     let counted = instructions::check();
     match &counted {
@@ -56,7 +59,7 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
         Ok(Verdict::Skipped(_)) => {}
         Err(reason) => println!("{reason}"),
     }
-    tests(Some(&paths::target().join("quick").join("ha2bgp")), Some(counted))
+    tests(Some(&paths::built("ha2bgp")), Some(counted))
 }
 
 /// What can be said without running anything of ours.
@@ -73,6 +76,9 @@ fn static_checks() -> Result<(), String> {
         "--",
         "-Dwarnings",
     ]))?;
+    // A feature that only tests ask for would be missing there.
+    sh::heading("the program alone, as who installs it builds it");
+    sh::run(&mut sh::cargo(&["check", "--locked", "--quiet"]))?;
     sh::heading("documentation, warnings are errors");
     sh::run(
         sh::cargo(&[
@@ -133,22 +139,17 @@ fn tests(
     let mut failures = Vec::new();
 
     sh::heading("unit, property and simulation tests");
-    let mut others = sh::cargo(&[
-        "test",
-        "--workspace",
-        "--exclude",
-        "ha2bgp-lab",
-        "--locked",
-        "--no-fail-fast",
-    ]);
-    if !counted(&mut others, &mut counts)? {
-        failures.push("a test");
+    let own = ["--no-fail-fast", "--lib", "--bin", "xtask", "--test", NOT_LAB];
+    for choice in [own.as_slice(), &["--no-fail-fast", "--doc"]] {
+        if !counted(&mut sh::cargo_test(choice), &mut counts)? {
+            failures.push("a test");
+        }
     }
 
     if let Some(program) = program {
         sh::heading("the lab");
         let skip_log = fresh_skip_log()?;
-        let mut lab = sh::cargo(&["test", "-p", "ha2bgp-lab", "--locked", "--no-fail-fast"]);
+        let mut lab = sh::cargo_test(&["--no-fail-fast", "--test", LAB]);
         lab.env("HA2BGP_BIN", program)
             .env("HA2BGP_LAB_DIR", paths::lab())
             .env("HA2BGP_SKIP_LOG", &skip_log);

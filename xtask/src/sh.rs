@@ -24,6 +24,17 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command(&program, args)
 }
 
+/// What tests are built with, in `Cargo.toml`.
+pub(crate) const PROFILE: &str = "quick";
+
+/// `cargo test` of the whole workspace: which features a dependency has depends on the packages that are
+/// chosen, and each other choice would compile many of them once more.
+pub(crate) fn cargo_test(args: &[&str]) -> Command {
+    let mut command = cargo(&["test", "--workspace", "--locked", "--profile", PROFILE]);
+    command.args(args);
+    command
+}
+
 /// Runs with the output shown; a failure names the command.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|error| format!("{}: {error}", line(command)))?;

@@ -50,17 +50,23 @@ pub(super) fn trailing_whitespace(files: &[File], findings: &mut Vec<Finding>) {
     }
 }
 
-/// Each `tests/it/NAME.rs` must be a `mod NAME` of the `main.rs` beside it.
+/// Each `tests/TEST/NAME.rs` must be a `mod NAME` of the `main.rs` beside it.
 pub(super) fn reachable_tests(files: &[File], findings: &mut Vec<Finding>) {
     for file in files.iter().filter(|file| is_rust(file)) {
-        let Some((krate, name)) = file.path.split_once("/tests/it/") else {
+        let Some((krate, path)) = file.path.split_once("/tests/") else {
+            continue;
+        };
+        // A folder of sources that are not tests has no such place.
+        let Some((test, name)) = path.split_once('/').filter(|_| !krate.contains("/src")) else {
             continue;
         };
         let name = name.trim_end_matches(".rs");
-        if name == "main" || name.contains('/') {
+        // With `mod.rs` it is a module that tests share.
+        let shared = format!("{krate}/tests/{test}/mod.rs");
+        if name == "main" || name.contains('/') || files.iter().any(|it| it.path == shared) {
             continue;
         }
-        let main = format!("{krate}/tests/it/main.rs");
+        let main = format!("{krate}/tests/{test}/main.rs");
         let listed = files.iter().filter(|other| other.path == main).any(|main| {
             main.text
                 .lines()
@@ -107,9 +113,11 @@ mod tests {
 
     #[test]
     fn a_forgotten_test_module() {
-        let main = file("crates/a/tests/it/main.rs", "//! x\nmod one;\n");
-        let one = file("crates/a/tests/it/one.rs", "//! x\n");
-        let two = file("crates/a/tests/it/two.rs", "//! x\n");
-        assert_eq!(findings(reachable_tests, &[main, one, two]), [0]);
+        let main = file("crates/a/tests/b/main.rs", "//! x\nmod one;\n");
+        let one = file("crates/a/tests/b/one.rs", "//! x\n");
+        let two = file("crates/a/tests/b/two.rs", "//! x\n");
+        let unit = file("crates/a/src/tests/c/three.rs", "//! x\n");
+        let shared = file("crates/a/tests/d/mod.rs", "//! x\n");
+        assert_eq!(findings(reachable_tests, &[main, one, two, unit, shared]), [0]);
     }
 }

@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use ha2bgp_proto::filter::{Addresses, Family, Names, Socket};
+use ha2bgp_proto::family::Family;
+use ha2bgp_proto::filter::{Addresses, Names, Socket};
 use socket2::{Domain, Protocol, Type};
 
 /// The sockets, open as long as the namespace lives.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Error, Read};
 
-use ha2bgp_proto::filter::Family;
+use ha2bgp_proto::family::Family;
 use socket2::{Domain, Protocol, Socket, Type};
 
 const NETLINK_SOCK_DIAG: i32 = 4;

@@ -5,9 +5,13 @@ use ha2bgp_lab::child::Child;
 use ha2bgp_lab::confine::without_sock_diag;
 use ha2bgp_lab::netns::Netns;
 use ha2bgp_lab::skip::Need;
-use ha2bgp_lab::{LabError, Result, program, readme, require, service, wait};
+use ha2bgp_lab::{LabError, Result, procfs, program, readme, require, service, wait};
 use rustix::process::Signal;
+use socket2::Type;
+use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Starts `command`, waits until it has said how it notices, and has it announce and withdraw.
 fn notices(host: &Netns, command: &mut Command, how: &str) -> Result<()> {
@@ -117,6 +121,53 @@ fn no_thread_keeps_what_the_doorbell_took() -> Result<()> {
         assert_eq!(bits & OF_THE_DOORBELL, 0, "{whose} {bits:x}");
     }
     Ok(())
+}
+
+/// Opens and closes listeners at a port that nobody follows, as fast as it goes, while `more` wants.
+/// Returns how many in what time.
+fn storm(host: &Netns, more: impl Fn() -> bool + Send) -> Result<(u32, Duration)> {
+    let place = SocketAddr::from(([127, 0, 0, 1], 0));
+    host.within(move || {
+        let (begin, mut opened) = (Instant::now(), 0);
+        while more() || opened < 3000 {
+            let listener = service::open(place, Type::STREAM, service::Options::default());
+            drop(listener.map_err(LabError::io("a stranger's listener"))?);
+            opened += 1;
+        }
+        Ok((opened, begin.elapsed()))
+    })?
+}
+
+/// Whoever opens sockets rings: that must neither keep ha2bgp busy nor make it deaf.
+#[test]
+fn a_storm_of_strangers_wakes_it_seldom() -> Result<()> {
+    require!(Need::Root, Need::Ha2bgp, Need::Doorbell);
+    let host = host("bell-storm")?;
+    let dir = readme::workdir()?;
+    let mut command = program::command(&arguments(&[]));
+    let ha2bgp = host.start("ha2bgp", &mut command, dir.path())?;
+    let listener = service::listen(&host, &format!("{VIP}:8080"))?;
+    let said = |verb: &str| ha2bgp.stdout().contains(&format!("{verb} route {VIP} "));
+    until(&ha2bgp, "announced", || said("announce"))?;
+    let sleeps = || procfs::sleeps(ha2bgp.pid()).unwrap_or_default();
+
+    let before = sleeps();
+    let (rings, time) = storm(&host, || false)?;
+    let woken = sleeps() - before;
+    // Eight looks in a millisecond, one that closes the window, the timer that opens it again, and
+    // all that a program does anyway.
+    let most = 10 * (time.as_millis() as u64 + 1) + 50;
+    assert!(woken <= most, "woken {woken} times by {rings} listeners in {time:?}, not {most}");
+
+    let calm = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let storming = scope.spawn(|| storm(&host, || !calm.load(Ordering::Relaxed)));
+        drop(listener);
+        let withdrawn = until(&ha2bgp, "withdrawn in the storm", || said("withdraw"));
+        calm.store(true, Ordering::Relaxed);
+        storming.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        withdrawn
+    })
 }
 
 /// The doorbell cannot be hung up again: it has to outlive a reload.

@@ -15,7 +15,8 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use ha2bgp_core::fact::Protocol;
-use ha2bgp_proto::filter::{Bytecode, Context, Family, Filter, FilterError, Services};
+use ha2bgp_proto::family::Family;
+use ha2bgp_proto::filter::{Bytecode, Context, Filter, FilterError, Services};
 use place::Place;
 use random::{Random, Realm};
 

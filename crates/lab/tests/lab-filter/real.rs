@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
-use ha2bgp_proto::filter::Family;
+use ha2bgp_proto::family::Family;
 
 /// Fails with the reason why comparisons with `ss` make no sense here.
 pub(crate) fn ss_usable() -> Result<(), String> {

@@ -120,18 +120,8 @@ impl Lan {
         let text = config.text(version).replace("peer-as 65000", &peer_as);
         let conf = self.dir.path().join("exabgp.conf");
         std::fs::write(&conf, text).map_err(LabError::io(conf.display().to_string()))?;
-        let mut command =
-            Command::new(version.program().map_err(|(reason, _)| LabError::Missing(reason))?);
-        command.env_clear().arg(&conf).current_dir(self.dir.path());
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        for (key, value) in [
-            ("exabgp.daemon.user", "root"),
-            ("exabgp.daemon.drop", "false"),
-            ("exabgp.log.destination", "stderr"),
-            ("exabgp.api.cli", "false"),
-        ] {
-            command.env(key, value);
-        }
+        let program = version.program().map_err(|(reason, _)| LabError::Missing(reason))?;
+        let mut command = exabgp::command(program, &conf, self.dir.path(), None);
         let child = host.start("exabgp", &mut command, self.dir.path())?;
         Ok(Node { child, host })
     }
