@@ -52,6 +52,8 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_millis(2);
 /// How often it is asked at most whether a new set has reached everybody, beyond that.
 const ASK_MAX: Duration = Duration::from_millis(500);
+/// What is later than this was held up: timers are exact to a millisecond.
+const LATE: Duration = Duration::from_millis(50);
 /// Bytes read from a connection at once.
 const BUFFER_LENGTH: usize = 64 * 1024;
 
@@ -174,6 +176,7 @@ impl Task {
         self.take_routes(&mut desired);
         self.take_ways(doorbells.bfd.borrow_and_update().clone());
         loop {
+            self.catch_up().await;
             let more = self.work();
             self.tell_settled();
             self.tell(false);
@@ -226,6 +229,24 @@ impl Task {
                 () = sleep_until(clock.until(wake.unwrap_or(now))), if wake.is_some() => {}
             }
         }
+    }
+
+    /// When this task, or the whole process, was held up: has the system tell what has happened meanwhile,
+    /// so that it counts before what has timed out meanwhile.
+    async fn catch_up(&mut self) {
+        let now = self.clock.now();
+        let due = self.peers.iter().filter_map(|peer| peer.wake(now)).min();
+        if due.is_none_or(|due| now < due + LATE) {
+            return;
+        }
+        // Tasks that give way come back after the sockets were looked at.
+        tokio::task::yield_now().await;
+        let Self { peers, listeners, .. } = self;
+        poll_fn(|cx| {
+            let _ = poll_ready(peers, listeners, cx);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     fn take_routes(&mut self, desired: &mut watch::Receiver<Desired>) {

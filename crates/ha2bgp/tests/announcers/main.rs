@@ -6,6 +6,7 @@ mod bench;
 #[path = "../receiver/mod.rs"]
 mod receiver;
 mod routes;
+mod stall;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};

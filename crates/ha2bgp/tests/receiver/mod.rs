@@ -8,10 +8,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use socket2::SockRef;
 
 const HEADER: usize = 19;
-const OPEN: u8 = 1;
+pub(crate) const OPEN: u8 = 1;
 const UPDATE: u8 = 2;
-const NOTIFICATION: u8 = 3;
-const KEEPALIVE: u8 = 4;
+pub(crate) const NOTIFICATION: u8 = 3;
+pub(crate) const KEEPALIVE: u8 = 4;
 const AS_PATH: u8 = 2;
 const NEXT_HOP: u8 = 3;
 const MED: u8 = 4;
@@ -83,7 +83,7 @@ impl Read for Receiver {
 }
 
 /// One message: its type and what follows the header.
-fn message(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
+pub(crate) fn message(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
     let mut header = [0; HEADER];
     stream.read_exact(&mut header)?;
     assert_eq!(header[..16], [0xff; 16]);
@@ -93,7 +93,7 @@ fn message(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
     Ok((header[18], body))
 }
 
-fn send(stream: &mut TcpStream, kind: u8, body: &[u8]) -> io::Result<()> {
+pub(crate) fn send(stream: &mut TcpStream, kind: u8, body: &[u8]) -> io::Result<()> {
     let mut bytes = vec![0xff; 16];
     bytes.extend_from_slice(&u16::try_from(HEADER + body.len()).unwrap().to_be_bytes());
     bytes.push(kind);

@@ -190,14 +190,6 @@ impl Running {
             self.release_at = None;
             self.release_end_of_rib(now);
         }
-        if self.silent_until.is_some_and(|at| at <= now) {
-            self.silent_until = None;
-            self.no_answer("connected, but nothing comes", now, tell);
-        }
-        self.go_on_waiting(now);
-        if self.session.poll_timeout().is_some_and(|at| at <= now) {
-            self.session.handle(Input::Timeout, now);
-        }
         if self.measure.is_due(now) {
             *tell.news |= self.ask_acknowledged(now);
         }
@@ -212,6 +204,7 @@ impl Running {
                 link.work(buffer, now);
             }
         }
+        self.time_out(clock.now(), tell);
         self.obey(clock, tell);
         for index in 0..self.links.len() {
             more |= self.write(index, clock);
@@ -222,6 +215,18 @@ impl Running {
         // What was said last in this turn is written in the next one.
         more |= self.links.iter().any(Link::has_last_words);
         more | self.begin_again(clock.now())
+    }
+
+    /// What should have happened by now. What has happened counts before that.
+    fn time_out(&mut self, now: Instant, tell: &mut Tell<'_>) {
+        if self.silent_until.is_some_and(|at| at <= now) {
+            self.silent_until = None;
+            self.no_answer("connected, but nothing comes", now, tell);
+        }
+        self.go_on_waiting(now);
+        if self.session.poll_timeout().is_some_and(|at| at <= now) {
+            self.session.handle(Input::Timeout, now);
+        }
     }
 
     /// Does what the session asks for.

@@ -85,7 +85,8 @@ fn measure(vips: u32, runs: u32) -> Outcome<Seen> {
     let _all = service::listen(&host, "0.0.0.0:80")?;
     let port = router.local_addr()?.port();
     let child = start(&host, dir.path(), vips, port)?;
-    let mut session = session(&router, &child)?;
+    let session = Conversation::accept(&router, 65001, 0);
+    let mut session = session.map_err(|error| format!("{error}: {}", said(&child)))?;
     all_routes(&mut session, usize::try_from(vips)?, &child)?;
     // What the start has brought with it is over.
     wait::pause(Duration::from_secs(3));
@@ -121,19 +122,6 @@ fn measure(vips: u32, runs: u32) -> Outcome<Seen> {
 fn share(used: Duration, lasted: Duration) -> u64 {
     let share = used.as_nanos() * 1_000_000 / lasted.as_nanos().max(1);
     u64::try_from(share).unwrap_or(u64::MAX)
-}
-
-/// The first connection that comes to a session: one that was begun while the program still learned of
-/// this host's addresses may be given up for another.
-fn session(router: &TcpListener, child: &Child) -> Outcome<Conversation> {
-    let mut error = None;
-    for _ in 0..3 {
-        match Conversation::accept(router, 65001, 0) {
-            Ok(session) => return Ok(session),
-            Err(given_up) => error = Some(given_up),
-        }
-    }
-    Err(format!("{error:?}: {}", said(child)).into())
 }
 
 /// Takes so many routes and End-of-RIB (RFC 4724 section 2) behind them.
